@@ -1,0 +1,145 @@
+//! The one trait that everyone must know.
+
+use std::pin::Pin;
+use std::time::Instant;
+
+use jiff::Timestamp;
+
+use crate::{Board, BoardId, DeviceAddress, DeviceKind, DriverError, PowerAction, PowerReport, Reading};
+
+/// A future that can be kept behind `dyn`.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// How urgent a request is. Greater is sooner.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Priority {
+    /// Finding out what is there.
+    Scan,
+    /// Reading a value that somebody waits for.
+    Read,
+    /// Changing something.
+    Control,
+}
+
+/// What a request may cost.
+///
+/// A request is cancelled by dropping its future. What is already on the wire is finished all the same; what
+/// still waits is never sent.
+#[derive(Debug, Clone, Copy)]
+pub struct Context {
+    /// When the caller stops waiting. A request that is still queued then is not sent any more.
+    pub deadline: Instant,
+    /// How urgent it is.
+    pub priority: Priority,
+}
+
+/// What to look for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Scope {
+    /// Everything on this driver's wire.
+    All,
+    /// One board.
+    Board(BoardId),
+}
+
+/// A question that changes nothing, so it may be repeated and shared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Query {
+    /// The firmware version of a board.
+    Version(BoardId),
+    /// The value of a sensor.
+    Sensor {
+        /// The sensor.
+        device: DeviceAddress,
+        /// The kind to ask for; a device answers only to its own kind.
+        kind: DeviceKind,
+    },
+    /// The power state of a device.
+    Power(DeviceAddress),
+    /// The free asset text of a device.
+    AssetText(DeviceAddress),
+}
+
+/// Something that changes equipment. Never repeated without certainty that the first try did not arrive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// Switch power.
+    Power {
+        /// What to switch.
+        device: DeviceAddress,
+        /// How.
+        action: PowerAction,
+    },
+    /// Store a free asset text.
+    SetAssetText {
+        /// Where to store it.
+        device: DeviceAddress,
+        /// What to store.
+        text: String,
+    },
+}
+
+/// What a driver learned.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Observation {
+    /// Answer to [`Query::Version`].
+    Version(String),
+    /// Answer to [`Query::Sensor`].
+    Sensor(Reading),
+    /// Answer to [`Query::Power`] and [`Action::Power`].
+    Power(PowerReport),
+    /// Answer to [`Query::AssetText`] and [`Action::SetAssetText`]: the text that is stored now.
+    AssetText(String),
+}
+
+impl Query {
+    /// The board that is asked.
+    #[must_use]
+    pub const fn board(&self) -> BoardId {
+        match self {
+            Self::Version(board) => *board,
+            Self::Sensor { device, .. } | Self::Power(device) | Self::AssetText(device) => device.board,
+        }
+    }
+}
+
+impl Action {
+    /// The device that is changed.
+    #[must_use]
+    pub const fn device(&self) -> DeviceAddress {
+        match self {
+            Self::Power { device, .. } | Self::SetAssetText { device, .. } => *device,
+        }
+    }
+}
+
+/// Speaks one protocol to the equipment on one wire.
+pub trait Driver: Send + Sync {
+    /// The label of this wire in logs, metrics and errors.
+    fn name(&self) -> &str;
+
+    /// Asks the wire which boards and devices are there.
+    ///
+    /// # Errors
+    /// [`crate::Fault::Timeout`] when nothing answers, and every other fault of the wire.
+    fn discover(&self, scope: Scope, context: Context) -> BoxFuture<'_, Result<Vec<Board>, DriverError>>;
+
+    /// Asks one question.
+    ///
+    /// # Errors
+    /// Every [`crate::Fault`] but [`crate::Fault::Uncertain`].
+    fn read(&self, query: Query, context: Context) -> BoxFuture<'_, Result<Observation, DriverError>>;
+
+    /// Changes something, at most once.
+    ///
+    /// # Errors
+    /// [`crate::Fault::Uncertain`] when the command was sent and its effect is unknown; with any other fault
+    /// nothing was changed.
+    fn perform(&self, action: Action, context: Context) -> BoxFuture<'_, Result<Observation, DriverError>>;
+}
+
+/// Tells the time of day. Passed in, so that tests decide what time it is.
+pub trait WallClock: Send + Sync {
+    /// The current time.
+    fn now(&self) -> Timestamp;
+}

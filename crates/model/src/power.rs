@@ -1,0 +1,100 @@
+//! Power of a device: what may be asked of it and what it reports.
+
+use std::fmt;
+use std::str::FromStr;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+/// A change of power. Asking for the state is a [`crate::Query`], not an action.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PowerAction {
+    /// Switch on.
+    On,
+    /// Switch off at once.
+    Off,
+    /// Switch off, then on again.
+    Cycle,
+}
+
+/// A word that is no power action.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{0:?} is not a power action; use on, off or cycle")]
+pub struct UnknownPowerAction(pub String);
+
+impl fmt::Display for PowerAction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::On => "on",
+            Self::Off => "off",
+            Self::Cycle => "cycle",
+        })
+    }
+}
+
+impl FromStr for PowerAction {
+    type Err = UnknownPowerAction;
+
+    /// Reads the word in any case.
+    fn from_str(text: &str) -> Result<Self, UnknownPowerAction> {
+        match text.to_ascii_lowercase().as_str() {
+            "on" => Ok(Self::On),
+            "off" => Ok(Self::Off),
+            "cycle" => Ok(Self::Cycle),
+            _ => Err(UnknownPowerAction(text.to_owned())),
+        }
+    }
+}
+
+/// Whether a device has power.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PowerState {
+    /// The output is on.
+    On,
+    /// The output is off.
+    Off,
+}
+
+impl fmt::Display for PowerState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::On => "on",
+            Self::Off => "off",
+        })
+    }
+}
+
+/// What a device said about its power.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PowerReport {
+    /// On or off.
+    pub state: PowerState,
+    /// The supply reports its output as good.
+    pub power_ok: bool,
+    /// The supply reports more current than it may deliver.
+    pub over_current: bool,
+    /// The supply reports less voltage than it needs.
+    pub under_voltage: bool,
+    /// The electrical values, where the equipment measures them.
+    pub electrical: Option<Electrical>,
+    /// When the answer arrived.
+    pub measured_at: Timestamp,
+    /// The name of the driver that asked.
+    pub source: String,
+}
+
+/// Measured input and output of a power device.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Electrical {
+    /// The answer as the device sent it.
+    pub raw: String,
+    /// Input power in watts.
+    pub input_power_watts: f64,
+    /// Input voltage in volts.
+    pub input_voltage_volts: f64,
+    /// Output current in amperes. Negative for an idle channel that reports a raw zero.
+    pub output_current_amperes: f64,
+}

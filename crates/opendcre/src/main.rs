@@ -1,0 +1,2 @@
+//! OpenDCRE.
+fn main() {}
