@@ -350,7 +350,8 @@ def reading_of(data, kind, protocol):
 def thermistor_celsius(raw):
     if raw >= 65535:
         raise PayloadError("thermistor value %d out of range" % raw)
-    for above, slope, offset in ((745, -0.131, 118.638), (542, -0.0985, 93.399),
+    for above, slope, offset in ((745, -0.131, 118.638),
+                                 (542, -0.0985, 93.399),
                                  (354, -0.106, 97.66), (218, -0.147, 112.046)):
         if raw > above:
             return round(slope * raw + offset, 2)

@@ -143,7 +143,8 @@ class Board:
         self.name = spec["board_id"]
         self.id = int(self.name, 16)
         self.firmware = spec.get("firmware_version")
-        self.retry_firmware = Cycle(spec.get("retry_firmware_version", []), True)
+        retries = spec.get("retry_firmware_version", [])
+        self.retry_firmware = Cycle(retries, True)
         self.devices = [Device(each, protocol) for each in spec["devices"]]
         self.raw = scan_script(spec.get("raw_data"))
         self.retry_raw = scan_script(spec.get("retry_raw_data"))
@@ -347,22 +348,25 @@ def stop(signum, frame):
 
 
 def main():
-    parser = argparse.ArgumentParser(description="OpenDCRE device bus emulator")
+    parser = argparse.ArgumentParser(description="OpenDCRE bus emulator")
     parser.add_argument("tty")
     parser.add_argument("config")
     parser.add_argument("--protocol", choices=codec.PROTOCOLS, default="1.1")
     parser.add_argument("--echo", action="store_true",
-                        help="answer with board, device and type of the request")
+                        help="use board, device and type of the request")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, stop)
     with open(options.config, encoding="utf-8") as source:
         emulator = Emulator(json.load(source), options.protocol, options.echo)
 
     import serial
-    port = serial.Serial(options.tty, 115200, timeout=QUIET)
-    port.reset_input_buffer()
-    print("ready", flush=True)
-    serve(port, emulator)
+    try:
+        port = serial.Serial(options.tty, 115200, timeout=QUIET)
+        port.reset_input_buffer()
+        print("ready", flush=True)
+        serve(port, emulator)
+    except serial.SerialException as error:
+        sys.exit("bus_emulator: %s" % error)
 
 
 if __name__ == "__main__":

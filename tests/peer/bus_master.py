@@ -26,7 +26,9 @@ BOARD and DEVICE are hexadecimal. Exit status: 0 all commands succeeded,
 """
 
 import argparse
+import inspect
 import json
+import re
 import sys
 import time
 import uuid
@@ -117,6 +119,8 @@ class Link:
                 request = request._replace(board=board | codec.SHUFFLE)
         if scan_all and self.protocol != "1.1":
             self.send(codec.save(self.next_seq()))
+        for packet in packets:
+            check_scan_reply(request, packet, self.strict)
         return packets
 
     def collect(self, request):
@@ -149,6 +153,17 @@ def check_same(request, packet, names):
             raise Mismatch("%s %X instead of %X" % (name, got, wanted))
 
 
+def check_scan_reply(request, packet, strict):
+    """The device type of a scan reply counts twice: in header and data."""
+    if not packet.data:
+        raise codec.PayloadError("scan reply without data")
+    if strict:
+        names = ["seq", "type"]
+        if not request.board & codec.SCAN_ALL:
+            names.append("board")
+        check_same(request._replace(type=packet.data[0]), packet, names)
+
+
 def header(packet):
     return {"seq": packet.seq, "type": "%02x" % packet.type,
             "board": "%08x" % packet.board, "device": "%04x" % packet.device}
@@ -157,11 +172,10 @@ def header(packet):
 # --- words of the command line ----------------------------------------------
 
 def hex_id(word, limit):
-    try:
-        value = int(word, 16)
-    except ValueError:
-        raise UsageError("not a hexadecimal id: " + word) from None
-    if not 0 <= value <= limit:
+    if not re.fullmatch("[0-9A-Fa-f]+", word):
+        raise UsageError("not a hexadecimal id: " + word)
+    value = int(word, 16)
+    if value > limit:
         raise UsageError("id out of range: " + word)
     return value
 
@@ -203,24 +217,9 @@ def scan_command(protocol, board=None):
 
     def run(link):
         packets = link.scan(target)
-        for packet in packets:
-            if not packet.data:
-                raise codec.PayloadError("scan reply without data")
-            if link.strict:
-                check_scan_reply(target, link.seq, packet)
         return {"headers": [header(packet) for packet in packets],
                 "payload": scan_rows(packets, protocol)}
     return run
-
-
-def check_scan_reply(target, seq, packet):
-    # A scan-all of 1.2 and later is followed by a save, which took a number.
-    # The sequence was already compared on the way in for those versions.
-    if target & codec.SCAN_ALL:
-        target = packet.board
-        seq = packet.seq if packet.seq + 1 == seq else seq
-    wanted = codec.Packet(seq, packet.data[0], target, packet.device)
-    check_same(wanted, packet, ("seq", "type", "board"))
 
 
 def scan_rows(packets, protocol):
@@ -296,7 +295,7 @@ def write_led_command(protocol, state, board, device):
 
 def write_fan_command(protocol, rpm, board, device):
     where = address(board, device)
-    if not rpm.isdigit() or int(rpm) > 10000:
+    if not re.fullmatch("[0-9]+", rpm) or int(rpm) > 10000:
         raise UsageError("rpm must be 0 to 10000")
     return simple(lambda seq: codec.write_fan(seq, rpm, *where), accepted)
 
@@ -326,7 +325,7 @@ def chamber_led_command(protocol, state, rack, color, blink, board, device):
     blink = choice(blink, {"blink": "1", "steady": "0", "no_override": "-1"})
     if color == "no_override":
         color = "-1"
-    elif len(color) != 6 or hex_id(color, 0xFFFFFF) is None:
+    elif not re.fullmatch("[0-9A-Fa-f]{6}", color):
         raise UsageError("color must have 6 hexadecimal digits: " + color)
     return simple(
         lambda seq: codec.chamber_led(seq, state, rack, color, blink, *where),
@@ -367,11 +366,13 @@ def split_words(words):
 def prepare(words, protocol):
     if words[0] not in COMMANDS:
         raise UsageError("unknown command: " + words[0])
+    command = COMMANDS[words[0]]
     try:
-        return COMMANDS[words[0]](protocol, *words[1:])
+        inspect.signature(command).bind(protocol, *words[1:])
     except TypeError:
         raise UsageError("wrong number of arguments: "
                          + " ".join(words)) from None
+    return command(protocol, *words[1:])
 
 
 def run(link, words, action):
@@ -388,7 +389,9 @@ def parse(argv):
     first = next((index for index, word in enumerate(argv)
                   if index and word in COMMANDS), len(argv))
     parser = argparse.ArgumentParser(
-        usage=__doc__, add_help=False, allow_abbrev=False)
+        usage=__doc__.partition("Usage: ")[2].partition("\n")[0],
+        description=__doc__.partition("SECONDS")[2], allow_abbrev=False,
+        formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("tty")
     parser.add_argument("--protocol", choices=codec.PROTOCOLS, default="1.1")
     parser.add_argument("--strict", action="store_true")

@@ -1,0 +1,72 @@
+//! Finds packets in a stream of bytes that may hold noise, damage and cut-off packets.
+//!
+//! There is no escaping on the bus, so any `01` may begin a packet (§2). A candidate that turns out to be damaged
+//! costs one byte: the search goes on inside it, because the real packet may begin there. A candidate that is
+//! still incomplete does not hide a complete packet behind it either. Knows nothing of time or meaning.
+
+use crate::packet::{Front, HEADER};
+use crate::{MAX_PACKET, Packet, PacketError};
+
+/// Collects received bytes and gives out what they hold.
+#[derive(Debug, Default, Clone)]
+pub struct Deframer {
+    buffer: Vec<u8>,
+}
+
+impl Deframer {
+    /// Adds received bytes. Call [`Deframer::next_packet`] until it returns `None` afterwards, which bounds the memory.
+    pub fn push(&mut self, bytes: &[u8]) {
+        self.buffer.extend_from_slice(bytes);
+    }
+
+    /// Forgets everything received so far.
+    pub fn clear(&mut self) {
+        self.buffer.clear();
+    }
+
+    /// The next packet, or the next damaged candidate, or `None` when more bytes are needed.
+    ///
+    /// A damaged candidate is not yet a damaged packet: noise may have looked like one, and the packet may follow.
+    pub fn next_packet(&mut self) -> Option<Result<Packet, PacketError>> {
+        self.skip_noise();
+        match Packet::at_front(&self.buffer) {
+            Front::Packet(packet, length) => {
+                self.drop_front(length);
+                Some(Ok(packet))
+            }
+            Front::Damaged(error) => {
+                self.drop_front(1);
+                Some(Err(error))
+            }
+            Front::Incomplete => self.packet_behind_incomplete().map(Ok),
+        }
+    }
+
+    /// Drops the bytes before the first that may begin a packet.
+    fn skip_noise(&mut self) {
+        let noise = self
+            .buffer
+            .iter()
+            .position(|byte| *byte == HEADER)
+            .unwrap_or(self.buffer.len());
+        self.drop_front(noise);
+    }
+
+    /// Looks for a complete packet behind an incomplete candidate, which noise may have feigned.
+    fn packet_behind_incomplete(&mut self) -> Option<Packet> {
+        // Never longer: the candidate in front would be complete.
+        debug_assert!(self.buffer.len() < MAX_PACKET);
+        let found =
+            (1..self.buffer.len()).find_map(|start| match self.buffer.get(start..).map(Packet::at_front) {
+                Some(Front::Packet(packet, length)) => Some((packet, start + length)),
+                _ => None,
+            });
+        let (packet, end) = found?;
+        self.drop_front(end);
+        Some(packet)
+    }
+
+    fn drop_front(&mut self, count: usize) {
+        self.buffer.drain(..count.min(self.buffer.len()));
+    }
+}

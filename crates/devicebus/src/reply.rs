@@ -1,0 +1,422 @@
+//! What boards answer (§7.1 to §7.7): the data field of a reply, decoded.
+//!
+//! Each function reads one form of answer. None of them knows which request it belongs to.
+
+use thiserror::Error;
+
+use opendcre_model::{Number, PowerState};
+
+use crate::{BootTarget, kind};
+
+/// Why an answer cannot be understood.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum ReplyError {
+    /// The answer is not text.
+    #[error("the answer \"{0}\" is not ASCII text")]
+    NotText(String),
+    /// The answer is not a number.
+    #[error("the answer {0:?} is not a number")]
+    NotANumber(String),
+    /// The answer does not have the fields it must have.
+    #[error("the answer {text:?} is not {expected}")]
+    Form {
+        /// The answer.
+        text: String,
+        /// The form it should have.
+        expected: &'static str,
+    },
+    /// The device refused a write.
+    #[error("the device refused with {0:?}")]
+    Refused(String),
+}
+
+fn ascii(data: &[u8]) -> Result<&str, ReplyError> {
+    match std::str::from_utf8(data) {
+        Ok(text) if text.is_ascii() => Ok(text),
+        _ => Err(ReplyError::NotText(data.escape_ascii().to_string())),
+    }
+}
+
+fn form(text: &str, expected: &'static str) -> ReplyError {
+    ReplyError::Form {
+        text: text.to_owned(),
+        expected,
+    }
+}
+
+/// The type code in a scan answer (§7.1): the first data byte; [`kind::NONE`] if there is none, so that a device
+/// which does not say what it is still shows up.
+#[must_use]
+pub fn scanned_kind(data: &[u8]) -> u8 {
+    data.first().copied().unwrap_or(kind::NONE)
+}
+
+/// A firmware version or an asset text, which may be empty.
+///
+/// # Errors
+/// [`ReplyError::NotText`] if it is not ASCII.
+pub fn text(data: &[u8]) -> Result<String, ReplyError> {
+    ascii(data).map(str::to_owned)
+}
+
+/// The number of a sensor (§7.2).
+///
+/// # Errors
+/// [`ReplyError::NotText`] and [`ReplyError::NotANumber`].
+pub fn number(data: &[u8]) -> Result<Number, ReplyError> {
+    let text = ascii(data)?;
+    text.parse().map_err(|_| ReplyError::NotANumber(text.to_owned()))
+}
+
+/// The bits of the power status word (§7.3).
+mod status {
+    pub(super) const UNDER_VOLTAGE: i64 = 0x0008;
+    pub(super) const OVER_CURRENT: i64 = 0x0010;
+    pub(super) const OUTPUT_OFF: i64 = 0x0040;
+    pub(super) const POWER_NOT_GOOD: i64 = 0x0800;
+}
+
+/// The answer of a power device (§7.3): four numbers as the device sent them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PowerStatus {
+    /// Status word.
+    pub status: i64,
+    /// Raw input power.
+    pub power: i64,
+    /// Raw input voltage.
+    pub voltage: i64,
+    /// Raw output current.
+    pub current: i64,
+}
+
+impl PowerStatus {
+    /// On or off.
+    #[must_use]
+    pub const fn state(&self) -> PowerState {
+        if self.status & status::OUTPUT_OFF == 0 {
+            PowerState::On
+        } else {
+            PowerState::Off
+        }
+    }
+
+    /// The output is good.
+    #[must_use]
+    pub const fn power_ok(&self) -> bool {
+        self.status & status::POWER_NOT_GOOD == 0
+    }
+
+    /// Too much current flows.
+    #[must_use]
+    pub const fn over_current(&self) -> bool {
+        self.status & status::OVER_CURRENT != 0
+    }
+
+    /// The voltage is too low.
+    #[must_use]
+    pub const fn under_voltage(&self) -> bool {
+        self.status & status::UNDER_VOLTAGE != 0
+    }
+}
+
+/// Reads `status,power,voltage,current`. Fields behind the fourth are ignored, as before 1.3.
+///
+/// # Errors
+/// [`ReplyError::NotText`], and [`ReplyError::Form`] if a number is missing or is not an integer.
+pub fn power(data: &[u8]) -> Result<PowerStatus, ReplyError> {
+    let text = ascii(data)?;
+    let malformed = || form(text, "four integers (status,power,voltage,current)");
+    let mut fields = text.split(',').map(|field| field.trim().parse::<i64>());
+    let mut next = || fields.next().and_then(Result::ok).ok_or_else(malformed);
+    Ok(PowerStatus {
+        status: next()?,
+        power: next()?,
+        voltage: next()?,
+        current: next()?,
+    })
+}
+
+/// The charge of a battery unit (§7.3).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BatteryStatus {
+    /// A word such as `charging`.
+    pub state: String,
+    /// Charge in percent, as the device sent it.
+    pub charge_percent: i64,
+}
+
+/// Reads `battery_status,charge`.
+///
+/// # Errors
+/// [`ReplyError::NotText`], and [`ReplyError::Form`] if there are not exactly a word and an integer.
+pub fn battery(data: &[u8]) -> Result<BatteryStatus, ReplyError> {
+    let text = ascii(data)?;
+    let malformed = || form(text, "a word and an integer (battery_status,charge)");
+    let (state, charge) = text.split_once(',').ok_or_else(malformed)?;
+    let charge_percent = charge.trim().parse().map_err(|_| malformed())?;
+    Ok(BatteryStatus {
+        state: state.to_owned(),
+        charge_percent,
+    })
+}
+
+/// Reads the answer to a write (§7.4): only "W1" means accepted.
+///
+/// # Errors
+/// [`ReplyError::Refused`] for every other text, [`ReplyError::NotText`] for what is no text.
+pub fn write(data: &[u8]) -> Result<(), ReplyError> {
+    match ascii(data)? {
+        "W1" => Ok(()),
+        other => Err(ReplyError::Refused(other.to_owned())),
+    }
+}
+
+/// Number of fields in an asset information answer (§7.5).
+const ASSET_FIELDS: usize = 13;
+
+/// Asset information of a server (§7.5), in the order of the answer.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct AssetInfo {
+    pub board_manufacturer: String,
+    pub board_part_number: String,
+    pub board_product_name: String,
+    pub board_serial_number: String,
+    pub chassis_type: String,
+    pub chassis_part_number: String,
+    pub chassis_serial_number: String,
+    pub product_asset_tag: String,
+    pub product_manufacturer: String,
+    pub product_part_number: String,
+    pub product_name: String,
+    pub product_serial_number: String,
+    pub product_version: String,
+}
+
+/// Reads thirteen fields separated by commas.
+///
+/// # Errors
+/// [`ReplyError::NotText`], and [`ReplyError::Form`] for any other number of fields.
+pub fn asset_info(data: &[u8]) -> Result<AssetInfo, ReplyError> {
+    let text = ascii(data)?;
+    let malformed = || form(text, "thirteen fields of asset information");
+    let fields: Vec<String> = text.split(',').map(str::to_owned).collect();
+    let fields: [String; ASSET_FIELDS] = fields.try_into().map_err(|_| malformed())?;
+    let [
+        board_manufacturer,
+        board_part_number,
+        board_product_name,
+        board_serial_number,
+        chassis_type,
+        chassis_part_number,
+        chassis_serial_number,
+        product_asset_tag,
+        product_manufacturer,
+        product_part_number,
+        product_name,
+        product_serial_number,
+        product_version,
+    ] = fields;
+    Ok(AssetInfo {
+        board_manufacturer,
+        board_part_number,
+        board_product_name,
+        board_serial_number,
+        chassis_type,
+        chassis_part_number,
+        chassis_serial_number,
+        product_asset_tag,
+        product_manufacturer,
+        product_part_number,
+        product_name,
+        product_serial_number,
+        product_version,
+    })
+}
+
+/// Reads the answer to a boot target command: "B" and a code (§7).
+///
+/// # Errors
+/// [`ReplyError::NotText`], and [`ReplyError::Form`] for any other text.
+pub fn boot_target(data: &[u8]) -> Result<BootTarget, ReplyError> {
+    let target = match data {
+        [b'B', code] => BootTarget::from_code(*code),
+        _ => None,
+    };
+    match target {
+        Some(target) => Ok(target),
+        None => Err(form(ascii(data)?, "a boot target (B0, B1 or B2)")),
+    }
+}
+
+/// The state of a chamber lamp (§7.6).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChamberLedState {
+    /// Lit.
+    pub on: bool,
+    /// Colour as the device sent it.
+    pub color: String,
+    /// Blinking.
+    pub blinking: bool,
+}
+
+/// Reads `state,color,blink`.
+///
+/// # Errors
+/// [`ReplyError::NotText`], and [`ReplyError::Form`] for any other number of fields.
+pub fn chamber_led(data: &[u8]) -> Result<ChamberLedState, ReplyError> {
+    let text = ascii(data)?;
+    let fields: Vec<&str> = text.split(',').collect();
+    match fields.as_slice() {
+        [state, color, blink] => Ok(ChamberLedState {
+            on: *state == "1",
+            color: (*color).to_owned(),
+            blinking: *blink == "1",
+        }),
+        _ => Err(form(text, "three fields (state,color,blink)")),
+    }
+}
+
+/// Names and addresses of a host (§7.7), in the order of the answer.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct HostInfo {
+    /// Host names.
+    pub host_names: Vec<String>,
+    /// IP addresses, as the device wrote them.
+    pub ip_addresses: Vec<String>,
+}
+
+/// Reads a list of `h<host name>` and `i<address>`.
+///
+/// # Errors
+/// [`ReplyError::NotText`], and [`ReplyError::Form`] for an empty field or any other first letter.
+pub fn host_info(data: &[u8]) -> Result<HostInfo, ReplyError> {
+    let text = ascii(data)?;
+    let mut info = HostInfo::default();
+    for field in text.split(',') {
+        if let Some(name) = field.strip_prefix('h') {
+            info.host_names.push(name.to_owned());
+        } else if let Some(address) = field.strip_prefix('i') {
+            info.ip_addresses.push(address.to_owned());
+        } else {
+            return Err(form(text, "a list of host names (h…) and addresses (i…)"));
+        }
+    }
+    Ok(info)
+}
+
+/// Reads the number that a lamp answers to a read (§10.4): 1 is on, 0 is off.
+///
+/// # Errors
+/// [`ReplyError::NotText`], [`ReplyError::NotANumber`], and [`ReplyError::Form`] for every other number.
+pub fn led(data: &[u8]) -> Result<bool, ReplyError> {
+    match number(data)?.to_i64() {
+        Some(0) => Ok(false),
+        Some(1) => Ok(true),
+        _ => Err(form(ascii(data)?, "a lamp state (1 or 0)")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn status_words_of_the_table() {
+        let table = [
+            (0, "on", true, false, false),
+            (8, "on", true, false, true),
+            (16, "on", true, true, false),
+            (64, "off", true, false, false),
+            (2048, "on", false, false, false),
+            (2056, "on", false, false, true),
+            (2064, "on", false, true, false),
+            (2072, "on", false, true, true),
+            (2136, "off", false, true, true),
+        ];
+        for (word, state, ok, over, under) in table {
+            let status = power(format!("{word},0,0,0").as_bytes()).unwrap();
+            assert_eq!(status.state().to_string(), state, "{word}");
+            assert_eq!(
+                (status.power_ok(), status.over_current(), status.under_voltage()),
+                (ok, over, under)
+            );
+        }
+    }
+
+    #[test]
+    fn power_answers_need_four_integers() {
+        let extra = power(b"0,1,2,3,4").unwrap();
+        assert_eq!(
+            extra,
+            PowerStatus {
+                status: 0,
+                power: 1,
+                voltage: 2,
+                current: 3
+            }
+        );
+        for bad in ["", "0", "0,1,2", "aaaa", "0,1,2,x", "0,,2,3"] {
+            assert!(
+                matches!(power(bad.as_bytes()), Err(ReplyError::Form { .. })),
+                "{bad}"
+            );
+        }
+        assert!(matches!(power(&[0xff, 0x80]), Err(ReplyError::NotText(_))));
+    }
+
+    #[test]
+    fn battery_answers_are_a_word_and_a_number() {
+        let expected = BatteryStatus {
+            state: "charging".into(),
+            charge_percent: 88,
+        };
+        assert_eq!(battery(b"charging,88"), Ok(expected));
+        assert!(battery(b"charging").is_err());
+        assert!(battery(b"charging,88,9").is_err());
+    }
+
+    #[test]
+    fn only_w1_accepts() {
+        assert_eq!(write(b"W1"), Ok(()));
+        for refusal in ["W0", "", "w1", "W1 "] {
+            assert_eq!(
+                write(refusal.as_bytes()),
+                Err(ReplyError::Refused(refusal.into()))
+            );
+        }
+    }
+
+    #[test]
+    fn asset_information_has_thirteen_fields() {
+        let info = asset_info(b"a,b,c,d,e,f,g,h,i,j,k,l,m").unwrap();
+        assert_eq!(
+            (info.board_manufacturer.as_str(), info.product_version.as_str()),
+            ("a", "m")
+        );
+        assert_eq!(asset_info(b",,,,,,,,,,,,").unwrap(), AssetInfo::default());
+        assert!(asset_info(b"a,b,c").is_err());
+        assert!(asset_info(b"a,b,c,d,e,f,g,h,i,j,k,l,m,n").is_err());
+    }
+
+    #[test]
+    fn small_answers() {
+        assert_eq!(boot_target(b"B2"), Ok(BootTarget::Pxe));
+        assert!(boot_target(b"B3").is_err());
+        assert!(boot_target(b"").is_err());
+        let led_state = chamber_led(b"1,ff8800,1").unwrap();
+        assert!(led_state.on && led_state.blinking && led_state.color == "ff8800");
+        assert!(chamber_led(b"1,ff8800").is_err());
+        let hosts = host_info(b"hnode4,i10.2.0.4").unwrap();
+        assert_eq!(
+            (hosts.host_names, hosts.ip_addresses),
+            (vec!["node4".into()], vec!["10.2.0.4".into()])
+        );
+        assert!(host_info(b"hnode4,").is_err());
+        assert!(host_info(b"xnode4").is_err());
+        assert_eq!((led(b"1"), led(b"0")), (Ok(true), Ok(false)));
+        assert!(led(b"2").is_err());
+        assert_eq!(scanned_kind(&[0x9c, 1]), 0x9c);
+        assert_eq!(scanned_kind(&[]), kind::NONE);
+    }
+}
