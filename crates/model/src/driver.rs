@@ -118,6 +118,12 @@ pub trait Driver: Send + Sync {
     /// The label of this wire in logs, metrics and errors.
     fn name(&self) -> &str;
 
+    /// Says whether the wire can be used now, from what is already known: it does no I/O and never waits.
+    ///
+    /// # Errors
+    /// Why the wire cannot be used, usually [`crate::Fault::Gone`].
+    fn health(&self) -> Result<(), DriverError>;
+
     /// Asks the wire which boards and devices are there.
     ///
     /// # Errors

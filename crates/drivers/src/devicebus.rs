@@ -1,0 +1,16 @@
+//! The serial device bus as a [`Driver`](opendcre_model::Driver).
+//!
+//! [`DeviceBus`] is the handle that everybody asks; [`BusOwner`] is the one task that uses the tty. Between them
+//! stands a bounded queue: control before reads before scans, equal reads once.
+
+mod config;
+mod driver;
+mod line;
+mod owner;
+mod queue;
+mod translate;
+
+pub use config::BusConfig;
+pub use driver::DeviceBus;
+pub use line::LineError;
+pub use owner::BusOwner;

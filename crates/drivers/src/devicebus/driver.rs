@@ -1,0 +1,280 @@
+//! The bus as everybody else sees it.
+
+use std::sync::Arc;
+
+use opendcre_devicebus::{Command, Packet, Reply, Request, Statistics, TransactionError, address};
+use opendcre_model::{
+    Action, Board, BoxFuture, Context, Driver, DriverError, Fault, Observation, PowerAction, PowerState,
+    Query, Scope, WallClock,
+};
+
+use super::config::BusConfig;
+use super::line::LineError;
+use super::owner::{BusOwner, Shared};
+use super::queue::Failure;
+use super::translate::{self, Origin};
+
+/// A handle to one bus.
+pub struct DeviceBus {
+    config: BusConfig,
+    shared: Arc<Shared>,
+    clock: Arc<dyn WallClock>,
+}
+
+impl DeviceBus {
+    /// Opens the tty. Nothing is sent until the owner runs.
+    ///
+    /// # Errors
+    /// [`LineError`] if the tty is missing, busy or unsuitable. Later losses of the line are not errors of this kind:
+    /// the owner gets the line back by itself.
+    pub fn open(config: BusConfig, clock: Arc<dyn WallClock>) -> Result<(Self, BusOwner), LineError> {
+        let shared = Arc::new(Shared::new(config.backlog));
+        let owner = BusOwner::open(config.clone(), Arc::clone(&shared))?;
+        Ok((
+            Self {
+                config,
+                shared,
+                clock,
+            },
+            owner,
+        ))
+    }
+
+    /// What the master has seen up to the last finished transaction.
+    #[must_use]
+    pub fn statistics(&self) -> Statistics {
+        *self.shared.statistics()
+    }
+
+    async fn transact(&self, request: Request, context: Context) -> Result<Reply, Failure> {
+        let receiver = self.shared.queue().push(request, context)?;
+        self.shared.wake.notify_one();
+        match receiver.await {
+            Ok(outcome) => outcome,
+            Err(_) => Err(Failure::Gone {
+                reason: "the bus is not served any more".into(),
+                sent: true,
+            }),
+        }
+    }
+
+    async fn ask(&self, query: Query, context: Context) -> Result<Observation, DriverError> {
+        let request = translate::query_request(&query)?;
+        let reply = self.transact(request.clone(), context).await;
+        let packet = self.packet(reply, &request)?;
+        self.observe(&query, &packet)
+    }
+
+    async fn change(&self, action: Action, context: Context) -> Result<Observation, DriverError> {
+        let request = translate::action_request(&action)?;
+        let reply = self.transact(request.clone(), context).await;
+        if let Err(failure) = &reply
+            && !was_sent(failure)
+        {
+            return Err(self.error(failure, &request));
+        }
+        // From here on the device may have done it.
+        let query = translate::read_back(&action);
+        let answered = self
+            .packet(reply, &request)
+            .and_then(|packet| self.observe(&query, &packet));
+        match answered {
+            Ok(observation) => Ok(observation),
+            Err(doubt) => self.resolve_doubt(&action, &doubt, context).await,
+        }
+    }
+
+    /// The command went out and its answer is lost: asks for the state instead of sending the command again.
+    async fn resolve_doubt(
+        &self,
+        action: &Action,
+        doubt: &DriverError,
+        context: Context,
+    ) -> Result<Observation, DriverError> {
+        let known = self.ask(translate::read_back(action), context).await;
+        let now = match known {
+            Ok(observation) if proves(&observation, action) => return Ok(observation),
+            Ok(observation) => describe(&observation),
+            Err(error) => format!("its state cannot be read either ({error})"),
+        };
+        let message = format!("{doubt}; the command was sent once and may have taken effect; {now}");
+        Err(DriverError::new(Fault::Uncertain, message))
+    }
+
+    async fn scan(&self, scope: Scope, context: Context) -> Result<Vec<Board>, DriverError> {
+        let board = match scope {
+            Scope::All => address::scan_all(self.config.master_id, self.config.time_slice_ms),
+            Scope::Board(board) => translate::bus_board(board)?,
+        };
+        let request = Request::to_board(board, Command::Scan);
+        match self.transact(request.clone(), context).await {
+            Ok(Reply::Scan(packets)) => Ok(translate::boards(&packets, self.config.protocol)),
+            Ok(Reply::Packet(packet)) => Err(self.unexpected(&packet, &request)),
+            Err(failure) => Err(self.error(&failure, &request)),
+        }
+    }
+
+    fn packet(&self, reply: Result<Reply, Failure>, request: &Request) -> Result<Packet, DriverError> {
+        match reply {
+            Ok(Reply::Packet(packet)) => Ok(packet),
+            Ok(Reply::Scan(packets)) => match packets.first() {
+                Some(packet) => Err(self.unexpected(packet, request)),
+                None => Err(self.error(&Failure::Transaction(TransactionError::Timeout), request)),
+            },
+            Err(failure) => Err(self.error(&failure, request)),
+        }
+    }
+
+    fn observe(&self, query: &Query, packet: &Packet) -> Result<Observation, DriverError> {
+        let origin = Origin {
+            source: &self.config.name,
+            measured_at: self.clock.now(),
+        };
+        translate::observation(query, packet, origin).map_err(|error| {
+            let message = format!("{} on bus {}: {error}", whom(query), self.config.name);
+            DriverError::new(Fault::Malformed, message)
+        })
+    }
+
+    fn unexpected(&self, packet: &Packet, request: &Request) -> DriverError {
+        let message = format!(
+            "{} on bus {}: unexpected answer {packet:?}",
+            addressed(request),
+            self.config.name
+        );
+        DriverError::new(Fault::Malformed, message)
+    }
+
+    /// Says what failed, where, and what to do.
+    fn error(&self, failure: &Failure, request: &Request) -> DriverError {
+        let place = format!("{} on bus {}", addressed(request), self.config.name);
+        let (fault, what) = match failure {
+            Failure::Transaction(TransactionError::Timeout) => {
+                let limit = self.config.timeout.as_millis();
+                (
+                    Fault::Timeout,
+                    format!("no answer within {limit} ms; {}", advice(request)),
+                )
+            }
+            Failure::Transaction(error @ TransactionError::Unsendable(_)) => {
+                (Fault::Invalid, error.to_string())
+            }
+            Failure::Transaction(error) => (Fault::Corrupt, format!("{error}; check the line for noise")),
+            Failure::Full { retry_after } => {
+                let busy =
+                    "too many requests wait for this bus; nothing was sent, ask again later".to_owned();
+                (
+                    Fault::Busy {
+                        retry_after: *retry_after,
+                    },
+                    busy,
+                )
+            }
+            Failure::Expired => {
+                let retry_after = self.shared.queue().drain_time();
+                (
+                    Fault::Busy { retry_after },
+                    "the time limit passed while waiting; nothing was sent".to_owned(),
+                )
+            }
+            Failure::Gone { reason, .. } => (
+                Fault::Gone,
+                format!("{reason}; it is opened again when it returns"),
+            ),
+        };
+        DriverError::new(fault, format!("{place}: {what}"))
+    }
+}
+
+/// Whether the equipment may have seen the request.
+const fn was_sent(failure: &Failure) -> bool {
+    match failure {
+        Failure::Transaction(error) => {
+            !matches!(error, TransactionError::Unsendable(_) | TransactionError::NotIdle)
+        }
+        Failure::Full { .. } | Failure::Expired => false,
+        Failure::Gone { sent, .. } => *sent,
+    }
+}
+
+/// Whether the state shows that the action has the effect that was wanted. A cycle leaves no trace in the state.
+fn proves(observation: &Observation, action: &Action) -> bool {
+    match (action, observation) {
+        (
+            Action::Power {
+                action: PowerAction::On,
+                ..
+            },
+            Observation::Power(report),
+        ) => report.state == PowerState::On,
+        (
+            Action::Power {
+                action: PowerAction::Off,
+                ..
+            },
+            Observation::Power(report),
+        ) => report.state == PowerState::Off,
+        (Action::SetAssetText { text, .. }, Observation::AssetText(stored)) => text == stored,
+        _ => false,
+    }
+}
+
+fn describe(observation: &Observation) -> String {
+    match observation {
+        Observation::Power(report) => format!("the device now reports power {}", report.state),
+        Observation::AssetText(text) => format!("the device now holds the text {text:?}"),
+        Observation::Version(_) | Observation::Sensor(_) => "the device answers".to_owned(),
+    }
+}
+
+fn whom(query: &Query) -> String {
+    match query {
+        Query::Version(board) => format!("board {board}"),
+        Query::Sensor { device, .. } | Query::Power(device) | Query::AssetText(device) => device.to_string(),
+    }
+}
+
+fn addressed(request: &Request) -> String {
+    let Request { board, device, .. } = request;
+    match request {
+        _ if request.is_scan_all() => "scan of all boards".to_owned(),
+        _ if *device == address::WHOLE_BOARD => format!("board {board:08x}"),
+        _ => format!("device {device:04x} of board {board:08x}"),
+    }
+}
+
+const fn advice(request: &Request) -> &'static str {
+    if request.device == address::WHOLE_BOARD {
+        "check that the board is there, has power, and has devices"
+    } else {
+        "check that the board is there and holds this device with this kind"
+    }
+}
+
+impl Driver for DeviceBus {
+    fn name(&self) -> &str {
+        &self.config.name
+    }
+
+    fn health(&self) -> Result<(), DriverError> {
+        match self.shared.queue().gone() {
+            None => Ok(()),
+            Some(reason) => Err(DriverError::new(
+                Fault::Gone,
+                format!("bus {}: {reason}", self.config.name),
+            )),
+        }
+    }
+
+    fn discover(&self, scope: Scope, context: Context) -> BoxFuture<'_, Result<Vec<Board>, DriverError>> {
+        Box::pin(self.scan(scope, context))
+    }
+
+    fn read(&self, query: Query, context: Context) -> BoxFuture<'_, Result<Observation, DriverError>> {
+        Box::pin(self.ask(query, context))
+    }
+
+    fn perform(&self, action: Action, context: Context) -> BoxFuture<'_, Result<Observation, DriverError>> {
+        Box::pin(self.change(action, context))
+    }
+}
