@@ -1,0 +1,36 @@
+//! Answers: small, complete in memory, JSON.
+
+use http::header::{ALLOW, CONTENT_TYPE};
+use http::{HeaderValue, Response, StatusCode};
+use http_body_util::Full;
+use hyper::body::Bytes;
+use serde::Serialize;
+
+use crate::error::ApiError;
+use crate::method::Methods;
+
+/// An answer.
+pub(crate) type Reply = Response<Full<Bytes>>;
+
+/// The text of `value`.
+pub(crate) fn to_json(value: &impl Serialize) -> Result<Bytes, ApiError> {
+    let text = serde_json::to_vec(value).map_err(|error| ApiError::Internal(error.to_string()))?;
+    Ok(text.into())
+}
+
+/// An answer that holds JSON text, or nothing in place of it for a request that only wants the header.
+pub(crate) fn json(status: StatusCode, text: Bytes) -> Reply {
+    let mut reply = Response::new(Full::new(text));
+    *reply.status_mut() = status;
+    let kind = HeaderValue::from_static("application/json");
+    reply.headers_mut().insert(CONTENT_TYPE, kind);
+    reply
+}
+
+/// The answer to `OPTIONS`.
+pub(crate) fn allow(methods: Methods) -> Reply {
+    let mut reply = json(StatusCode::OK, Bytes::new());
+    let methods = HeaderValue::from_static(methods.allow());
+    reply.headers_mut().insert(ALLOW, methods);
+    reply
+}

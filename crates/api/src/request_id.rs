@@ -1,0 +1,77 @@
+//! Names for requests, so that an answer, the access log and the audit log can be laid side by side.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+use opendcre_model::WallClock;
+
+/// Carries the name of a request, in both directions.
+pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The longest name that is accepted from a client.
+const MAX_LENGTH: usize = 64;
+
+/// The name of a request: 1 to 64 letters, digits, dots, underscores and hyphens.
+#[derive(Debug, Clone)]
+pub(crate) struct RequestId(HeaderValue);
+
+/// Makes names that are unique across restarts.
+#[derive(Debug)]
+pub(crate) struct RequestIds {
+    started: String,
+    count: AtomicU64,
+}
+
+impl RequestId {
+    pub(crate) fn as_str(&self) -> &str {
+        // Only visible ASCII gets in.
+        self.0.to_str().unwrap_or_default()
+    }
+
+    pub(crate) fn to_header(&self) -> HeaderValue {
+        self.0.clone()
+    }
+}
+
+impl RequestIds {
+    pub(crate) fn new(clock: &dyn WallClock) -> Self {
+        Self {
+            started: format!("{:x}", clock.now().as_nanosecond()),
+            count: AtomicU64::new(0),
+        }
+    }
+
+    /// The name that the client gave, if it is one, else a new one.
+    pub(crate) fn name(&self, headers: &HeaderMap) -> RequestId {
+        match headers.get(X_REQUEST_ID) {
+            Some(given) if is_acceptable(given.as_bytes()) => RequestId(given.clone()),
+            _ => self.next(),
+        }
+    }
+
+    fn next(&self) -> RequestId {
+        let number = self.count.fetch_add(1, Ordering::Relaxed);
+        let text = format!("{}-{number:x}", self.started);
+        RequestId(HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from(number)))
+    }
+}
+
+fn is_acceptable(name: &[u8]) -> bool {
+    let acceptable = |byte: &u8| byte.is_ascii_alphanumeric() || b"._-".contains(byte);
+    (1..=MAX_LENGTH).contains(&name.len()) && name.iter().all(acceptable)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_short_plain_names_are_accepted() {
+        for good in ["a", "A.b_c-9", &"x".repeat(64)] {
+            assert!(is_acceptable(good.as_bytes()), "{good}");
+        }
+        for bad in ["", "a b", "a\"b", "ä", "a/b", &"x".repeat(65)] {
+            assert!(!is_acceptable(bad.as_bytes()), "{bad}");
+        }
+    }
+}

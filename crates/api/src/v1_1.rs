@@ -1,0 +1,87 @@
+//! API 1.1, as its clients have known it since release 1.1.1, with errors that say what is wrong.
+
+mod body;
+mod id;
+pub mod path;
+mod plan;
+
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use hyper::body::Bytes;
+use opendcre_gateway::{Gateway, Outcome, ScanReport};
+
+use crate::api::Caller;
+use crate::error::ApiError;
+use crate::method::Verb;
+use crate::reply::{self, Reply};
+use path::Route;
+use plan::Plan;
+
+/// Everything of this generation is below this path.
+pub(crate) const BASE: &str = "/opendcre/1.1";
+
+/// Names the buses that are missing in the answer to a scan, which has no room for them in its body.
+const X_OPENDCRE_FAILED: HeaderName = HeaderName::from_static("x-opendcre-failed");
+
+/// Where a browser says what sort of page sent a request. Programs do not send it.
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
+/// Answers a request for `path`, which is what follows [`BASE`].
+pub(crate) async fn answer(
+    gateway: &Gateway,
+    head: &Parts,
+    path: &str,
+    caller: Caller<'_>,
+) -> Result<Reply, ApiError> {
+    let route = path::parse(path)?;
+    let verb = route.methods().verb(&head.method)?;
+    if verb == Verb::List {
+        return Ok(reply::allow(route.methods()));
+    }
+    if route.is_control() && is_from_another_site(&head.headers) {
+        return Err(ApiError::CrossSite);
+    }
+    let plan = plan::plan(&route)?;
+    match (verb, plan) {
+        (Verb::Do, Plan::Ask(command)) => {
+            let outcome = gateway.execute(&caller.principal(), command).await;
+            let outcome = outcome.map_err(|error| ApiError::Gateway {
+                subject: route.to_string(),
+                error,
+            })?;
+            render(&route, &outcome)
+        }
+        (Verb::Do, Plan::Tell(text)) => Ok(reply::json(StatusCode::OK, text)),
+        (Verb::Check | Verb::List, _) => Ok(reply::json(StatusCode::OK, Bytes::new())),
+    }
+}
+
+fn render(route: &Route, outcome: &Outcome) -> Result<Reply, ApiError> {
+    let mut reply = reply::json(StatusCode::OK, body::render(route, outcome)?);
+    if let Outcome::Scan(report) = outcome {
+        reply.headers_mut().extend(failed_buses(report));
+    }
+    Ok(reply)
+}
+
+/// The header field that says that a scan is not complete, and a warning in the log that says why.
+fn failed_buses(report: &ScanReport) -> Option<(HeaderName, HeaderValue)> {
+    for (bus, error) in &report.failures {
+        tracing::warn!(bus, code = error.fault.code(), %error, "a bus is missing in the answer to a scan");
+    }
+    let names: Vec<&str> = report.failures.iter().map(|(bus, _)| bus.as_str()).collect();
+    if names.is_empty() {
+        return None;
+    }
+    // A name that cannot stand in a header is still counted there.
+    let value = HeaderValue::try_from(names.join(", "));
+    Some((
+        X_OPENDCRE_FAILED,
+        value.unwrap_or_else(|_| HeaderValue::from(names.len())),
+    ))
+}
+
+fn is_from_another_site(headers: &HeaderMap) -> bool {
+    let site = headers.get(SEC_FETCH_SITE).map(HeaderValue::as_bytes);
+    matches!(site, Some(b"cross-site" | b"same-site"))
+}

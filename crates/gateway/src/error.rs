@@ -1,0 +1,70 @@
+//! Why a command was not carried out.
+
+use opendcre_model::{BoardId, DriverError, Fault};
+use thiserror::Error;
+
+use crate::AuditError;
+
+/// Why a command was not carried out. Except for [`GatewayError::Driver`], no equipment was changed.
+#[derive(Debug, Error)]
+pub enum GatewayError {
+    /// No driver may hold this board; nothing was sent.
+    #[error("no bus holds board {0}; correct the board id, or widen the range of a bus in the configuration")]
+    UnknownBoard(BoardId),
+    /// Several drivers hold a board of this name, so it is unclear which one is meant.
+    #[error(
+        "board {board} answers on several buses ({}); give each bus its own range of boards in the configuration",
+        buses.join(", ")
+    )]
+    AmbiguousBoard {
+        /// The name that is not unique.
+        board: BoardId,
+        /// The drivers that reported it.
+        buses: Vec<String>,
+    },
+    /// Policy does not permit it; nothing was sent.
+    #[error("{principal} is not permitted to do this")]
+    Forbidden {
+        /// Who asked.
+        principal: String,
+    },
+    /// The intent of a change could not be recorded, so nothing was sent.
+    #[error("nothing was changed, because the change cannot be audited: {0}")]
+    AuditUnavailable(AuditError),
+    /// The service is stopping; nothing was sent.
+    #[error("the service is shutting down; ask again when it is back")]
+    ShuttingDown,
+    /// The driver could not do it; its fault says whether anything may have changed.
+    #[error("{0}")]
+    Driver(DriverError),
+}
+
+impl GatewayError {
+    /// The stable machine-readable code.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::UnknownBoard(_) => "unknown_board",
+            Self::AmbiguousBoard { .. } => "ambiguous_board",
+            Self::Forbidden { .. } => "forbidden",
+            Self::AuditUnavailable(_) => "audit_unavailable",
+            Self::ShuttingDown => "shutting_down",
+            Self::Driver(error) => error.fault.code(),
+        }
+    }
+
+    /// The fault of the driver, if it was the driver that failed.
+    #[must_use]
+    pub const fn fault(&self) -> Option<Fault> {
+        match self {
+            Self::Driver(error) => Some(error.fault),
+            _ => None,
+        }
+    }
+}
+
+impl From<DriverError> for GatewayError {
+    fn from(error: DriverError) -> Self {
+        Self::Driver(error)
+    }
+}

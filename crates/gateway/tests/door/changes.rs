@@ -1,0 +1,187 @@
+//! Changes: what is recorded when, and what happens when the caller or the service goes away.
+
+use std::time::Duration;
+
+use crate::support::{Call, Room, failure, power_off, somebody};
+use opendcre_gateway::{Command, GatewayError, Outcome};
+use opendcre_model::{Action, BoardId, DeviceAddress, DeviceId, Fault, Observation, Priority, Query, Scope};
+use serde_json::json;
+use tokio::time::Instant;
+
+async fn switch_off(room: &Room) -> Result<Outcome, GatewayError> {
+    room.gateway
+        .execute(&somebody(), Command::Action(power_off(1)))
+        .await
+}
+
+/// Starts a change, lets it reach the driver, and abandons it there.
+async fn abandon_a_change(room: &Room) {
+    let reached = async {
+        while room.drivers[0].calls().is_empty() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::select! {
+        biased;
+        result = switch_off(room) => panic!("{result:?}"),
+        () = reached => {}
+    }
+}
+
+#[tokio::test]
+async fn the_intent_is_on_disk_before_the_driver_is_asked_and_the_outcome_after() {
+    let room = Room::with_drivers(1);
+    switch_off(&room).await.unwrap();
+
+    let intent = json!({
+        "event": "intent", "id": room.audit_lines()[0]["id"], "time": "2026-12-01T10:00:00Z",
+        "principal": "anonymous", "remote": "192.0.2.7:4711", "request_id": "r-1",
+        "driver": "a", "board": "00000001", "device": "01ff", "action": "power_off",
+    });
+    let mut outcome = intent.clone();
+    outcome["event"] = json!("outcome");
+    outcome["code"] = json!("ok");
+    outcome["message"] = json!("asset text is \"done\"");
+    assert_eq!(room.audit_lines(), [intent.clone(), outcome]);
+    assert_eq!(
+        room.drivers[0].calls(),
+        [Call::Perform(power_off(1), vec![intent])]
+    );
+}
+
+#[tokio::test]
+async fn every_change_has_an_id_of_its_own() {
+    let room = Room::with_drivers(1);
+    switch_off(&room).await.unwrap();
+    switch_off(&room).await.unwrap();
+    let ids: Vec<_> = room.audit_lines().iter().map(|line| line["id"].clone()).collect();
+    assert_eq!(ids[0], ids[1]);
+    assert_eq!(ids[2], ids[3]);
+    assert_ne!(ids[0], ids[2]);
+}
+
+#[tokio::test]
+async fn what_was_written_and_how_it_failed_is_recorded() {
+    let room = Room::with_drivers(1);
+    *room.drivers[0].change.lock().unwrap() = Some(Err(failure("a", Fault::Uncertain)));
+    let action = Action::SetAssetText {
+        device: DeviceAddress {
+            board: BoardId(1),
+            device: DeviceId(2),
+        },
+        text: "rack7\n-u12".to_owned(),
+    };
+    let result = room.gateway.execute(&somebody(), Command::Action(action)).await;
+    assert_eq!(result.unwrap_err().fault(), Some(Fault::Uncertain));
+    let lines = room.audit_lines();
+    assert_eq!(lines.len(), 2);
+    assert_eq!(lines[0]["action"], "set_asset_text");
+    assert_eq!(lines[0]["text"], "rack7\n-u12");
+    assert_eq!(lines[1]["code"], "uncertain");
+    assert_eq!(lines[1]["message"], "bus a failed: uncertain");
+}
+
+#[tokio::test]
+async fn reads_and_scans_are_not_audited() {
+    let room = Room::with_drivers(1);
+    for command in [
+        Command::Query(Query::Version(BoardId(1))),
+        Command::Scan(Scope::All),
+    ] {
+        room.gateway.execute(&somebody(), command).await.unwrap();
+    }
+    assert!(room.audit_lines().is_empty());
+}
+
+#[tokio::test]
+async fn what_cannot_be_audited_is_not_done_but_reading_goes_on() {
+    let room = Room::with_a_full_disk();
+    let error = switch_off(&room).await.unwrap_err();
+    assert_eq!(error.code(), "audit_unavailable");
+    assert!(error.to_string().contains("/dev/full"), "{error}");
+    assert!(room.drivers[0].calls().is_empty());
+
+    let query = Command::Query(Query::Version(BoardId(1)));
+    let outcome = room.gateway.execute(&somebody(), query).await.unwrap();
+    assert_eq!(
+        outcome,
+        Outcome::Observation(Observation::Version("a".to_owned()))
+    );
+}
+
+#[tokio::test]
+async fn a_change_whose_caller_went_away_is_finished_and_recorded() {
+    let room = Room::with_drivers(1);
+    room.drivers[0].permits.forget_permits(100);
+    abandon_a_change(&room).await;
+    assert_eq!(room.audit_lines().len(), 1);
+
+    room.drivers[0].permits.add_permits(1);
+    room.gateway.shutdown().await;
+    assert_eq!(room.audit_lines()[1]["code"], "ok");
+}
+
+#[tokio::test]
+async fn shutdown_waits_for_the_running_change_and_refuses_the_next_command() {
+    let room = Room::with_drivers(1);
+    room.drivers[0].permits.forget_permits(100);
+    abandon_a_change(&room).await;
+
+    let shutdown = room.gateway.shutdown();
+    tokio::pin!(shutdown);
+    tokio::select! {
+        biased;
+        () = &mut shutdown => panic!("the change still runs"),
+        () = tokio::task::yield_now() => {}
+    }
+    assert!(room.gateway.readiness().shutting_down);
+    assert_eq!(switch_off(&room).await.unwrap_err().code(), "shutting_down");
+    let query = Command::Query(Query::Version(BoardId(1)));
+    let refused = room.gateway.execute(&somebody(), query).await;
+    assert_eq!(refused.unwrap_err().code(), "shutting_down");
+
+    room.drivers[0].permits.add_permits(1);
+    shutdown.await;
+    assert_eq!(room.audit_lines().len(), 2);
+    assert_eq!(room.drivers[0].calls().len(), 1);
+}
+
+#[tokio::test]
+async fn a_driver_that_breaks_leaves_the_outcome_uncertain() {
+    let room = Room::with_drivers(1);
+    *room.drivers[0].change.lock().unwrap() = None;
+    let error = switch_off(&room).await.unwrap_err();
+    assert_eq!(error.code(), "uncertain");
+    assert_eq!(
+        room.audit_lines().len(),
+        1,
+        "an intent without an outcome says the same"
+    );
+    room.gateway.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_class_of_command_has_its_priority_and_its_time() {
+    let room = Room::with_drivers(1);
+    let now = Instant::now();
+    for (command, priority, seconds) in [
+        (Command::Query(Query::Version(BoardId(1))), Priority::Read, 10),
+        (Command::Action(power_off(1)), Priority::Control, 30),
+        (Command::Scan(Scope::All), Priority::Scan, 60),
+    ] {
+        room.gateway.execute(&somebody(), command).await.unwrap();
+        let context = *room.drivers[0].contexts.lock().unwrap().last().unwrap();
+        assert_eq!(context.priority, priority);
+        assert_eq!(context.deadline, (now + Duration::from_secs(seconds)).into_std());
+    }
+}
+
+#[tokio::test]
+async fn readiness_names_the_drivers_that_cannot_be_used() {
+    let room = Room::with_drivers(2);
+    assert!(room.gateway.readiness().is_ready());
+    *room.drivers[1].health.lock().unwrap() = Err(failure("b", Fault::Gone));
+    let readiness = room.gateway.readiness();
+    assert!(!readiness.is_ready());
+    assert_eq!(readiness.unusable, [("b".to_owned(), failure("b", Fault::Gone))]);
+}

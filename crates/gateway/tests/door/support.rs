@@ -1,0 +1,188 @@
+//! A driver that does what a test says and notes what it was asked, and the rest of a gateway around it.
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use jiff::Timestamp;
+use opendcre_gateway::{AuditLog, Gateway, Mount, Principal, Settings};
+use opendcre_model::{
+    Action, Board, BoardId, BoxFuture, Context, DeviceAddress, DeviceId, Driver, DriverError, Fault,
+    Observation, PowerAction, Query, Scope, WallClock,
+};
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::sync::Semaphore;
+
+/// What a fake driver was asked.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Call {
+    Discover(Scope),
+    Read(Query),
+    /// With the lines of the audit log at that moment.
+    Perform(Action, Vec<Value>),
+}
+
+pub(crate) struct FakeDriver {
+    name: &'static str,
+    /// What every scan answers, whatever its scope.
+    pub(crate) scan: Mutex<Result<Vec<Board>, DriverError>>,
+    /// What every change answers; nothing makes the driver panic.
+    pub(crate) change: Mutex<Option<Result<Observation, DriverError>>>,
+    pub(crate) health: Mutex<Result<(), DriverError>>,
+    /// A change takes a permit; tests that start without permits decide when it ends.
+    pub(crate) permits: Semaphore,
+    pub(crate) calls: Mutex<Vec<Call>>,
+    pub(crate) contexts: Mutex<Vec<Context>>,
+    audit: PathBuf,
+}
+
+impl FakeDriver {
+    fn note(&self, call: Call, context: Context) {
+        self.calls.lock().unwrap().push(call);
+        self.contexts.lock().unwrap().push(context);
+    }
+
+    pub(crate) fn fail_scans(&self, fault: Fault) {
+        *self.scan.lock().unwrap() = Err(failure(self.name, fault));
+    }
+
+    pub(crate) fn calls(&self) -> Vec<Call> {
+        self.calls.lock().unwrap().clone()
+    }
+}
+
+impl Driver for FakeDriver {
+    fn name(&self) -> &str {
+        self.name
+    }
+
+    fn health(&self) -> Result<(), DriverError> {
+        self.health.lock().unwrap().clone()
+    }
+
+    fn discover(&self, scope: Scope, context: Context) -> BoxFuture<'_, Result<Vec<Board>, DriverError>> {
+        self.note(Call::Discover(scope), context);
+        Box::pin(async { self.scan.lock().unwrap().clone() })
+    }
+
+    fn read(&self, query: Query, context: Context) -> BoxFuture<'_, Result<Observation, DriverError>> {
+        self.note(Call::Read(query), context);
+        Box::pin(async { Ok(Observation::Version(self.name.to_owned())) })
+    }
+
+    fn perform(&self, action: Action, context: Context) -> BoxFuture<'_, Result<Observation, DriverError>> {
+        self.note(Call::Perform(action, lines(&self.audit)), context);
+        Box::pin(async {
+            self.permits.acquire().await.unwrap().forget();
+            self.change
+                .lock()
+                .unwrap()
+                .clone()
+                .expect("a driver with a defect")
+        })
+    }
+}
+
+struct FixedClock;
+
+impl WallClock for FixedClock {
+    fn now(&self) -> Timestamp {
+        "2026-12-01T10:00:00Z".parse().unwrap()
+    }
+}
+
+/// A gateway with drivers named `a`, `b`, … that hold the boards 1 to ff and answer to everything.
+pub(crate) struct Room {
+    pub(crate) gateway: Gateway,
+    pub(crate) drivers: Vec<Arc<FakeDriver>>,
+    pub(crate) audit: PathBuf,
+    _folder: TempDir,
+}
+
+impl Room {
+    pub(crate) fn with_drivers(count: usize) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let audit = folder.path().join("audit.jsonl");
+        Self::new(count, audit, folder)
+    }
+
+    /// A room whose audit log can be opened but not written.
+    pub(crate) fn with_a_full_disk() -> Self {
+        Self::new(1, "/dev/full".into(), tempfile::tempdir().unwrap())
+    }
+
+    fn new(count: usize, audit: PathBuf, folder: TempDir) -> Self {
+        let names = ["a", "b", "c"].iter().take(count);
+        let driver = |name: &&'static str| {
+            Arc::new(FakeDriver {
+                name,
+                scan: Mutex::new(Ok(vec![board(1)])),
+                change: Mutex::new(Some(Ok(Observation::AssetText("done".to_owned())))),
+                health: Mutex::new(Ok(())),
+                permits: Semaphore::new(100),
+                calls: Mutex::default(),
+                contexts: Mutex::default(),
+                audit: audit.clone(),
+            })
+        };
+        let drivers: Vec<_> = names.map(driver).collect();
+        let mount = |driver: &Arc<FakeDriver>| Mount {
+            driver: Arc::<FakeDriver>::clone(driver),
+            boards: BoardId(1)..=BoardId(0xff),
+        };
+        let log = AuditLog::open(&audit).unwrap();
+        let mounts = drivers.iter().map(mount).collect();
+        let gateway = Gateway::new(mounts, log, Arc::new(FixedClock), Settings::default());
+        Self {
+            gateway,
+            drivers,
+            audit,
+            _folder: folder,
+        }
+    }
+
+    pub(crate) fn audit_lines(&self) -> Vec<Value> {
+        lines(&self.audit)
+    }
+}
+
+fn lines(audit: &PathBuf) -> Vec<Value> {
+    if !audit.is_file() {
+        return Vec::new();
+    }
+    let text = fs::read_to_string(audit).unwrap();
+    text.lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+pub(crate) fn board(id: u32) -> Board {
+    Board {
+        id: BoardId(id),
+        devices: Vec::new(),
+    }
+}
+
+pub(crate) fn failure(driver: &str, fault: Fault) -> DriverError {
+    DriverError::new(fault, format!("bus {driver} failed: {fault}"))
+}
+
+pub(crate) fn somebody() -> Principal {
+    Principal {
+        name: "anonymous".to_owned(),
+        remote: "192.0.2.7:4711".to_owned(),
+        request_id: "r-1".to_owned(),
+    }
+}
+
+pub(crate) fn power_off(board: u32) -> Action {
+    let device = DeviceAddress {
+        board: BoardId(board),
+        device: DeviceId(0x01ff),
+    };
+    Action::Power {
+        device,
+        action: PowerAction::Off,
+    }
+}
