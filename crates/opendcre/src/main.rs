@@ -1,2 +1,7 @@
-//! OpenDCRE.
-fn main() {}
+//! The `opendcre` program; everything it does is in the library.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    opendcre::run(std::env::args_os())
+}

@@ -1,0 +1,435 @@
+//! The command line: every command, option and help text, and nothing that a command does.
+//!
+//! Values are parsed here into the types that the commands work with, so a command never sees a malformed
+//! identifier, duration or rate; clap reports those as usage errors.
+
+#[cfg(test)]
+mod tests;
+mod value;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::builder::TypedValueParser;
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use opendcre_model::{BoardId, DeviceId, DeviceKind};
+
+pub use value::{FaultKind, FaultRate};
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done
+  1  the server, or this program while serving, reported an error
+  2  wrong usage; nothing was sent
+  3  the server cannot be reached or did not answer in time
+  4  the server is busy; try again later
+
+Examples:
+  opendcre demo
+  opendcre scan
+  opendcre read thermistor 1 01ff
+  opendcre -o json power status 1 0dff
+  opendcre --server gateway.example:5000 scan";
+
+/// The whole command line, for man pages and completions.
+#[must_use]
+pub fn command() -> clap::Command {
+    Cli::command()
+}
+
+/// Manage data-centre equipment out of band
+#[derive(Debug, Parser)]
+#[command(name = "opendcre", version, after_help = EXIT_CODES, max_term_width = 110)]
+pub struct Cli {
+    /// Options that only client commands use.
+    #[command(flatten)]
+    pub client: ClientOptions,
+
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Where and how a client command talks to its server.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Client options")]
+pub struct ClientOptions {
+    /// The server to ask, as host:port or http URL
+    #[arg(
+        long,
+        global = true,
+        value_name = "URL",
+        env = "OPENDCRE_SERVER",
+        hide_env_values = true,
+        default_value = "http://127.0.0.1:5000"
+    )]
+    pub server: String,
+
+    /// How long to wait for one answer
+    #[arg(long, global = true, value_name = "TIME", default_value = "30s", value_parser = value::duration)]
+    pub timeout: Duration,
+
+    /// How to print answers and errors
+    #[arg(
+        short,
+        long,
+        global = true,
+        value_name = "FORMAT",
+        value_enum,
+        default_value_t = OutputFormat::Table
+    )]
+    pub output: OutputFormat,
+}
+
+/// How answers and errors are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum OutputFormat {
+    /// Tables, for people
+    Table,
+    /// One line of JSON per answer, exactly as the server sent its values, for programs
+    Json,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the gateway
+    #[command(after_help = "\
+Examples:
+  opendcre serve
+  opendcre serve --config ./opendcre.toml")]
+    Serve(ServeArgs),
+
+    /// Run the gateway on an emulated room, to try things out
+    #[command(after_help = "\
+Examples:
+  opendcre demo
+  opendcre demo --listen 0.0.0.0:8080 --seed 7")]
+    Demo(DemoArgs),
+
+    /// Play the part of equipment
+    #[command(after_help = "\
+Examples:
+  opendcre emulate bus --config simple.json --link /tmp/bus")]
+    Emulate(EmulateArgs),
+
+    /// Check, show or describe the configuration
+    #[command(after_help = "\
+Examples:
+  opendcre config check --config ./opendcre.toml
+  opendcre config schema > opendcre.schema.json")]
+    Config(ConfigArgs),
+
+    /// Print the completion script of a shell
+    #[command(after_help = "\
+Examples:
+  opendcre completions bash > /etc/bash_completion.d/opendcre
+  opendcre completions zsh > ~/.zfunc/_opendcre")]
+    Completions(CompletionsArgs),
+
+    /// A question to, or an order for, a running server.
+    #[command(flatten)]
+    Client(ClientCommand),
+}
+
+/// Where the configuration is.
+#[derive(Debug, Clone, Args)]
+pub struct ConfigFile {
+    /// The configuration file
+    #[arg(long, value_name = "FILE", default_value = "/etc/opendcre/opendcre.toml")]
+    pub config: PathBuf,
+}
+
+/// Arguments of `serve`.
+#[derive(Debug, Clone, Args)]
+pub struct ServeArgs {
+    /// What to serve.
+    #[command(flatten)]
+    pub file: ConfigFile,
+}
+
+/// Arguments of `demo`.
+#[derive(Debug, Clone, Args)]
+pub struct DemoArgs {
+    /// The address and port to listen on
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:5000")]
+    pub listen: SocketAddr,
+
+    /// The seed of everything random in the emulated room
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+}
+
+/// Arguments of `emulate`.
+#[derive(Debug, Clone, Args)]
+pub struct EmulateArgs {
+    /// What to emulate.
+    #[command(subcommand)]
+    pub command: EmulateCommand,
+}
+
+/// What can be emulated.
+#[derive(Debug, Clone, Subcommand)]
+pub enum EmulateCommand {
+    /// Play all boards of a device bus on a new pseudo-terminal
+    #[command(after_help = "\
+Examples:
+  opendcre emulate bus --config simple.json --link /tmp/bus
+  opendcre emulate bus --config simple.json --baud 115200
+  opendcre emulate bus --config simple.json --seed 7 --fault drop=0.05 --fault delay=0.1 --delay-max 200ms")]
+    Bus(EmulateBusArgs),
+}
+
+/// Arguments of `emulate bus`.
+#[derive(Debug, Clone, Args)]
+pub struct EmulateBusArgs {
+    /// The JSON file that describes the boards, as the original emulators read it
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+
+    /// Make this symbolic link to the pseudo-terminal; without it, its name is printed
+    #[arg(long, value_name = "PATH")]
+    pub link: Option<PathBuf>,
+
+    /// Send no faster than a line of this many bits per second; without it, as fast as possible
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(300..=4_000_000))]
+    pub baud: Option<u32>,
+
+    /// The seed of the injected faults
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+
+    /// The protocol generation to speak
+    #[arg(long, value_name = "VERSION", value_enum, default_value_t = BusProtocol::V1_3)]
+    pub protocol: BusProtocol,
+
+    /// What the headers of answers hold
+    #[arg(long, value_name = "STYLE", value_enum, default_value_t = AnswerHeaders::Full)]
+    pub headers: AnswerHeaders,
+
+    /// Inject a fault into this share of the answers, from 0 to 1; may be repeated for several kinds
+    ///
+    /// Kinds: drop, corrupt, delay, duplicate, noise, truncate, silence.
+    #[arg(long = "fault", value_name = "KIND=RATE")]
+    pub faults: Vec<FaultRate>,
+
+    /// The longest delay that the fault `delay` adds
+    #[arg(long, value_name = "TIME", default_value = "50ms", value_parser = value::duration)]
+    pub delay_max: Duration,
+}
+
+/// A generation of the device bus protocol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum BusProtocol {
+    /// OpenDCRE 1.1
+    #[value(name = "1.1")]
+    V1_1,
+    /// OpenDCRE 1.2
+    #[value(name = "1.2")]
+    V1_2,
+    /// OpenDCRE 1.3
+    #[value(name = "1.3")]
+    V1_3,
+}
+
+/// What an emulated board writes into the header of its answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum AnswerHeaders {
+    /// The addresses and the sequence number of the request
+    Full,
+    /// The constants that the first emulators and boards send
+    Legacy,
+}
+
+/// Arguments of `config`.
+#[derive(Debug, Clone, Args)]
+pub struct ConfigArgs {
+    /// What to do with the configuration.
+    #[command(subcommand)]
+    pub command: ConfigCommand,
+}
+
+/// What can be done with a configuration.
+#[derive(Debug, Clone, Subcommand)]
+pub enum ConfigCommand {
+    /// Say whether the configuration file is sound
+    #[command(after_help = "Examples:\n  opendcre config check --config ./opendcre.toml")]
+    Check(ConfigFile),
+
+    /// Print the configuration with every default filled in
+    #[command(after_help = "Examples:\n  opendcre config show --config ./opendcre.toml")]
+    Show(ConfigFile),
+
+    /// Print the JSON schema of the configuration
+    #[command(after_help = "Examples:\n  opendcre config schema > opendcre.schema.json")]
+    Schema,
+}
+
+/// Arguments of `completions`.
+#[derive(Debug, Clone, Args)]
+pub struct CompletionsArgs {
+    /// The shell
+    #[arg(value_enum)]
+    pub shell: clap_complete::Shell,
+}
+
+/// What a client can ask of a running server.
+#[derive(Debug, Clone, Subcommand)]
+pub enum ClientCommand {
+    /// List boards and their devices
+    #[command(after_help = "\
+Examples:
+  opendcre scan
+  opendcre scan 40000000
+  opendcre -o json scan 1")]
+    Scan(ScanArgs),
+
+    /// Read a sensor
+    #[command(after_help = "\
+Examples:
+  opendcre read thermistor 1 01ff
+  opendcre -o json read humidity 1 0cff")]
+    Read(SensorArgs),
+
+    /// Ask for, or change, the power state of a device
+    #[command(after_help = "\
+Examples:
+  opendcre power status 1 0dff
+  opendcre power cycle 1 0dff")]
+    Power(PowerArgs),
+
+    /// Read or write the asset text of a device
+    #[command(after_help = "\
+Examples:
+  opendcre asset get 1 0dff
+  opendcre asset set 1 0dff 'rack 7, unit 12'")]
+    Asset(AssetArgs),
+
+    /// Ask a board for its firmware version, or the server whether it is there
+    #[command(after_help = "\
+Examples:
+  opendcre version
+  opendcre version 1")]
+    Version(VersionArgs),
+
+    /// Read a sensor again and again
+    #[command(after_help = "\
+Errors are printed and the next reading is tried. The exit code is that of the last reading.
+
+Examples:
+  opendcre watch thermistor 1 01ff
+  opendcre watch thermistor 1 01ff --interval 500ms --count 20
+  opendcre -o json watch thermistor 1 01ff >> readings.jsonl")]
+    Watch(WatchArgs),
+}
+
+/// Arguments of `scan`.
+#[derive(Debug, Clone, Args)]
+pub struct ScanArgs {
+    /// The board to scan, in hexadecimal; without it, all
+    pub board: Option<BoardId>,
+}
+
+/// One sensor.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct SensorArgs {
+    /// The kind of the device
+    #[arg(ignore_case = true, value_parser = kind_parser())]
+    pub kind: DeviceKind,
+
+    /// The board, in hexadecimal
+    pub board: BoardId,
+
+    /// The device, in hexadecimal
+    pub device: DeviceId,
+}
+
+/// Arguments of `power`.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct PowerArgs {
+    /// What to do
+    #[arg(value_enum, ignore_case = true)]
+    pub command: PowerCommand,
+
+    /// The board, in hexadecimal
+    pub board: BoardId,
+
+    /// The device, in hexadecimal
+    pub device: DeviceId,
+}
+
+/// What can be done about power.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum PowerCommand {
+    /// Ask for the state, change nothing
+    Status,
+    /// Switch on
+    On,
+    /// Switch off at once
+    Off,
+    /// Switch off, then on again
+    Cycle,
+}
+
+/// Arguments of `asset`.
+#[derive(Debug, Clone, Args)]
+pub struct AssetArgs {
+    /// What to do with the text.
+    #[command(subcommand)]
+    pub command: AssetCommand,
+}
+
+/// What can be done with an asset text.
+#[derive(Debug, Clone, Subcommand)]
+pub enum AssetCommand {
+    /// Read the asset text
+    #[command(after_help = "Examples:\n  opendcre asset get 1 0dff")]
+    Get {
+        /// The board, in hexadecimal
+        board: BoardId,
+        /// The device, in hexadecimal
+        device: DeviceId,
+    },
+
+    /// Store an asset text
+    #[command(after_help = "Examples:\n  opendcre asset set 1 0dff 'rack 7, unit 12'")]
+    Set {
+        /// The board, in hexadecimal
+        board: BoardId,
+        /// The device, in hexadecimal
+        device: DeviceId,
+        /// The text: ASCII, of which the device keeps the first 127 characters
+        #[arg(value_parser = value::asset_text)]
+        text: String,
+    },
+}
+
+/// Arguments of `version`.
+#[derive(Debug, Clone, Args)]
+pub struct VersionArgs {
+    /// The board to ask, in hexadecimal; without it, the server itself
+    pub board: Option<BoardId>,
+}
+
+/// Arguments of `watch`.
+#[derive(Debug, Clone, Args)]
+pub struct WatchArgs {
+    /// What to read.
+    #[command(flatten)]
+    pub sensor: SensorArgs,
+
+    /// The time from one reading to the next
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = value::duration)]
+    pub interval: Duration,
+
+    /// Stop after this many readings; without it, on Ctrl-C
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub count: Option<u64>,
+}
+
+/// Reads a kind by name; the names also feed the completions and the error text.
+fn kind_parser() -> impl TypedValueParser<Value = DeviceKind> {
+    let names = DeviceKind::ALL.iter().map(|kind| kind.name());
+    clap::builder::PossibleValuesParser::new(names).try_map(|name| name.parse::<DeviceKind>())
+}

@@ -1,0 +1,396 @@
+//! The configuration file: what may be in it, what it means and what is wrong with it.
+//!
+//! Everything is parsed and checked here, before anything starts; the rest of the program sees typed values with
+//! their defaults filled in. This module opens no device and no socket and starts nothing.
+
+mod change;
+mod check;
+mod command;
+mod document;
+mod legacy;
+mod text;
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+pub use change::changed_keys;
+pub use command::run;
+pub use document::Problem;
+pub use legacy::{AuthType, LegacyBmc, LegacyError, read_bmcs};
+pub use text::{BoardRange, ByteSize};
+
+/// More text than any configuration needs; a larger file is not one.
+const MAX_FILE_BYTES: u64 = 1 << 20;
+
+/// The whole configuration file.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// The REST server.
+    pub server: Server,
+    /// The serial device buses, one table each.
+    pub devicebus: Vec<DeviceBus>,
+    /// Files of the original OpenDCRE.
+    pub legacy: Legacy,
+    /// Where and how much is logged.
+    pub log: Log,
+    /// The record of everything that changed equipment.
+    pub audit: Audit,
+}
+
+/// The REST server.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Server {
+    /// Address and port to listen on.
+    pub listen: SocketAddr,
+    /// Listen on more than this machine although there is neither TLS nor login. Everybody who reaches the port
+    /// can then switch servers off.
+    pub insecure: bool,
+    /// Connections that are open at the same time, 1 to 65536. More wait to be accepted.
+    pub max_connections: usize,
+    /// The request line and header fields together, 8KiB to 1MiB. More is answered with 431.
+    pub max_header: ByteSize,
+    /// The body of a request, up to 16MiB. More is answered with 413.
+    pub max_body: ByteSize,
+    /// How long the header of a request may take, and a connection may stay idle, 1s to 10m.
+    #[serde(with = "text::duration")]
+    #[schemars(schema_with = "text::duration::schema")]
+    pub header_timeout: Duration,
+    /// How long a request may take from the end of its header to its answer, 1s to 10m.
+    #[serde(with = "text::duration")]
+    #[schemars(schema_with = "text::duration::schema")]
+    pub request_timeout: Duration,
+    /// How long a client may leave what was sent to it unacknowledged, 1s to 10m.
+    #[serde(with = "text::duration")]
+    #[schemars(schema_with = "text::duration::schema")]
+    pub send_timeout: Duration,
+    /// How long a shutdown waits for the requests that still run, up to 10m.
+    #[serde(with = "text::duration")]
+    #[schemars(schema_with = "text::duration::schema")]
+    pub shutdown_timeout: Duration,
+}
+
+/// One serial device bus.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DeviceBus {
+    /// Label in logs, metrics and errors: 1 to 32 letters, digits, `-` and `_`, unique.
+    pub name: String,
+    /// The rack that holds the boards of this bus: 1 to 64 letters, digits, `-`, `_` and `.`.
+    pub rack: String,
+    /// The tty, an absolute path.
+    pub device: PathBuf,
+    /// Line speed in bits per second: 9600, 19200, 38400, 57600, 115200, 230400, 460800 or 921600.
+    #[serde(default = "default_baud")]
+    pub baud: u32,
+    /// How long a complete answer may take, up to 60s; at least as long as the longest packet is on the wire.
+    #[serde(default = "default_timeout", with = "text::duration")]
+    #[schemars(schema_with = "text::duration::schema")]
+    pub timeout: Duration,
+    /// Which answers belong to a request.
+    #[serde(default)]
+    pub replies: Replies,
+    /// The protocol version that the boards speak.
+    #[serde(default)]
+    pub protocol: Protocol,
+    /// The boards of this bus, first to last, up to 00ffffff. Without it, a scan tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub boards: Option<BoardRange>,
+    /// How often a read or scan is repeated after a damaged answer, 0 to 10.
+    #[serde(default = "default_retry_limit")]
+    pub retry_limit: u8,
+    /// The time slot of one board in a scan of all boards, whole milliseconds from 1ms to 255ms.
+    #[serde(default = "default_time_slice", with = "text::duration")]
+    #[schemars(schema_with = "text::duration::schema")]
+    pub time_slice: Duration,
+    /// After a scan without collisions, tell the boards to keep their time slots.
+    #[serde(default)]
+    pub save_slots: bool,
+    /// Requests that may wait for the bus, 1 to 4096. Beyond it a request is refused with 503.
+    #[serde(default = "default_backlog")]
+    pub backlog: usize,
+}
+
+/// Which answers belong to a request.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Replies {
+    /// Only those that echo its sequence number and address.
+    #[default]
+    Strict,
+    /// Also those of old equipment, which echoes neither.
+    Compatible,
+}
+
+/// A version of the bus protocol.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Protocol {
+    /// OpenDCRE 1.1.
+    #[serde(rename = "1.1")]
+    V1_1,
+    /// OpenDCRE 1.2: adds the request to repeat an answer.
+    #[serde(rename = "1.2")]
+    V1_2,
+    /// OpenDCRE 1.3.
+    #[default]
+    #[serde(rename = "1.3")]
+    V1_3,
+}
+
+/// Files of the original OpenDCRE.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Legacy {
+    /// The original's `bmc_config.json`. Checked, but its BMCs are not served yet. Relative to the configuration
+    /// file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bmc_config: Option<PathBuf>,
+}
+
+/// Where and how much is logged.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Log {
+    /// `error`, `warn`, `info`, `debug` or `trace`; `target=level` parts after a comma override it for one part
+    /// of the program.
+    pub level: String,
+    /// How a line looks.
+    pub format: LogFormat,
+    /// Write a line for each request.
+    pub access: bool,
+    /// Also log to files. Without it, everything goes to standard error alone.
+    pub files: bool,
+    /// Where the files are.
+    pub directory: PathBuf,
+    /// A file is rotated when it grows beyond this, at least 64KiB, and every day at midnight UTC.
+    pub rotate_size: ByteSize,
+    /// How many rotated files of each log are kept, 1 to 1000.
+    pub max_files: usize,
+    /// All log files together, at least four times `rotate_size`; the oldest go first.
+    pub total_size: ByteSize,
+}
+
+/// How a log line looks.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object per line.
+    Json,
+}
+
+/// The record of everything that changed equipment.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Audit {
+    /// Where it is. `audit.jsonl` in the log directory unless given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<PathBuf>,
+}
+
+/// Why there is no usable configuration.
+#[derive(Debug, Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("cannot read the configuration {}: {source}; name another file with --config", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The file is larger than any configuration.
+    #[error("the configuration {} is larger than {MAX_FILE_BYTES} bytes; name another file with --config", path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file says something that is not allowed.
+    #[error("{}", summary(path, problems))]
+    Invalid {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, in the order of the file. At least one.
+        problems: Vec<Problem>,
+    },
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 5000)),
+            insecure: false,
+            max_connections: 1024,
+            max_header: ByteSize(16 << 10),
+            max_body: ByteSize(64 << 10),
+            header_timeout: Duration::from_secs(10),
+            request_timeout: Duration::from_secs(60),
+            send_timeout: Duration::from_secs(30),
+            shutdown_timeout: Duration::from_secs(30),
+        }
+    }
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self {
+            level: "info".to_owned(),
+            format: LogFormat::default(),
+            access: true,
+            files: true,
+            directory: PathBuf::from("/var/log/opendcre"),
+            rotate_size: ByteSize::mebibytes(10),
+            max_files: 30,
+            total_size: ByteSize::mebibytes(200),
+        }
+    }
+}
+
+impl DeviceBus {
+    /// A bus with every default.
+    #[must_use]
+    pub fn new(name: &str, rack: &str, device: &Path) -> Self {
+        Self {
+            name: name.to_owned(),
+            rack: rack.to_owned(),
+            device: device.to_owned(),
+            baud: default_baud(),
+            timeout: default_timeout(),
+            replies: Replies::default(),
+            protocol: Protocol::default(),
+            boards: None,
+            retry_limit: default_retry_limit(),
+            time_slice: default_time_slice(),
+            save_slots: false,
+            backlog: default_backlog(),
+        }
+    }
+}
+
+const fn default_baud() -> u32 {
+    115_200
+}
+
+const fn default_timeout() -> Duration {
+    Duration::from_millis(250)
+}
+
+const fn default_retry_limit() -> u8 {
+    3
+}
+
+const fn default_time_slice() -> Duration {
+    Duration::from_millis(75)
+}
+
+const fn default_backlog() -> usize {
+    64
+}
+
+/// The log level of the environment variable `OPENDCRE_LOG`, which counts more than the configuration.
+#[must_use]
+pub fn level_of_environment() -> Option<String> {
+    let level = std::env::var_os("OPENDCRE_LOG").filter(|level| !level.is_empty());
+    level.map(|level| level.to_string_lossy().into_owned())
+}
+
+impl Config {
+    /// Reads and checks the file at `path`. Relative paths in it are taken from its folder.
+    ///
+    /// # Errors
+    /// When the file cannot be read or anything in it is wrong; all faults are reported at once.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let text = read_bounded(path)?;
+        let mut config = Self::parse(&text).map_err(|problems| ConfigError::Invalid {
+            path: path.to_owned(),
+            problems,
+        })?;
+        let folder = path.parent().unwrap_or(Path::new(""));
+        if let Some(file) = &mut config.legacy.bmc_config {
+            *file = folder.join(&file);
+        }
+        Ok(config)
+    }
+
+    /// Reads and checks the text of a configuration file.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, at least one problem.
+    pub fn parse(text: &str) -> Result<Self, Vec<Problem>> {
+        let (config, document) = document::parse::<Self>(text).map_err(|problem| vec![problem])?;
+        let mut problems: Vec<Problem> = check::check(&config)
+            .into_iter()
+            .map(|finding| document.problem(&finding.path, finding.message))
+            .collect();
+        if problems.is_empty() {
+            return Ok(config);
+        }
+        problems.sort_by_key(|problem| problem.line);
+        Err(problems)
+    }
+
+    /// The audit file that is used.
+    #[must_use]
+    pub fn audit_file(&self) -> PathBuf {
+        match &self.audit.file {
+            Some(file) => file.clone(),
+            None => self.log.directory.join("audit.jsonl"),
+        }
+    }
+}
+
+impl ConfigError {
+    /// One line for each thing that is wrong.
+    #[must_use]
+    pub fn lines(&self) -> Vec<String> {
+        match self {
+            Self::Invalid { path, problems } => {
+                problems.iter().map(|problem| problem.line_in(path)).collect()
+            }
+            Self::Unreadable { .. } | Self::TooLarge { .. } => vec![self.to_string()],
+        }
+    }
+}
+
+/// The first problem, and how many there are besides.
+fn summary(path: &Path, problems: &[Problem]) -> String {
+    let first = problems.first().map(|problem| problem.line_in(path));
+    let first = first.unwrap_or_else(|| format!("{}: invalid", path.display()));
+    match problems.len() {
+        0 | 1 => first,
+        many => format!(
+            "{first} (and {} more; `opendcre config check` lists them)",
+            many - 1
+        ),
+    }
+}
+
+fn read_bounded(path: &Path) -> Result<String, ConfigError> {
+    let unreadable = |source| ConfigError::Unreadable {
+        path: path.to_owned(),
+        source,
+    };
+    let file = File::open(path).map_err(unreadable)?;
+    let mut text = String::new();
+    let mut bounded = file.take(MAX_FILE_BYTES + 1);
+    let read = bounded.read_to_string(&mut text).map_err(unreadable)?;
+    if read as u64 > MAX_FILE_BYTES {
+        return Err(ConfigError::TooLarge {
+            path: path.to_owned(),
+        });
+    }
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests;

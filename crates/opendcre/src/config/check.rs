@@ -1,0 +1,242 @@
+//! What the types of the configuration cannot say: ranges, and values that do not go together.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use opendcre_model::BoardId;
+
+use super::text::duration::print;
+use super::{ByteSize, Config, DeviceBus, Log, Server};
+use crate::log::Filter;
+
+/// The speeds that every serial driver of Linux offers.
+const BAUDS: [u32; 8] = [9600, 19_200, 38_400, 57_600, 115_200, 230_400, 460_800, 921_600];
+/// The higher bits of a board id are commands on the bus.
+const LAST_BOARD: BoardId = BoardId(0x00ff_ffff);
+/// Header, length, 255 bytes and trailer.
+const LONGEST_PACKET_BYTES: u32 = 258;
+/// Start bit, eight data bits, stop bit.
+const BITS_PER_BYTE: u32 = 10;
+const MIN_ROTATE_SIZE: ByteSize = ByteSize(64 << 10);
+
+/// One thing that is wrong. `path` is made of keys and, for elements of arrays, their index from 0.
+#[derive(Debug)]
+pub(super) struct Finding {
+    pub(super) path: String,
+    pub(super) message: String,
+}
+
+/// Everything that is wrong with `config`.
+pub(super) fn check(config: &Config) -> Vec<Finding> {
+    let mut findings = Findings::default();
+    check_server(&config.server, &mut findings);
+    check_log(&config.log, &mut findings);
+    for (index, bus) in config.devicebus.iter().enumerate() {
+        check_bus(bus, &format!("devicebus.{index}"), &mut findings);
+    }
+    check_buses_together(&config.devicebus, &mut findings);
+    findings.0
+}
+
+#[derive(Default)]
+struct Findings(Vec<Finding>);
+
+impl Findings {
+    fn add(&mut self, path: impl Into<String>, message: impl Into<String>) {
+        self.0.push(Finding {
+            path: path.into(),
+            message: message.into(),
+        });
+    }
+
+    fn range<T: PartialOrd + std::fmt::Display>(&mut self, path: &str, value: &T, range: &RangeInclusive<T>) {
+        if !range.contains(value) {
+            let (least, most) = (range.start(), range.end());
+            self.add(path, format!("{value} is out of range; use {least} to {most}"));
+        }
+    }
+
+    fn duration(&mut self, path: &str, value: Duration, range: &RangeInclusive<Duration>) {
+        if !range.contains(&value) {
+            let (least, most) = (print(*range.start()), print(*range.end()));
+            self.add(
+                path,
+                format!("{} is out of range; use {least} to {most}", print(value)),
+            );
+        }
+    }
+
+    /// A label: what is safe in a log line, a path and a metric.
+    fn label(&mut self, path: &str, value: &str, longest: usize, punctuation: &str) {
+        let allowed = |c: char| c.is_ascii_alphanumeric() || punctuation.contains(c);
+        if value.is_empty() || value.len() > longest || !value.chars().all(allowed) {
+            let message =
+                format!("{value:?} will not do; use 1 to {longest} letters, digits and any of {punctuation}");
+            self.add(path, message);
+        }
+    }
+}
+
+fn check_server(server: &Server, findings: &mut Findings) {
+    let limit = Duration::from_secs(1)..=Duration::from_secs(600);
+    findings.range("server.max_connections", &server.max_connections, &(1..=65_536));
+    findings.range(
+        "server.max_header",
+        &server.max_header,
+        &(ByteSize(8 << 10)..=ByteSize::mebibytes(1)),
+    );
+    findings.range(
+        "server.max_body",
+        &server.max_body,
+        &(ByteSize(0)..=ByteSize::mebibytes(16)),
+    );
+    findings.duration("server.header_timeout", server.header_timeout, &limit);
+    findings.duration("server.request_timeout", server.request_timeout, &limit);
+    findings.duration("server.send_timeout", server.send_timeout, &limit);
+    findings.duration(
+        "server.shutdown_timeout",
+        server.shutdown_timeout,
+        &(Duration::ZERO..=*limit.end()),
+    );
+    if !server.insecure && !is_loopback(server.listen) {
+        findings.add(
+            "server.listen",
+            format!(
+                "{} can be reached from other machines, and this release has no TLS and no login; listen on 127.0.0.1, \
+                 or add `insecure = true` if the network itself keeps strangers out",
+                server.listen
+            ),
+        );
+    }
+}
+
+fn is_loopback(address: SocketAddr) -> bool {
+    address.ip().to_canonical().is_loopback()
+}
+
+fn check_log(log: &Log, findings: &mut Findings) {
+    if let Err(error) = log.level.parse::<Filter>() {
+        findings.add("log.level", error.to_string());
+    }
+    findings.range("log.max_files", &log.max_files, &(1..=1000));
+    if log.rotate_size < MIN_ROTATE_SIZE {
+        findings.add(
+            "log.rotate_size",
+            format!(
+                "{} is out of range; use {MIN_ROTATE_SIZE} or more",
+                log.rotate_size
+            ),
+        );
+    }
+    // The current and one rotated file of the two logs.
+    let least = ByteSize(log.rotate_size.0.saturating_mul(4));
+    if log.total_size < least {
+        findings.add(
+            "log.total_size",
+            format!(
+                "{} has no room for four files of log.rotate_size; use {least} or more",
+                log.total_size
+            ),
+        );
+    }
+}
+
+fn check_bus(bus: &DeviceBus, path: &str, findings: &mut Findings) {
+    let key = |name: &str| format!("{path}.{name}");
+    findings.label(&key("name"), &bus.name, 32, "-_");
+    findings.label(&key("rack"), &bus.rack, 64, "-_.");
+    if !bus.device.is_absolute() {
+        let message = format!(
+            "{:?} is not an absolute path; use one such as /dev/ttyAMA0",
+            bus.device
+        );
+        findings.add(key("device"), message);
+    }
+    findings.range(&key("retry_limit"), &bus.retry_limit, &(0..=10));
+    findings.range(&key("backlog"), &bus.backlog, &(1..=4096));
+    if bus.boards.is_some_and(|boards| boards.last > LAST_BOARD) {
+        let message = format!("the boards of a serial bus end at {LAST_BOARD}; write a range within");
+        findings.add(key("boards"), message);
+    }
+    check_time_slice(bus.time_slice, &key("time_slice"), findings);
+    if BAUDS.contains(&bus.baud) {
+        check_timeout(bus, &key("timeout"), findings);
+    } else {
+        let known: Vec<String> = BAUDS.iter().map(u32::to_string).collect();
+        let message = format!(
+            "{} is not a line speed; use one of {}",
+            bus.baud,
+            known.join(", ")
+        );
+        findings.add(key("baud"), message);
+    }
+}
+
+fn check_timeout(bus: &DeviceBus, path: &str, findings: &mut Findings) {
+    let wire_time = longest_packet_time(bus.baud);
+    if bus.timeout < wire_time {
+        let (timeout, wire_time) = (print(bus.timeout), print(wire_time));
+        let message = format!(
+            "{timeout} is too short; the longest answer alone takes {wire_time} at {} baud",
+            bus.baud
+        );
+        findings.add(path, message);
+    } else {
+        findings.duration(path, bus.timeout, &(wire_time..=Duration::from_secs(60)));
+    }
+}
+
+/// The protocol has one byte for the milliseconds of a time slice.
+fn check_time_slice(slice: Duration, path: &str, findings: &mut Findings) {
+    let range = Duration::from_millis(1)..=Duration::from_millis(255);
+    findings.duration(path, slice, &range);
+    if !slice.subsec_nanos().is_multiple_of(1_000_000) {
+        findings.add(path, format!("{} is not whole milliseconds", print(slice)));
+    }
+}
+
+/// How long the longest packet is on the wire, rounded up to milliseconds.
+fn longest_packet_time(baud: u32) -> Duration {
+    let millis = (LONGEST_PACKET_BYTES * BITS_PER_BYTE * 1000).div_ceil(baud);
+    Duration::from_millis(u64::from(millis))
+}
+
+fn check_buses_together(buses: &[DeviceBus], findings: &mut Findings) {
+    let mut names = HashMap::new();
+    let mut devices = HashMap::new();
+    for (index, bus) in buses.iter().enumerate() {
+        if names.insert(&bus.name, index).is_some() {
+            let message = format!(
+                "{:?} is already the name of another bus; names are unique",
+                bus.name
+            );
+            findings.add(format!("devicebus.{index}.name"), message);
+        }
+        if let Some(earlier) = devices.insert(&bus.device, &bus.name) {
+            let message = format!(
+                "{} already belongs to bus {earlier:?}; each bus has its own tty",
+                bus.device.display()
+            );
+            findings.add(format!("devicebus.{index}.device"), message);
+        }
+        let earlier = buses.iter().take(index);
+        for other in earlier {
+            check_ranges(bus, other, index, findings);
+        }
+    }
+}
+
+fn check_ranges(bus: &DeviceBus, other: &DeviceBus, index: usize, findings: &mut Findings) {
+    let (Some(range), Some(taken)) = (bus.boards, other.boards) else {
+        return;
+    };
+    if range.overlaps(&taken) {
+        let message = format!(
+            "{range} overlaps {taken} of bus {:?}; a board is on one bus",
+            other.name
+        );
+        findings.add(format!("devicebus.{index}.boards"), message);
+    }
+}

@@ -1,0 +1,120 @@
+//! `opendcre config`: what the configuration is, and whether it is sound.
+
+use std::io::Write;
+use std::path::Path;
+
+use anyhow::{Context, anyhow};
+use schemars::schema_for;
+
+use super::{Config, read_bmcs};
+use crate::cli::ConfigCommand;
+
+/// Does what `command` asks and prints the result to `out`.
+///
+/// # Errors
+/// When the configuration is not sound, or `out` cannot be written.
+pub fn run(command: &ConfigCommand, out: &mut impl Write) -> anyhow::Result<()> {
+    match command {
+        ConfigCommand::Check(file) => check(&file.config, out),
+        ConfigCommand::Show(file) => show(&file.config, out),
+        ConfigCommand::Schema => schema(out),
+    }
+}
+
+/// Fails with one line for each thing that is wrong, like a compiler.
+fn check(path: &Path, out: &mut impl Write) -> anyhow::Result<()> {
+    let config = Config::load(path).map_err(|error| anyhow!(error.lines().join("\nerror: ")))?;
+    let bmcs = match &config.legacy.bmc_config {
+        Some(file) => read_bmcs(file)?.len(),
+        None => 0,
+    };
+    let buses = config.devicebus.len();
+    writeln!(
+        out,
+        "{}: sound; device buses: {buses}, BMCs (not served yet): {bmcs}",
+        path.display()
+    )?;
+    Ok(())
+}
+
+fn show(path: &Path, out: &mut impl Write) -> anyhow::Result<()> {
+    let mut config = Config::load(path)?;
+    config.audit.file = Some(config.audit_file());
+    let text = toml::to_string(&config).context("the configuration cannot be written as TOML")?;
+    out.write_all(text.as_bytes())?;
+    Ok(())
+}
+
+fn schema(out: &mut impl Write) -> anyhow::Result<()> {
+    let mut schema = serde_json::to_string_pretty(&schema_for!(Config))?;
+    schema.push('\n');
+    out.write_all(schema.as_bytes())?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::ConfigFile;
+
+    #[test]
+    fn check_counts_what_is_sound_and_lists_all_that_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = folder.path().join("opendcre.toml");
+        let check = || {
+            let mut out = Vec::new();
+            let file = ConfigFile {
+                config: config.clone(),
+            };
+            let result = run(&ConfigCommand::Check(file), &mut out);
+            result
+                .map(|()| String::from_utf8(out).unwrap())
+                .map_err(|error| error.to_string())
+        };
+
+        std::fs::write(&config, "[legacy]\nbmc_config = 'bmcs.json'\n").unwrap();
+        std::fs::write(folder.path().join("bmcs.json"), r#"{"bmcs": []}"#).unwrap();
+        let sound = check().unwrap();
+        assert!(
+            sound.ends_with("opendcre.toml: sound; device buses: 0, BMCs (not served yet): 0\n"),
+            "{sound}"
+        );
+
+        std::fs::write(folder.path().join("bmcs.json"), "{}").unwrap();
+        assert!(
+            check()
+                .unwrap_err()
+                .ends_with("bmcs.json: needs a list \"bmcs\" at the top")
+        );
+
+        std::fs::write(&config, "[log]\nlevel = 'loud'\nmax_files = 0\n").unwrap();
+        let faults = check().unwrap_err();
+        let lines: Vec<&str> = faults.lines().collect();
+        assert_eq!(lines.len(), 2, "{faults}");
+        assert!(lines[0].contains("opendcre.toml:2: log.level: "), "{faults}");
+        assert!(
+            lines[1].starts_with("error: ") && lines[1].contains("opendcre.toml:3: log.max_files: "),
+            "{faults}"
+        );
+    }
+
+    #[test]
+    fn show_fills_in_every_default() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = folder.path().join("opendcre.toml");
+        std::fs::write(&config, "[log]\ndirectory = '/logs'\n").unwrap();
+        let mut out = Vec::new();
+        run(&ConfigCommand::Show(ConfigFile { config }), &mut out).unwrap();
+        let shown = String::from_utf8(out).unwrap();
+        for line in [
+            "listen = \"127.0.0.1:5000\"",
+            "rotate_size = \"10MiB\"",
+            "file = \"/logs/audit.jsonl\"",
+        ] {
+            assert!(
+                shown.lines().any(|shown| shown == line),
+                "{line} is missing in\n{shown}"
+            );
+        }
+    }
+}

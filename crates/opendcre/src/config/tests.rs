@@ -1,0 +1,360 @@
+use std::path::Path;
+
+use super::*;
+
+const BUS: &str = "[[devicebus]]\nname = \"hat\"\nrack = \"rack_1\"\ndevice = \"/dev/ttyAMA0\"\n";
+
+/// The problems of `text` as lines.
+fn problems(text: &str) -> Vec<String> {
+    match Config::parse(text) {
+        Ok(_) => Vec::new(),
+        Err(problems) => problems.iter().map(Problem::to_string).collect(),
+    }
+}
+
+#[test]
+fn nothing_at_all_is_a_configuration() {
+    let config = Config::parse("").unwrap();
+    assert_eq!(config, Config::default());
+    assert_eq!(config.server.listen, "127.0.0.1:5000".parse().unwrap());
+    assert_eq!(config.audit_file(), Path::new("/var/log/opendcre/audit.jsonl"));
+}
+
+#[test]
+fn a_bus_needs_three_keys_and_has_the_documented_defaults() {
+    let config = Config::parse(BUS).unwrap();
+    let expected = DeviceBus {
+        name: "hat".into(),
+        rack: "rack_1".into(),
+        device: "/dev/ttyAMA0".into(),
+        baud: 115_200,
+        timeout: Duration::from_millis(250),
+        replies: Replies::Strict,
+        protocol: Protocol::V1_3,
+        boards: None,
+        retry_limit: 3,
+        time_slice: Duration::from_millis(75),
+        save_slots: false,
+        backlog: 64,
+    };
+    assert_eq!(config.devicebus, [expected]);
+}
+
+/// What is written into the file, and the one line that it gets.
+const FAULTS: &[(&str, &str)] = &[
+    (
+        "[server]\n\nlissten = \"x\"",
+        "3: server.lissten: unknown field `lissten`",
+    ),
+    ("colour = 1", "1: colour: unknown field `colour`"),
+    (
+        "[log]\nlevel = 3",
+        "2: log.level: invalid type: integer `3`, expected a string",
+    ),
+    (
+        "[server]\nlisten = \"localhost\"",
+        "2: server.listen: invalid socket address syntax",
+    ),
+    (
+        "[server]\nlisten = \"0.0.0.0:5000\"",
+        "2: server.listen: 0.0.0.0:5000 can be reached from other machines",
+    ),
+    (
+        "[server]\nmax_connections = 0",
+        "2: server.max_connections: 0 is out of range; use 1 to 65536",
+    ),
+    (
+        "[server]\nrequest_timeout = \"0s\"",
+        "2: server.request_timeout: 0s is out of range; use 1s to 10m",
+    ),
+    (
+        "[server]\nrequest_timeout = 30",
+        "2: server.request_timeout: invalid type: integer `30`, expected a duration such as \"250ms\" or \"5s\"",
+    ),
+    (
+        "[server]\nrequest_timeout = \"soon\"",
+        "2: server.request_timeout: \"soon\" is not a duration",
+    ),
+    ("[server\n", "1: "),
+    ("[log]\nlevel = \"inof\"", "2: log.level: "),
+    (
+        "[log]\nrotate_size = \"1KiB\"",
+        "2: log.rotate_size: 1KiB is out of range; use 64KiB or more",
+    ),
+    (
+        "[log]\nrotate_size = \"1MB\"",
+        "2: log.rotate_size: \"1MB\" is not a size",
+    ),
+    (
+        "[log]\ntotal_size = \"20MiB\"",
+        "2: log.total_size: 20MiB has no room for four files of log.rotate_size; use 40MiB or more",
+    ),
+    (
+        "[log]\nmax_files = 0",
+        "2: log.max_files: 0 is out of range; use 1 to 1000",
+    ),
+    (
+        "[log]\nformat = \"xml\"",
+        "2: log.format: unknown variant `xml`, expected `text` or `json`",
+    ),
+    (
+        "[[devicebus]]\nname = \"hat\"\nrack = \"r\"",
+        "1: devicebus: missing field `device`",
+    ),
+];
+
+#[test]
+fn every_fault_names_its_line_and_key() {
+    for (text, expected) in FAULTS {
+        let found = problems(text);
+        let [line] = found.as_slice() else {
+            panic!("{text:?}: {found:?}");
+        };
+        assert!(line.starts_with(expected), "{text:?}: {line}");
+        assert!(!line.contains('\n'), "{line:?}");
+    }
+}
+
+/// What is appended to a sound bus in lines 1 to 4, and the one line that it gets.
+const BUS_FAULTS: &[(&str, &str)] = &[
+    ("speed = 9600", "5: devicebus.speed: unknown field `speed`"),
+    (
+        "baud = 12345",
+        "5: devicebus.baud: 12345 is not a line speed; use one of 9600, ",
+    ),
+    (
+        "timeout = \"22ms\"",
+        "5: devicebus.timeout: 22ms is too short; the longest answer alone takes 23ms at 115200 baud",
+    ),
+    (
+        "timeout = \"61s\"",
+        "5: devicebus.timeout: 1m 1s is out of range; use 23ms to 1m",
+    ),
+    // The default timeout is what does not fit, so the line is that of the bus.
+    (
+        "baud = 9600",
+        "1: devicebus.timeout: 250ms is too short; the longest answer alone takes 269ms at 9600 baud",
+    ),
+    (
+        "replies = \"lenient\"",
+        "5: devicebus.replies: unknown variant `lenient`, expected `strict` or `compatible`",
+    ),
+    ("protocol = 1.1", "5: devicebus.protocol: "),
+    (
+        "protocol = \"1.4\"",
+        "5: devicebus.protocol: unknown variant `1.4`, expected one of `1.1`, `1.2`, `1.3`",
+    ),
+    (
+        "boards = \"2-1\"",
+        "5: devicebus.boards: \"2-1\" ends before it begins",
+    ),
+    (
+        "boards = \"1-1000000\"",
+        "5: devicebus.boards: the boards of a serial bus end at 00ffffff",
+    ),
+    (
+        "retry_limit = 11",
+        "5: devicebus.retry_limit: 11 is out of range; use 0 to 10",
+    ),
+    (
+        "time_slice = \"256ms\"",
+        "5: devicebus.time_slice: 256ms is out of range; use 1ms to 255ms",
+    ),
+    (
+        "time_slice = \"1500us\"",
+        "5: devicebus.time_slice: 1ms 500µs is not whole milliseconds",
+    ),
+    (
+        "backlog = 0",
+        "5: devicebus.backlog: 0 is out of range; use 1 to 4096",
+    ),
+    (
+        "backlog = -1",
+        "5: devicebus.backlog: invalid value: integer `-1`",
+    ),
+];
+
+#[test]
+fn every_fault_of_a_bus_names_its_line_and_key() {
+    for (text, expected) in BUS_FAULTS {
+        let found = problems(&format!("{BUS}{text}\n"));
+        let [line] = found.as_slice() else {
+            panic!("{text:?}: {found:?}");
+        };
+        assert!(line.starts_with(expected), "{text:?}: {line}");
+    }
+}
+
+#[test]
+fn faults_of_the_second_bus_have_its_line() {
+    let second = "[[devicebus]]\nname = \"b\"\nrack = \"r\"\n";
+    assert_eq!(
+        problems(&format!("{BUS}{second}")),
+        ["5: devicebus: missing field `device`"]
+    );
+    let second = format!("{second}device = \"/dev/b\"\ncolour = 1\n");
+    assert!(
+        problems(&format!("{BUS}{second}"))[0].starts_with("9: devicebus.colour: unknown field `colour`")
+    );
+    let inline = "devicebus = [\n{ name = \"a\", rack = \"r\", device = \"/dev/a\",\n  retry_limit = 99 }]";
+    assert!(problems(inline)[0].starts_with("3: devicebus.retry_limit: 99 is out of range"));
+    let dotted = "server.listen = \"127.0.0.1:1\"\nserver.lissten = 1";
+    assert!(problems(dotted)[0].starts_with("2: server.lissten: unknown field"));
+}
+
+#[test]
+fn labels_and_paths_of_a_bus() {
+    let text = "[[devicebus]]\nname = \"a b\"\nrack = \"\"\ndevice = \"ttyAMA0\"";
+    assert_eq!(
+        problems(text),
+        [
+            "2: devicebus.name: \"a b\" will not do; use 1 to 32 letters, digits and any of -_",
+            "3: devicebus.rack: \"\" will not do; use 1 to 64 letters, digits and any of -_.",
+            "4: devicebus.device: \"ttyAMA0\" is not an absolute path; use one such as /dev/ttyAMA0",
+        ]
+    );
+}
+
+#[test]
+fn two_buses_must_not_share_name_tty_or_boards() {
+    let first = format!("{BUS}boards = \"1-ff\"\n");
+    let second = BUS.replace("\"hat\"", "\"other\"").replace("AMA0", "AMA1");
+    assert_eq!(
+        problems(&format!("{first}{second}boards = \"100-1ff\"\n")),
+        [""; 0]
+    );
+    assert_eq!(
+        problems(&format!("{first}{second}boards = \"ff-100\"\n")),
+        [
+            "10: devicebus.boards: 000000ff-00000100 overlaps 00000001-000000ff of bus \"hat\"; a board is on one bus"
+        ]
+    );
+    assert_eq!(
+        problems(&format!("{BUS}{BUS}")),
+        [
+            "6: devicebus.name: \"hat\" is already the name of another bus; names are unique",
+            "8: devicebus.device: /dev/ttyAMA0 already belongs to bus \"hat\"; each bus has its own tty",
+        ]
+    );
+}
+
+#[test]
+fn the_outside_may_be_let_in_on_purpose() {
+    assert_eq!(
+        problems("[server]\nlisten = \"0.0.0.0:80\"\ninsecure = true"),
+        [""; 0]
+    );
+    assert_eq!(problems("[server]\nlisten = \"[::1]:5000\""), [""; 0]);
+}
+
+#[test]
+fn what_is_shown_can_be_read_again() {
+    let config = Config::parse(&format!(
+        "{BUS}boards = \"1-ff\"\ntime_slice = \"80ms\"\n[log]\nformat = \"json\""
+    ))
+    .unwrap();
+    let shown = toml::to_string(&config).unwrap();
+    assert_eq!(Config::parse(&shown).unwrap(), config, "{shown}");
+}
+
+#[test]
+fn a_file_that_is_not_there_or_not_sound_is_one_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("opendcre.toml");
+    let missing = Config::load(&path).unwrap_err().to_string();
+    assert!(
+        missing.starts_with("cannot read the configuration /"),
+        "{missing}"
+    );
+    assert!(missing.ends_with("name another file with --config"), "{missing}");
+
+    std::fs::write(&path, "[log]\nmax_files = 0\nlevel = \"loud\"\n").unwrap();
+    let error = Config::load(&path).unwrap_err();
+    assert_eq!(error.lines().len(), 2);
+    let line = error.to_string();
+    assert!(line.contains("opendcre.toml:2: log.max_files: "), "{line}");
+    assert!(
+        line.ends_with("(and 1 more; `opendcre config check` lists them)"),
+        "{line}"
+    );
+
+    std::fs::write(&path, [0xff, 0xfe]).unwrap();
+    assert!(matches!(Config::load(&path), Err(ConfigError::Unreadable { .. })));
+
+    let comment = "#".repeat(usize::try_from(MAX_FILE_BYTES).unwrap() + 1);
+    std::fs::write(&path, comment).unwrap();
+    assert!(matches!(Config::load(&path), Err(ConfigError::TooLarge { .. })));
+}
+
+#[test]
+fn legacy_files_are_relative_to_the_configuration() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("opendcre.toml");
+    std::fs::write(&path, "[legacy]\nbmc_config = \"bmc_config.json\"\n").unwrap();
+    let config = Config::load(&path).unwrap();
+    assert_eq!(
+        config.legacy.bmc_config,
+        Some(folder.path().join("bmc_config.json"))
+    );
+}
+
+#[test]
+fn the_schema_is_published() {
+    insta::assert_json_snapshot!(schemars::schema_for!(Config));
+}
+
+/// The one complete example of the documentation, with every key.
+#[test]
+fn the_documented_example_is_sound_and_complete() {
+    let page = include_str!("../../../../docs/configuration.md");
+    let example = page
+        .split("```toml\n")
+        .nth(1)
+        .and_then(|rest| rest.split("```").next());
+    let example = example.unwrap();
+    let config = Config::parse(example).unwrap();
+
+    let written = example.parse::<toml::Table>().unwrap();
+    let mut shown = config.clone();
+    shown.audit.file = Some(config.audit_file());
+    let shown = toml::Table::try_from(&shown).unwrap();
+    for (table, keys) in &shown {
+        for key in key_names(keys) {
+            assert!(
+                key_names(&written[table]).contains(&key),
+                "{table}.{key} is not in the example"
+            );
+        }
+    }
+}
+
+fn key_names(value: &toml::Value) -> Vec<String> {
+    let table = value
+        .as_array()
+        .and_then(|elements| elements.first())
+        .unwrap_or(value);
+    table.as_table().unwrap().keys().cloned().collect()
+}
+
+#[test]
+fn every_key_is_documented() {
+    let page = include_str!("../../../../docs/configuration.md");
+    let schema = serde_json::to_value(schemars::schema_for!(Config)).unwrap();
+    let mut keys = Vec::new();
+    for definition in schema["$defs"].as_object().unwrap().values() {
+        keys.extend(
+            definition["properties"]
+                .as_object()
+                .into_iter()
+                .flatten()
+                .map(|(key, _)| key),
+        );
+    }
+    assert!(keys.len() > 20, "{keys:?}");
+    for key in keys {
+        assert!(
+            page.contains(&format!("| `{key}` |")),
+            "{key} is missing in docs/configuration.md"
+        );
+    }
+}

@@ -1,0 +1,151 @@
+//! `opendcre emulate`: plays the part of equipment for any program that speaks its protocol.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
+use opendcre_emulator::bus::{EmulatedBus, FaultPlan, Headers, Options, Protocol, Room, StopFlag};
+
+use crate::cli::{AnswerHeaders, BusProtocol, EmulateBusArgs, EmulateCommand, FaultKind};
+use crate::clock::SystemClock;
+use crate::serve::Signals;
+use crate::{config, log};
+
+/// More than any room needs.
+const MAX_FILE_BYTES: u64 = 16 << 20;
+
+/// Emulates what `command` says until the process is told to stop. The first line on `out` is the name of the tty
+/// and, after a blank, that of its link.
+///
+/// # Errors
+/// When the room is not sound, or no pseudo-terminal or link can be made.
+pub(crate) fn run(command: &EmulateCommand, out: &mut impl Write) -> anyhow::Result<()> {
+    let EmulateCommand::Bus(args) = command;
+    let room = read_room(&args.config)?;
+    let settings = config::Log {
+        files: false,
+        ..config::Log::default()
+    };
+    let level = config::level_of_environment();
+    let _logging = log::start(&settings, level.as_deref(), &(Arc::new(SystemClock) as _))?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot wait for signals")?;
+    runtime.block_on(serve(room, args, out))
+}
+
+async fn serve(room: Room, args: &EmulateBusArgs, out: &mut impl Write) -> anyhow::Result<()> {
+    let mut signals = Signals::new()?;
+    let bus = EmulatedBus::open(room, options(args))?;
+    match &args.link {
+        Some(link) => writeln!(out, "{} {}", bus.tty().display(), link.display())?,
+        None => writeln!(out, "{}", bus.tty().display())?,
+    }
+    out.flush()?;
+    let stop = StopFlag::new()?;
+    let mut serving = tokio::task::spawn_blocking({
+        let stop = stop.clone();
+        move || bus.run(&stop)
+    });
+    tokio::select! {
+        ended = &mut serving => return Ok(ended??),
+        () = signals.stop() => stop.stop(),
+    }
+    Ok(serving.await??)
+}
+
+fn read_room(path: &Path) -> anyhow::Result<Room> {
+    let name = path.display();
+    let file = File::open(path).with_context(|| format!("cannot read {name}"))?;
+    let mut text = String::new();
+    let read = file.take(MAX_FILE_BYTES + 1).read_to_string(&mut text);
+    if read.with_context(|| format!("cannot read {name}"))? as u64 > MAX_FILE_BYTES {
+        bail!("{name} is larger than {MAX_FILE_BYTES} bytes; no room is");
+    }
+    Room::from_json(&text).with_context(|| name.to_string())
+}
+
+fn options(args: &EmulateBusArgs) -> Options {
+    Options {
+        baud: args.baud,
+        link: args.link.clone(),
+        protocol: match args.protocol {
+            BusProtocol::V1_1 => Protocol::V1_1,
+            BusProtocol::V1_2 => Protocol::V1_2,
+            BusProtocol::V1_3 => Protocol::V1_3,
+        },
+        headers: match args.headers {
+            AnswerHeaders::Full => Headers::Full,
+            AnswerHeaders::Legacy => Headers::Legacy,
+        },
+        faults: fault_plan(args),
+    }
+}
+
+/// The rates that were asked for; of several for one kind, the last counts.
+fn fault_plan(args: &EmulateBusArgs) -> FaultPlan {
+    let mut plan = FaultPlan {
+        seed: args.seed,
+        delay_max: args.delay_max,
+        ..FaultPlan::default()
+    };
+    for fault in &args.faults {
+        let rate = match fault.kind {
+            FaultKind::Drop => &mut plan.drop,
+            FaultKind::Corrupt => &mut plan.corrupt,
+            FaultKind::Delay => &mut plan.delay,
+            FaultKind::Duplicate => &mut plan.duplicate,
+            FaultKind::Noise => &mut plan.noise,
+            FaultKind::Truncate => &mut plan.truncate,
+            FaultKind::Silence => &mut plan.silence,
+        };
+        *rate = fault.rate;
+    }
+    plan
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::cli::{Cli, Command};
+
+    #[test]
+    fn options_reach_the_emulator() {
+        let line = "opendcre emulate bus --config room.json --link /tmp/bus --baud 9600 --seed 7 --protocol 1.1 \
+                    --headers legacy --fault drop=0.25 --fault noise=1 --fault drop=0.5 --delay-max 1s";
+        let Command::Emulate(args) = Cli::try_parse_from(line.split_whitespace()).unwrap().command else {
+            panic!("not an emulator");
+        };
+        let EmulateCommand::Bus(args) = args.command;
+        let options = options(&args);
+        assert_eq!(options.baud, Some(9600));
+        assert_eq!(options.link.as_deref(), Some(Path::new("/tmp/bus")));
+        assert_eq!(options.protocol, Protocol::V1_1);
+        assert_eq!(options.headers, Headers::Legacy);
+        let expected = FaultPlan {
+            seed: 7,
+            drop: 0.5,
+            noise: 1.0,
+            delay_max: std::time::Duration::from_secs(1),
+            ..FaultPlan::default()
+        };
+        assert_eq!(options.faults, expected);
+    }
+
+    #[test]
+    fn a_broken_room_is_one_line_that_names_the_file_and_the_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("room.json");
+        std::fs::write(&path, r#"{"boards": [{"board_id": 7}]}"#).unwrap();
+        let line = format!("{:#}", read_room(&path).unwrap_err());
+        assert!(line.contains("room.json: boards[0].board_id: "), "{line}");
+        assert!(!line.contains('\n'), "{line}");
+        let line = format!("{:#}", read_room(&folder.path().join("none")).unwrap_err());
+        assert!(line.starts_with("cannot read "), "{line}");
+    }
+}

@@ -1,0 +1,78 @@
+//! The `opendcre` program: one command line for the gateway, its emulators and its client.
+//!
+//! This crate reads the command line and the configuration and wires the other rooms together. It has no logic
+//! of its own: it knows neither a protocol nor the rules of the API.
+
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser};
+
+use crate::cli::{Cli, Command, CompletionsArgs};
+use crate::exit::Exit;
+
+pub mod cli;
+mod client;
+mod clock;
+pub mod config;
+mod demo;
+mod emulate;
+mod exit;
+mod log;
+mod serve;
+
+/// Runs the program with the given command line, whose first element is the name of the program.
+///
+/// The meaning of the exit code is part of `opendcre --help`.
+pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    match Cli::try_parse_from(args) {
+        Ok(cli) => dispatch(cli),
+        Err(usage) => explain(&usage),
+    }
+}
+
+/// Hands over to the one module that does what was asked.
+fn dispatch(cli: Cli) -> ExitCode {
+    let mut out = io::stdout();
+    let done = match cli.command {
+        Command::Client(command) => {
+            return client::run(&command, &cli.client, &mut out, &mut io::stderr()).into();
+        }
+        Command::Completions(args) => print_completions(&args, &mut out),
+        Command::Config(args) => config::run(&args.command, &mut out),
+        Command::Demo(args) => demo::run(&args, &mut out),
+        Command::Emulate(args) => emulate::run(&args.command, &mut out),
+        Command::Serve(args) => serve::run(&args),
+    };
+    done.map_or_else(|error| report(&error), |()| Exit::Done.into())
+}
+
+/// Prints help, version or a usage error where each belongs: clap knows.
+fn explain(usage: &clap::Error) -> ExitCode {
+    match usage.print() {
+        Ok(()) if usage.use_stderr() => Exit::Usage.into(),
+        Ok(()) => Exit::Done.into(),
+        Err(error) => report(&error.into()),
+    }
+}
+
+fn print_completions(args: &CompletionsArgs, out: &mut impl Write) -> anyhow::Result<()> {
+    let mut script = Vec::new();
+    clap_complete::generate(args.shell, &mut Cli::command(), "opendcre", &mut script);
+    out.write_all(&script)?;
+    Ok(())
+}
+
+/// Ends a command that failed, with one line that says why. A reader that went away, as `head` does, has all it
+/// wanted: that is no failure.
+fn report(error: &anyhow::Error) -> ExitCode {
+    let cause = error.downcast_ref::<io::Error>();
+    if cause.is_some_and(|cause| cause.kind() == io::ErrorKind::BrokenPipe) {
+        return Exit::Done.into();
+    }
+    // Without a place to write to, the exit code must say it all.
+    match writeln!(io::stderr(), "error: {error:#}") {
+        Ok(()) | Err(_) => Exit::Failed.into(),
+    }
+}

@@ -1,0 +1,260 @@
+//! Where log lines go: standard error, and two files that are rotated and bounded.
+//!
+//! A log must never hold up the program. Lines wait in bounded queues for a thread that writes them; what finds
+//! no room, on the way or on the disk, is counted and reported instead. This module knows nothing of what is
+//! logged but that a line for each request has the target [`ACCESS`].
+
+mod filter;
+mod rotate;
+
+use std::io::{self, IsTerminal};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use opendcre_model::WallClock;
+use thiserror::Error;
+use tracing_appender::non_blocking::{ErrorCounter, NonBlocking, NonBlockingBuilder, WorkerGuard};
+use tracing_subscriber::filter::{Targets, filter_fn};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Layer, Registry, fmt, reload};
+
+pub(crate) use filter::{Filter, FilterError};
+
+use crate::config::{self, LogFormat};
+use rotate::{Bounds, RotatingFile};
+
+/// The target of the line that each request gets.
+const ACCESS: &str = "access";
+/// Lines that may wait to be written, for each place. A burst is a few hundred; beyond this the disk hangs.
+const QUEUE_LINES: usize = 4096;
+
+/// Why logging cannot start.
+#[derive(Debug, Error)]
+pub(crate) enum LogError {
+    /// A log file cannot be opened for writing.
+    #[error(
+        "cannot write logs to {}: {source}; make the directory writable, or set log.directory, or set log.files = false",
+        directory.display()
+    )]
+    Directory {
+        /// The log directory.
+        directory: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The level in the environment is not one.
+    #[error("OPENDCRE_LOG: {0}")]
+    Environment(FilterError),
+    /// The level in the configuration is not one.
+    #[error("log.level: {0}")]
+    Level(FilterError),
+    /// Something else already receives the log lines of this process.
+    #[error("logging has already been started in this process")]
+    Started,
+}
+
+/// The running log. Dropping it writes out what still waits.
+pub(crate) struct Logging {
+    filter: reload::Handle<Targets, Registry>,
+    losses: Losses,
+    _writers: Vec<WorkerGuard>,
+}
+
+/// Counts the lines that reached no place.
+#[derive(Clone, Default)]
+pub(crate) struct Losses {
+    queues: Vec<ErrorCounter>,
+    files: Vec<Arc<AtomicU64>>,
+}
+
+type BoxedLayer<S> = Box<dyn Layer<S> + Send + Sync>;
+
+/// Starts logging as `settings` say. `level` comes from the environment and counts more than that in `settings`.
+///
+/// # Errors
+/// When a log file cannot be opened, a level is not understood, or logging was started before.
+pub(crate) fn start(
+    settings: &config::Log,
+    level: Option<&str>,
+    clock: &Arc<dyn WallClock>,
+) -> Result<Logging, LogError> {
+    let chosen: Filter = match level {
+        Some(level) => level.parse().map_err(LogError::Environment)?,
+        None => settings.level.parse().map_err(LogError::Level)?,
+    };
+    let mut places = Places::default();
+    let mut layers = vec![places.layer(settings, io::stderr(), Place::Stderr)];
+    if settings.files {
+        let opendcre = open(settings, "opendcre.log", clock, &mut places.losses)?;
+        layers.push(places.layer(settings, opendcre, Place::File));
+        let access = open(settings, "access.log", clock, &mut places.losses)?;
+        layers.push(places.layer(settings, access, Place::AccessFile));
+    }
+    let (filter, handle) = reload::Layer::new(chosen.targets(ACCESS, settings.access));
+    let subscriber = tracing_subscriber::registry().with(filter).with(layers);
+    subscriber.try_init().map_err(|_| LogError::Started)?;
+    Ok(Logging {
+        filter: handle,
+        losses: places.losses,
+        _writers: places.writers,
+    })
+}
+
+/// What one place of the log takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// For people or a journal. Requests only where no file takes them.
+    Stderr,
+    /// Everything but requests.
+    File,
+    /// Requests alone.
+    AccessFile,
+}
+
+impl Place {
+    fn takes(self, target: &str, files: bool) -> bool {
+        match self {
+            Self::Stderr => !files || target != ACCESS,
+            Self::File => target != ACCESS,
+            Self::AccessFile => target == ACCESS,
+        }
+    }
+}
+
+/// The writers that were set up so far.
+#[derive(Default)]
+struct Places {
+    writers: Vec<WorkerGuard>,
+    losses: Losses,
+}
+
+impl Places {
+    /// A layer that writes to `writer` from a thread of its own.
+    fn layer<S, W>(&mut self, settings: &config::Log, writer: W, place: Place) -> BoxedLayer<S>
+    where
+        S: tracing::Subscriber + for<'a> tracing_subscriber::registry::LookupSpan<'a>,
+        W: io::Write + Send + 'static,
+    {
+        let (queue, guard) = NonBlockingBuilder::default()
+            .buffered_lines_limit(QUEUE_LINES)
+            .thread_name("log")
+            .finish(writer);
+        self.writers.push(guard);
+        self.losses.queues.push(queue.error_counter());
+        let files = settings.files;
+        let filter = filter_fn(move |metadata| place.takes(metadata.target(), files));
+        let colours = place == Place::Stderr && io::stderr().is_terminal();
+        format(settings.format, queue, colours)
+            .with_filter(filter)
+            .boxed()
+    }
+}
+
+fn format<S>(format: LogFormat, queue: NonBlocking, colours: bool) -> BoxedLayer<S>
+where
+    S: tracing::Subscriber + for<'a> tracing_subscriber::registry::LookupSpan<'a>,
+{
+    let layer = fmt::layer().with_writer(queue);
+    match format {
+        LogFormat::Text => layer.with_ansi(colours).boxed(),
+        LogFormat::Json => layer.json().flatten_event(true).boxed(),
+    }
+}
+
+fn open(
+    settings: &config::Log,
+    name: &str,
+    clock: &Arc<dyn WallClock>,
+    losses: &mut Losses,
+) -> Result<RotatingFile, LogError> {
+    let bounds = Bounds {
+        file_bytes: settings.rotate_size.0,
+        rotated_files: settings.max_files,
+        // There are two logs.
+        total_bytes: settings.total_size.0 / 2,
+    };
+    let path = settings.directory.join(name);
+    let file = RotatingFile::open(path, bounds, Arc::clone(clock)).map_err(|source| LogError::Directory {
+        directory: settings.directory.clone(),
+        source,
+    })?;
+    losses.files.push(file.lost());
+    Ok(file)
+}
+
+impl Logging {
+    /// Logs from now on what `settings` say; the rest of `settings` needs a restart.
+    ///
+    /// # Errors
+    /// When the level is not understood.
+    pub(crate) fn apply(&self, settings: &config::Log) -> Result<(), LogError> {
+        let filter: Filter = settings.level.parse().map_err(LogError::Level)?;
+        let applied = self.filter.reload(filter.targets(ACCESS, settings.access));
+        applied.map_err(|_| LogError::Started)
+    }
+
+    /// The counter of lost lines.
+    pub(crate) fn losses(&self) -> Losses {
+        self.losses.clone()
+    }
+}
+
+impl Losses {
+    /// Lines that were lost since the start.
+    pub(crate) fn count(&self) -> u64 {
+        let queues = self.queues.iter().map(|queue| queue.dropped_lines() as u64);
+        let files = self.files.iter().map(|lost| lost.load(Ordering::Relaxed));
+        queues.chain(files).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_that_takes_no_files_is_one_line_that_says_what_to_do() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let settings = config::Log {
+            directory: file.path().join("logs"),
+            ..config::Log::default()
+        };
+        let clock: Arc<dyn WallClock> = Arc::new(crate::clock::SystemClock);
+        let error = start(&settings, None, &clock)
+            .map(|_| ())
+            .unwrap_err()
+            .to_string();
+        assert!(error.starts_with("cannot write logs to /"), "{error}");
+        assert!(
+            error.ends_with("make the directory writable, or set log.directory, or set log.files = false")
+        );
+    }
+
+    #[test]
+    fn a_slip_in_the_environment_is_named_so() {
+        let clock: Arc<dyn WallClock> = Arc::new(crate::clock::SystemClock);
+        let error = start(&config::Log::default(), Some("loud"), &clock)
+            .map(|_| ())
+            .unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .starts_with("OPENDCRE_LOG: \"loud\" is not a level; use ")
+        );
+    }
+
+    #[test]
+    fn requests_go_to_their_own_file_if_there_are_files() {
+        for (place, files, takes_access, takes_others) in [
+            (Place::Stderr, true, false, true),
+            (Place::Stderr, false, true, true),
+            (Place::File, true, false, true),
+            (Place::AccessFile, true, true, false),
+        ] {
+            assert_eq!(place.takes(ACCESS, files), takes_access, "{place:?}");
+            assert_eq!(place.takes("opendcre_gateway", files), takes_others, "{place:?}");
+        }
+    }
+}

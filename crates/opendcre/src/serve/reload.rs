@@ -1,0 +1,109 @@
+//! Reading the configuration again while the server runs.
+//!
+//! Only what needs no reopening is applied. Everything else is named, so that nobody believes it counts.
+
+use std::path::PathBuf;
+
+use crate::config::{Config, ConfigError, changed_keys};
+use crate::log::Logging;
+
+/// The keys that count at once.
+const LIVE: [&str; 2] = ["log.access", "log.level"];
+
+/// The configuration that the running server follows.
+pub(super) struct Running {
+    path: PathBuf,
+    config: Config,
+}
+
+/// The keys that differ from the running configuration.
+#[derive(Debug, PartialEq, Eq)]
+struct Changes {
+    /// Those that count at once.
+    live: Vec<String>,
+    /// Those that count after a restart.
+    restart: Vec<String>,
+}
+
+impl Running {
+    /// The server was started with `config`, which came from `path`.
+    pub(super) const fn new(path: PathBuf, config: Config) -> Self {
+        Self { path, config }
+    }
+
+    /// Reads the file again, applies what can be applied, and logs what cannot.
+    pub(super) fn reload(&mut self, logging: &Logging) {
+        let changes = match self.read_again() {
+            Ok(changes) => changes,
+            Err(error) => {
+                for line in error.lines() {
+                    tracing::error!("the configuration stays as it is: {line}");
+                }
+                return;
+            }
+        };
+        if !changes.live.is_empty()
+            && let Err(error) = logging.apply(&self.config.log)
+        {
+            tracing::error!("the log stays as it is: {error}");
+        }
+        for key in changes.restart {
+            tracing::warn!("needs a restart: {key}");
+        }
+        tracing::info!(applied = changes.live.join(", "), "configuration read again");
+    }
+
+    /// Takes over the live keys. The others stay as they run, so they are named again until the restart.
+    fn read_again(&mut self) -> Result<Changes, ConfigError> {
+        let new = Config::load(&self.path)?;
+        let changed = changed_keys(&self.config, &new).into_iter();
+        let (live, restart) = changed.partition(|key| LIVE.contains(&key.as_str()));
+        self.config.log.level = new.log.level;
+        self.config.log.access = new.log.access;
+        Ok(Changes { live, restart })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn a_reload_takes_what_it_can_and_names_the_rest_until_the_restart() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("opendcre.toml");
+        let mut running = Running::new(path.clone(), Config::default());
+
+        fs::write(
+            &path,
+            "[log]\nlevel = 'debug'\nmax_files = 7\n[server]\nlisten = '[::1]:80'\n",
+        )
+        .unwrap();
+        let restart = vec!["log.max_files".to_owned(), "server.listen".to_owned()];
+        let first = running.read_again().unwrap();
+        assert_eq!(first.live, ["log.level"]);
+        assert_eq!(first.restart, restart);
+        assert_eq!(running.config.log.level, "debug");
+
+        let second = running.read_again().unwrap();
+        assert_eq!(
+            second,
+            Changes {
+                live: vec![],
+                restart
+            }
+        );
+    }
+
+    #[test]
+    fn a_faulty_file_changes_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("opendcre.toml");
+        fs::write(&path, "[log]\nlevel = 'loud'\naccess = false\n").unwrap();
+        let mut running = Running::new(path, Config::default());
+        assert!(running.read_again().is_err());
+        assert_eq!(running.config, Config::default());
+    }
+}

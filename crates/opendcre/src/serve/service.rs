@@ -1,0 +1,123 @@
+//! The gateway with its buses and its API, open and ready to run. It reads neither configuration files nor
+//! signals.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anyhow::{anyhow, bail};
+use opendcre_api::{Api, Limits, Server};
+use opendcre_devicebus::{Protocol, ReplyMatching};
+use opendcre_drivers::devicebus::{BusConfig, BusOwner, DeviceBus};
+use opendcre_gateway::{AuditLog, Gateway, Mount, Settings};
+use opendcre_model::{BoardId, WallClock};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::{self, BoardRange, Config};
+
+/// The boards that a serial bus can hold; the ids above belong to other protocols.
+const BUS_BOARDS: BoardRange = BoardRange {
+    first: BoardId(0),
+    last: BoardId(0x00ff_ffff),
+};
+
+/// Everything is open; nothing is sent or accepted until it runs.
+pub(crate) struct Service {
+    server: Server,
+    api: Api,
+    owners: Vec<BusOwner>,
+}
+
+impl Service {
+    /// Opens the address, the buses and the audit log of `config`.
+    ///
+    /// # Errors
+    /// The first of them that cannot be opened.
+    pub(crate) async fn open(config: &Config, clock: &Arc<dyn WallClock>) -> anyhow::Result<Self> {
+        let server = Server::bind(config.server.listen).await?;
+        let mut mounts = Vec::new();
+        let mut owners = Vec::new();
+        for bus in &config.devicebus {
+            let (driver, owner) = DeviceBus::open(bus_config(bus)?, Arc::clone(clock))?;
+            let boards = bus.boards.unwrap_or(BUS_BOARDS);
+            mounts.push(Mount {
+                driver: Arc::new(driver),
+                boards: boards.first..=boards.last,
+            });
+            owners.push(owner);
+        }
+        let audit = AuditLog::open(config.audit_file())?;
+        let gateway = Gateway::new(mounts, audit, Arc::clone(clock), Settings::default());
+        let api = Api::new(gateway, &**clock, limits(&config.server)?);
+        Ok(Self { server, api, owners })
+    }
+
+    /// Where the server listens.
+    pub(crate) const fn address(&self) -> SocketAddr {
+        self.server.address()
+    }
+
+    /// Serves until `stop`, and stops in order. Also stops, and cancels `stop`, when a bus fails for good.
+    ///
+    /// # Errors
+    /// When a bus failed for good.
+    pub(crate) async fn run(self, stop: CancellationToken) -> anyhow::Result<()> {
+        let stop_buses = CancellationToken::new();
+        let mut buses = JoinSet::new();
+        for owner in self.owners {
+            buses.spawn(owner.run(stop_buses.clone()));
+        }
+        let mut serving = std::pin::pin!(self.server.run(self.api, stop.clone()));
+        let outcome = tokio::select! {
+            () = &mut serving => Ok(()),
+            Some(ended) = buses.join_next() => {
+                stop.cancel();
+                serving.await;
+                Err(anyhow!("a bus ended by itself, which is a fault of this program: {ended:?}"))
+            }
+        };
+        stop_buses.cancel();
+        while let Some(ended) = buses.join_next().await {
+            ended?;
+        }
+        outcome
+    }
+}
+
+fn bus_config(bus: &config::DeviceBus) -> anyhow::Result<BusConfig> {
+    let replies = match bus.replies {
+        config::Replies::Strict => ReplyMatching::Strict,
+        config::Replies::Compatible => ReplyMatching::Compatible,
+    };
+    let protocol = match bus.protocol {
+        config::Protocol::V1_1 => Protocol::V1_1,
+        config::Protocol::V1_2 => Protocol::V1_2,
+        config::Protocol::V1_3 => Protocol::V1_3,
+    };
+    let Ok(time_slice_ms) = u8::try_from(bus.time_slice.as_millis()) else {
+        bail!("devicebus {}: time_slice must be at most 255ms", bus.name);
+    };
+    Ok(BusConfig {
+        baud: bus.baud,
+        timeout: bus.timeout,
+        replies,
+        protocol,
+        retry_limit: bus.retry_limit,
+        time_slice_ms,
+        save_slots: bus.save_slots,
+        backlog: bus.backlog,
+        ..BusConfig::new(&bus.name, &bus.device)
+    })
+}
+
+fn limits(server: &config::Server) -> anyhow::Result<Limits> {
+    Ok(Limits {
+        connections: server.max_connections,
+        header_timeout: server.header_timeout,
+        header_bytes: usize::try_from(server.max_header.0)?,
+        body_bytes: usize::try_from(server.max_body.0)?,
+        request_timeout: server.request_timeout,
+        send_timeout: server.send_timeout,
+        drain_timeout: server.shutdown_timeout,
+    })
+}

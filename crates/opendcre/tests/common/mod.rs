@@ -1,0 +1,170 @@
+//! Programs that run for the length of a test, and plain HTTP requests to them.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::time::Duration;
+
+use serde_json::Value;
+
+pub(crate) const PRODUCT: &str = env!("CARGO_BIN_EXE_opendcre");
+/// Debian's Python, which is the one that Debian's `python3-serial` belongs to.
+const PYTHON: &str = "/usr/bin/python3";
+
+/// A program that is stopped when this goes away.
+pub(crate) struct Program {
+    child: Child,
+    output: BufReader<ChildStdout>,
+}
+
+impl Program {
+    pub(crate) fn start(command: &mut Command) -> Self {
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap_or_else(|error| {
+                panic!("{command:?}: {error}; `cargo xtask test` installs what tests need")
+            });
+        let output = BufReader::new(child.stdout.take().expect("a pipe"));
+        Self { child, output }
+    }
+
+    /// The next line on its standard output.
+    pub(crate) fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.output.read_line(&mut line).expect("text");
+        line.trim_end().to_owned()
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Asks it to end, and says how it ended.
+    pub(crate) fn terminate(&mut self) -> Option<i32> {
+        signal(self.child.id(), "TERM");
+        self.child.wait().expect("it ends").code()
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        // Already ended when the test terminated it itself.
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+pub(crate) fn signal(process: u32, name: &str) {
+    let status = Command::new("kill")
+        .args(["-s", name, &process.to_string()])
+        .status()
+        .expect("kill");
+    assert!(status.success());
+}
+
+/// Tries until it works; the other side is a process that needs a moment.
+pub(crate) fn eventually<T>(what: &str, mut attempt: impl FnMut() -> Option<T>) -> T {
+    for _ in 0..1000 {
+        if let Some(result) = attempt() {
+            return result;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    panic!("did not happen: {what}");
+}
+
+/// Two ttys joined by `socat`, as the original's start script makes them.
+pub(crate) fn tty_pair(directory: &Path) -> (Program, PathBuf, PathBuf) {
+    let (near, far) = (directory.join("near"), directory.join("far"));
+    let end = |path: &Path| format!("PTY,link={},rawer", path.display());
+    let socat = Program::start(Command::new("socat").arg(end(&near)).arg(end(&far)));
+    eventually("socat makes its ttys", || {
+        (near.exists() && far.exists()).then_some(())
+    });
+    (socat, near, far)
+}
+
+/// A program of the independent implementation under `tests/peer`.
+pub(crate) fn peer(program: &str) -> Command {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../tests/peer")
+        .join(program);
+    let mut command = Command::new(PYTHON);
+    command.env("PYTHONDONTWRITEBYTECODE", "1").arg(path);
+    command
+}
+
+/// A gateway in front of one bus.
+pub(crate) struct Gateway {
+    pub(crate) program: Program,
+    pub(crate) address: SocketAddr,
+    pub(crate) directory: tempfile::TempDir,
+}
+
+impl Gateway {
+    /// Starts the gateway with a bus on `tty`; `bus` adds lines to the bus's section of the configuration.
+    pub(crate) fn start(tty: &Path, bus: &str) -> Self {
+        Self::start_logging(tty, bus, "")
+    }
+
+    /// The same, with lines for the section on logging.
+    pub(crate) fn start_logging(tty: &Path, bus: &str, logging: &str) -> Self {
+        let directory = tempfile::tempdir().expect("a directory");
+        let address = free_address();
+        let log = directory.path().join("log");
+        std::fs::create_dir(&log).expect("a log directory");
+        let text = format!(
+            "[server]\nlisten = \"{address}\"\n[log]\ndirectory = {log:?}\n{logging}\n\
+             [[devicebus]]\nname = \"hat\"\nrack = \"rack_1\"\ndevice = {tty:?}\n{bus}\n"
+        );
+        let config = directory.path().join("opendcre.toml");
+        std::fs::write(&config, text).expect("a configuration");
+        let program = Program::start(Command::new(PRODUCT).arg("serve").arg("--config").arg(&config));
+        eventually("the gateway listens", || TcpStream::connect(address).ok());
+        Self {
+            program,
+            address,
+            directory,
+        }
+    }
+
+    pub(crate) fn get(&self, path: &str) -> (u16, Value) {
+        self.request("GET", path)
+    }
+
+    pub(crate) fn post(&self, path: &str) -> (u16, Value) {
+        self.request("POST", path)
+    }
+
+    fn request(&self, method: &str, path: &str) -> (u16, Value) {
+        let (status, body) = request(self.address, method, &format!("/opendcre/1.1{path}"));
+        let json = serde_json::from_str(&body).unwrap_or_else(|error| panic!("{path}: {error} in {body:?}"));
+        (status, json)
+    }
+}
+
+pub(crate) fn free_address() -> SocketAddr {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+    listener.local_addr().expect("its address")
+}
+
+/// Status and body of one request on a connection of its own.
+pub(crate) fn request(address: SocketAddr, method: &str, path: &str) -> (u16, String) {
+    let mut stream = TcpStream::connect(address).expect("a server");
+    let head =
+        format!("{method} {path} HTTP/1.1\r\nHost: test\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+    stream.write_all(head.as_bytes()).expect("sent");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("an answer");
+    let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
+    let status = head
+        .split(' ')
+        .nth(1)
+        .and_then(|status| status.parse().ok())
+        .expect("a status");
+    (status, body.to_owned())
+}
