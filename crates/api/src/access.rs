@@ -27,14 +27,7 @@ pub(crate) struct Entry<'a> {
 
 impl<'a> Entry<'a> {
     pub(crate) fn start(head: &'a Parts, remote: SocketAddr, request_id: &'a RequestId) -> Self {
-        Self {
-            head,
-            remote,
-            request_id,
-            start: Instant::now(),
-            status: CLIENT_WENT_AWAY,
-            bytes: 0,
-        }
+        Self { head, remote, request_id, start: Instant::now(), status: CLIENT_WENT_AWAY, bytes: 0 }
     }
 
     /// Notes the answer, and logs the request.

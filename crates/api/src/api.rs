@@ -56,14 +56,8 @@ impl Api {
     /// An API in front of `gateway`.
     #[must_use]
     pub fn new(gateway: Gateway, clock: &dyn WallClock, limits: Limits) -> Self {
-        let inner = Inner {
-            gateway,
-            limits,
-            request_ids: RequestIds::new(clock),
-        };
-        Self {
-            inner: Arc::new(inner),
-        }
+        let inner = Inner { gateway, limits, request_ids: RequestIds::new(clock) };
+        Self { inner: Arc::new(inner) }
     }
 
     /// The limits that this API keeps, and that its server must keep.
@@ -86,10 +80,7 @@ impl Api {
         let (head, body) = request.into_parts();
         let request_id = self.inner.request_ids.name(&head.headers);
         let entry = Entry::start(&head, remote, &request_id);
-        let caller = Caller {
-            remote,
-            request_id: &request_id,
-        };
+        let caller = Caller { remote, request_id: &request_id };
         let limit = self.inner.limits.request_timeout;
         let answer = timeout(limit, self.answer(&head, body, caller)).await;
         let answer = answer.unwrap_or(Err(ApiError::TimedOut(limit)));

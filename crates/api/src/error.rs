@@ -122,11 +122,8 @@ impl ApiError {
 
     /// The answer.
     pub(crate) fn to_reply(&self) -> Reply {
-        let body = ErrorBody {
-            message: &self.to_string(),
-            code: self.code(),
-            http_code: self.status().as_u16(),
-        };
+        let body =
+            ErrorBody { message: &self.to_string(), code: self.code(), http_code: self.status().as_u16() };
         // A body of three plain fields can always be written.
         let mut reply = reply::json(self.status(), reply::to_json(&body).unwrap_or_default());
         reply.headers_mut().extend(self.header());

@@ -66,11 +66,6 @@ impl From<Readiness> for NotReady {
         } else {
             format!("not usable: {}; see drivers for the reasons", names.join(", "))
         };
-        Self {
-            message,
-            code: "not_ready",
-            http_code: StatusCode::SERVICE_UNAVAILABLE.as_u16(),
-            drivers,
-        }
+        Self { message, code: "not_ready", http_code: StatusCode::SERVICE_UNAVAILABLE.as_u16(), drivers }
     }
 }

@@ -35,10 +35,7 @@ impl RequestId {
 
 impl RequestIds {
     pub(crate) fn new(clock: &dyn WallClock) -> Self {
-        Self {
-            started: format!("{:x}", clock.now().as_nanosecond()),
-            count: AtomicU64::new(0),
-        }
+        Self { started: format!("{:x}", clock.now().as_nanosecond()), count: AtomicU64::new(0) }
     }
 
     /// The name that the client gave, if it is one, else a new one.

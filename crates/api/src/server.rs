@@ -147,10 +147,7 @@ async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
 
 fn is_about_one_client(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
-    matches!(
-        error.kind(),
-        ConnectionAborted | ConnectionRefused | ConnectionReset
-    )
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }
 
 // === impl Connections ===
@@ -163,13 +160,7 @@ impl Connections {
             .header_read_timeout(limits.header_timeout)
             .max_header_size(limits.header_bytes)
             .max_buf_size(limits.header_bytes.max(MIN_BUFFER));
-        Self {
-            api,
-            http,
-            limits,
-            closing: CancellationToken::new(),
-            cut_off: CancellationToken::new(),
-        }
+        Self { api, http, limits, closing: CancellationToken::new(), cut_off: CancellationToken::new() }
     }
 
     /// Serves one client until it leaves or the server stops, and then gives its place to the next.
@@ -202,10 +193,7 @@ impl Connections {
         tasks.close();
         self.closing.cancel();
         if timeout(self.limits.drain_timeout, tasks.wait()).await.is_err() {
-            tracing::warn!(
-                connections = tasks.len(),
-                "cutting off requests that take too long to finish"
-            );
+            tracing::warn!(connections = tasks.len(), "cutting off requests that take too long to finish");
             self.cut_off.cancel();
             tasks.wait().await;
         }

@@ -45,10 +45,7 @@ pub(crate) async fn answer(
     match (verb, plan) {
         (Verb::Do, Plan::Ask(command)) => {
             let outcome = gateway.execute(&caller.principal(), command).await;
-            let outcome = outcome.map_err(|error| ApiError::Gateway {
-                subject: route.to_string(),
-                error,
-            })?;
+            let outcome = outcome.map_err(|error| ApiError::Gateway { subject: route.to_string(), error })?;
             render(&route, &outcome)
         }
         (Verb::Do, Plan::Tell(text)) => Ok(reply::json(StatusCode::OK, text)),
@@ -75,10 +72,7 @@ fn failed_buses(report: &ScanReport) -> Option<(HeaderName, HeaderValue)> {
     }
     // A name that cannot stand in a header is still counted there.
     let value = HeaderValue::try_from(names.join(", "));
-    Some((
-        X_OPENDCRE_FAILED,
-        value.unwrap_or_else(|_| HeaderValue::from(names.len())),
-    ))
+    Some((X_OPENDCRE_FAILED, value.unwrap_or_else(|_| HeaderValue::from(names.len()))))
 }
 
 fn is_from_another_site(headers: &HeaderMap) -> bool {

@@ -99,9 +99,7 @@ impl Override {
     }
 
     fn from_text(text: &str) -> Option<Self> {
-        [Self::Keep, Self::Off, Self::On]
-            .into_iter()
-            .find(|value| value.text() == text)
+        [Self::Keep, Self::Off, Self::On].into_iter().find(|value| value.text() == text)
     }
 }
 
@@ -121,12 +119,7 @@ pub struct ChamberLed {
 impl ChamberLed {
     fn encode(&self) -> String {
         let color = self.color.as_deref().unwrap_or(Override::Keep.text());
-        format!(
-            "L{},{},{color},{}",
-            self.state.text(),
-            self.rack,
-            self.blink.text()
-        )
+        format!("L{},{},{color},{}", self.state.text(), self.rack, self.blink.text())
     }
 
     /// Reads the text behind the "L". The rack stands in the middle, so it may hold commas.
@@ -140,12 +133,7 @@ impl ChamberLed {
             _ => return None,
         };
         let (state, blink) = (Override::from_text(state)?, Override::from_text(blink)?);
-        Some(Self {
-            state,
-            rack: rack.to_owned(),
-            color,
-            blink,
-        })
+        Some(Self { state, rack: rack.to_owned(), color, blink })
     }
 }
 
@@ -262,34 +250,19 @@ impl Request {
     /// A command to a whole board, or to all boards: [`Command::Scan`] or [`Command::Version`].
     #[must_use]
     pub const fn to_board(board: u32, command: Command) -> Self {
-        Self {
-            kind_code: kind::NONE,
-            board,
-            device: address::WHOLE_BOARD,
-            command,
-        }
+        Self { kind_code: kind::NONE, board, device: address::WHOLE_BOARD, command }
     }
 
     /// A command to one device, which answers only if it has this type code.
     #[must_use]
     pub const fn to_device(kind_code: u8, board: u32, device: u16, command: Command) -> Self {
-        Self {
-            kind_code,
-            board,
-            device,
-            command,
-        }
+        Self { kind_code, board, device, command }
     }
 
     /// The request for the last answer once more: same addresses, other command (§9.1).
     #[must_use]
     pub const fn repeat(&self) -> Self {
-        Self {
-            kind_code: self.kind_code,
-            board: self.board,
-            device: self.device,
-            command: Command::Repeat,
-        }
+        Self { kind_code: self.kind_code, board: self.board, device: self.device, command: Command::Repeat }
     }
 
     /// Whether every board may answer.
@@ -301,20 +274,9 @@ impl Request {
     /// The packet that carries this request.
     #[must_use]
     pub fn packet(&self, sequence: u8) -> Packet {
-        let Self {
-            kind_code,
-            board,
-            device,
-            command,
-        } = self;
+        let Self { kind_code, board, device, command } = self;
         let (kind_code, board, device) = (*kind_code, *board, *device);
-        Packet {
-            sequence,
-            kind_code,
-            board,
-            device,
-            data: command.encode(),
-        }
+        Packet { sequence, kind_code, board, device, data: command.encode() }
     }
 
     /// The bytes of that packet.
@@ -330,19 +292,8 @@ impl TryFrom<&Packet> for Request {
     type Error = UnknownCommand;
 
     fn try_from(packet: &Packet) -> Result<Self, UnknownCommand> {
-        let Packet {
-            sequence: _,
-            kind_code,
-            board,
-            device,
-            data,
-        } = packet;
+        let Packet { sequence: _, kind_code, board, device, data } = packet;
         let (kind_code, board, device) = (*kind_code, *board, *device);
-        Ok(Self {
-            kind_code,
-            board,
-            device,
-            command: Command::decode(data)?,
-        })
+        Ok(Self { kind_code, board, device, command: Command::decode(data)? })
     }
 }

@@ -133,10 +133,7 @@ mod tests {
         for (count, celsius) in table {
             assert_eq!(thermistor_celsius(count), Ok(celsius), "{count}");
         }
-        assert_eq!(
-            thermistor_celsius(65_535),
-            Err(ConversionError::Thermistor(65_535))
-        );
+        assert_eq!(thermistor_celsius(65_535), Err(ConversionError::Thermistor(65_535)));
     }
 
     #[test]

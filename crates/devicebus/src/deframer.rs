@@ -44,11 +44,7 @@ impl Deframer {
 
     /// Drops the bytes before the first that may begin a packet.
     fn skip_noise(&mut self) {
-        let noise = self
-            .buffer
-            .iter()
-            .position(|byte| *byte == HEADER)
-            .unwrap_or(self.buffer.len());
+        let noise = self.buffer.iter().position(|byte| *byte == HEADER).unwrap_or(self.buffer.len());
         self.drop_front(noise);
     }
 

@@ -87,11 +87,7 @@ mod tests {
     #[test]
     fn codes_of_1_3_lead_back_to_their_kind() {
         use DeviceKind::{DoorLock, Ipmb, Voltage};
-        for kind in DeviceKind::ALL
-            .iter()
-            .copied()
-            .filter(|kind| ![Ipmb, DoorLock, Voltage].contains(kind))
-        {
+        for kind in DeviceKind::ALL.iter().copied().filter(|kind| ![Ipmb, DoorLock, Voltage].contains(kind)) {
             assert_eq!(from_code(code(kind), Protocol::V1_3), kind);
         }
     }

@@ -36,12 +36,7 @@ pub const BITS_PER_BYTE: u32 = 10;
 /// The time that `bytes` bytes occupy the line at `baud` bits per second. Zero for a baud of zero.
 #[must_use]
 pub fn wire_time(bytes: usize, baud: u32) -> std::time::Duration {
-    let bits = u64::try_from(bytes)
-        .unwrap_or(u64::MAX)
-        .saturating_mul(u64::from(BITS_PER_BYTE));
-    let nanoseconds = bits
-        .saturating_mul(1_000_000_000)
-        .checked_div(u64::from(baud))
-        .unwrap_or(0);
+    let bits = u64::try_from(bytes).unwrap_or(u64::MAX).saturating_mul(u64::from(BITS_PER_BYTE));
+    let nanoseconds = bits.saturating_mul(1_000_000_000).checked_div(u64::from(baud)).unwrap_or(0);
     std::time::Duration::from_nanos(nanoseconds)
 }

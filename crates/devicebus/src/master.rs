@@ -192,12 +192,7 @@ impl Waiting {
     }
 
     fn accepts_addresses(&self, packet: &Packet, lenient: bool) -> bool {
-        let Request {
-            kind_code,
-            board,
-            device,
-            command: _,
-        } = &self.request;
+        let Request { kind_code, board, device, command: _ } = &self.request;
         let board_fits = packet.board == *board || lenient && packet.board == address::NO_BOARD;
         let device_fits = packet.device == *device || lenient && packet.device == address::WHOLE_BOARD;
         let kind_fits = packet.kind_code == *kind_code || lenient && packet.kind_code == kind::NONE;
@@ -356,10 +351,7 @@ impl Master {
                 waiting.deadline = now + wire_time(bytes.len(), self.config.baud) + self.config.reply_timeout;
                 self.deframer.clear();
                 self.statistics.sent += 1;
-                self.transmits.push_back(Transmit {
-                    bytes,
-                    discard_input: true,
-                });
+                self.transmits.push_back(Transmit { bytes, discard_input: true });
                 self.state = State::Waiting(waiting);
             }
             Err(error) => self.complete(Err(TransactionError::Unsendable(error))),
@@ -388,19 +380,13 @@ impl Master {
     fn on_damage(&mut self, last: PacketError, now: Instant) {
         self.statistics.damaged += 1;
         if let State::Waiting(waiting) = &mut self.state {
-            waiting.damage = Some(Damage {
-                last,
-                quiet_at: now + self.config.quiet,
-            });
+            waiting.damage = Some(Damage { last, quiet_at: now + self.config.quiet });
         }
     }
 
     /// While bytes keep coming, the answer may still be among them.
     fn postpone_quiet(&mut self, now: Instant) {
-        if let State::Waiting(Waiting {
-            damage: Some(damage), ..
-        }) = &mut self.state
-        {
+        if let State::Waiting(Waiting { damage: Some(damage), .. }) = &mut self.state {
             damage.quiet_at = now + self.config.quiet;
         }
     }
@@ -413,18 +399,12 @@ impl Master {
             false => self.config.repeats && waiting.attempts <= self.config.retry_limit,
         };
         if !retries_left {
-            return self.complete(Err(TransactionError::Corrupt {
-                attempts: waiting.attempts,
-                last,
-            }));
+            return self.complete(Err(TransactionError::Corrupt { attempts: waiting.attempts, last }));
         }
         self.statistics.retries += 1;
         if waiting.is_scan() {
             waiting.replies.clear();
-            self.state = State::Pausing {
-                waiting,
-                until: now + self.config.scan_pause,
-            };
+            self.state = State::Pausing { waiting, until: now + self.config.scan_pause };
         } else {
             let repeat = waiting.request.repeat();
             let sequence = self.take_sequence();
@@ -456,10 +436,7 @@ impl Master {
         }
         // A repeat that stays unanswered ends the story of a damaged answer.
         self.complete(Err(match waiting.damage_before {
-            Some(last) => TransactionError::Corrupt {
-                attempts: waiting.attempts,
-                last,
-            },
+            Some(last) => TransactionError::Corrupt { attempts: waiting.attempts, last },
             None => TransactionError::Timeout,
         }));
     }
@@ -477,10 +454,7 @@ impl Master {
         let sequence = self.take_sequence();
         if let Ok(bytes) = save.encode(sequence) {
             self.statistics.sent += 1;
-            self.transmits.push_back(Transmit {
-                bytes,
-                discard_input: true,
-            });
+            self.transmits.push_back(Transmit { bytes, discard_input: true });
         }
     }
 

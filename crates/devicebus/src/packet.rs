@@ -86,13 +86,7 @@ pub struct Packet {
 
 impl fmt::Debug for Packet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            sequence,
-            kind_code,
-            board,
-            device,
-            data,
-        } = self;
+        let Self { sequence, kind_code, board, device, data } = self;
         let data = data.escape_ascii();
         write!(
             f,
@@ -118,9 +112,7 @@ impl Packet {
     /// # Errors
     /// [`PacketError::TooLong`] if the data exceeds [`MAX_DATA`].
     pub fn encode(&self) -> Result<Vec<u8>, PacketError> {
-        let too_long = PacketError::TooLong {
-            length: self.data.len(),
-        };
+        let too_long = PacketError::TooLong { length: self.data.len() };
         let data_length = u8::try_from(self.data.len()).map_err(|_| too_long)?;
         let length = data_length.checked_add(LEN_WITHOUT_DATA).ok_or(too_long)?;
         let mut counted = Vec::with_capacity(usize::from(length));
@@ -152,10 +144,7 @@ impl Packet {
             return Err(PacketError::Header { found: *header });
         }
         if usize::from(*length) != counted.len() {
-            return Err(PacketError::Length {
-                found: *length,
-                length: bytes.len(),
-            });
+            return Err(PacketError::Length { found: *length, length: bytes.len() });
         }
         let [sequence, kind_code, b3, b2, b1, b0, d1, d0, data @ .., found] = counted else {
             return Err(too_short);
@@ -163,10 +152,7 @@ impl Packet {
         let body = counted.split_last().map_or(counted, |(_, body)| body);
         let expected = checksum(body);
         if *found != expected {
-            return Err(PacketError::Checksum {
-                found: *found,
-                expected,
-            });
+            return Err(PacketError::Checksum { found: *found, expected });
         }
         if *trailer != TRAILER {
             return Err(PacketError::Trailer { found: *trailer });

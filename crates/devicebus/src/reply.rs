@@ -38,10 +38,7 @@ fn ascii(data: &[u8]) -> Result<&str, ReplyError> {
 }
 
 fn form(text: &str, expected: &'static str) -> ReplyError {
-    ReplyError::Form {
-        text: text.to_owned(),
-        expected,
-    }
+    ReplyError::Form { text: text.to_owned(), expected }
 }
 
 /// The type code in a scan answer (§7.1): the first data byte; [`kind::NONE`] if there is none, so that a device
@@ -93,11 +90,7 @@ impl PowerStatus {
     /// On or off.
     #[must_use]
     pub const fn state(&self) -> PowerState {
-        if self.status & status::OUTPUT_OFF == 0 {
-            PowerState::On
-        } else {
-            PowerState::Off
-        }
+        if self.status & status::OUTPUT_OFF == 0 { PowerState::On } else { PowerState::Off }
     }
 
     /// The output is good.
@@ -128,12 +121,7 @@ pub fn power(data: &[u8]) -> Result<PowerStatus, ReplyError> {
     let malformed = || form(text, "four integers (status,power,voltage,current)");
     let mut fields = text.split(',').map(|field| field.trim().parse::<i64>());
     let mut next = || fields.next().and_then(Result::ok).ok_or_else(malformed);
-    Ok(PowerStatus {
-        status: next()?,
-        power: next()?,
-        voltage: next()?,
-        current: next()?,
-    })
+    Ok(PowerStatus { status: next()?, power: next()?, voltage: next()?, current: next()? })
 }
 
 /// The charge of a battery unit (§7.3).
@@ -154,10 +142,7 @@ pub fn battery(data: &[u8]) -> Result<BatteryStatus, ReplyError> {
     let malformed = || form(text, "a word and an integer (battery_status,charge)");
     let (state, charge) = text.split_once(',').ok_or_else(malformed)?;
     let charge_percent = charge.trim().parse().map_err(|_| malformed())?;
-    Ok(BatteryStatus {
-        state: state.to_owned(),
-        charge_percent,
-    })
+    Ok(BatteryStatus { state: state.to_owned(), charge_percent })
 }
 
 /// Reads the answer to a write (§7.4): only "W1" means accepted.
@@ -268,11 +253,9 @@ pub fn chamber_led(data: &[u8]) -> Result<ChamberLedState, ReplyError> {
     let text = ascii(data)?;
     let fields: Vec<&str> = text.split(',').collect();
     match fields.as_slice() {
-        [state, color, blink] => Ok(ChamberLedState {
-            on: *state == "1",
-            color: (*color).to_owned(),
-            blinking: *blink == "1",
-        }),
+        [state, color, blink] => {
+            Ok(ChamberLedState { on: *state == "1", color: (*color).to_owned(), blinking: *blink == "1" })
+        }
         _ => Err(form(text, "three fields (state,color,blink)")),
     }
 }
@@ -337,40 +320,23 @@ mod tests {
         for (word, state, ok, over, under) in table {
             let status = power(format!("{word},0,0,0").as_bytes()).unwrap();
             assert_eq!(status.state().to_string(), state, "{word}");
-            assert_eq!(
-                (status.power_ok(), status.over_current(), status.under_voltage()),
-                (ok, over, under)
-            );
+            assert_eq!((status.power_ok(), status.over_current(), status.under_voltage()), (ok, over, under));
         }
     }
 
     #[test]
     fn power_answers_need_four_integers() {
         let extra = power(b"0,1,2,3,4").unwrap();
-        assert_eq!(
-            extra,
-            PowerStatus {
-                status: 0,
-                power: 1,
-                voltage: 2,
-                current: 3
-            }
-        );
+        assert_eq!(extra, PowerStatus { status: 0, power: 1, voltage: 2, current: 3 });
         for bad in ["", "0", "0,1,2", "aaaa", "0,1,2,x", "0,,2,3"] {
-            assert!(
-                matches!(power(bad.as_bytes()), Err(ReplyError::Form { .. })),
-                "{bad}"
-            );
+            assert!(matches!(power(bad.as_bytes()), Err(ReplyError::Form { .. })), "{bad}");
         }
         assert!(matches!(power(&[0xff, 0x80]), Err(ReplyError::NotText(_))));
     }
 
     #[test]
     fn battery_answers_are_a_word_and_a_number() {
-        let expected = BatteryStatus {
-            state: "charging".into(),
-            charge_percent: 88,
-        };
+        let expected = BatteryStatus { state: "charging".into(), charge_percent: 88 };
         assert_eq!(battery(b"charging,88"), Ok(expected));
         assert!(battery(b"charging").is_err());
         assert!(battery(b"charging,88,9").is_err());
@@ -380,20 +346,14 @@ mod tests {
     fn only_w1_accepts() {
         assert_eq!(write(b"W1"), Ok(()));
         for refusal in ["W0", "", "w1", "W1 "] {
-            assert_eq!(
-                write(refusal.as_bytes()),
-                Err(ReplyError::Refused(refusal.into()))
-            );
+            assert_eq!(write(refusal.as_bytes()), Err(ReplyError::Refused(refusal.into())));
         }
     }
 
     #[test]
     fn asset_information_has_thirteen_fields() {
         let info = asset_info(b"a,b,c,d,e,f,g,h,i,j,k,l,m").unwrap();
-        assert_eq!(
-            (info.board_manufacturer.as_str(), info.product_version.as_str()),
-            ("a", "m")
-        );
+        assert_eq!((info.board_manufacturer.as_str(), info.product_version.as_str()), ("a", "m"));
         assert_eq!(asset_info(b",,,,,,,,,,,,").unwrap(), AssetInfo::default());
         assert!(asset_info(b"a,b,c").is_err());
         assert!(asset_info(b"a,b,c,d,e,f,g,h,i,j,k,l,m,n").is_err());
@@ -408,10 +368,7 @@ mod tests {
         assert!(led_state.on && led_state.blinking && led_state.color == "ff8800");
         assert!(chamber_led(b"1,ff8800").is_err());
         let hosts = host_info(b"hnode4,i10.2.0.4").unwrap();
-        assert_eq!(
-            (hosts.host_names, hosts.ip_addresses),
-            (vec!["node4".into()], vec!["10.2.0.4".into()])
-        );
+        assert_eq!((hosts.host_names, hosts.ip_addresses), (vec!["node4".into()], vec!["10.2.0.4".into()]));
         assert!(host_info(b"hnode4,").is_err());
         assert!(host_info(b"xnode4").is_err());
         assert_eq!((led(b"1"), led(b"0")), (Ok(true), Ok(false)));

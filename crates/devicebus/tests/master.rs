@@ -26,15 +26,9 @@ struct Bus {
 
 impl Bus {
     fn new(config: MasterConfig) -> Self {
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "an arbitrary origin; only differences matter"
-        )]
+        #[expect(clippy::disallowed_methods, reason = "an arbitrary origin; only differences matter")]
         let now = Instant::now();
-        Self {
-            master: Master::new(config),
-            now,
-        }
+        Self { master: Master::new(config), now }
     }
 
     fn strict() -> Self {
@@ -42,11 +36,8 @@ impl Bus {
     }
 
     fn compatible() -> Self {
-        let config = MasterConfig {
-            matching: ReplyMatching::Compatible,
-            repeats: false,
-            ..MasterConfig::default()
-        };
+        let config =
+            MasterConfig { matching: ReplyMatching::Compatible, repeats: false, ..MasterConfig::default() };
         Self::new(config)
     }
 
@@ -95,21 +86,12 @@ fn read(board: u32, device: u16) -> Request {
 
 /// The answer that echoes the request.
 fn echo(request: &Packet, data: &[u8]) -> Packet {
-    Packet {
-        data: data.to_vec(),
-        ..request.clone()
-    }
+    Packet { data: data.to_vec(), ..request.clone() }
 }
 
 /// The answer of a 1.1 responder.
 fn plain(data: &[u8]) -> Packet {
-    Packet {
-        sequence: 1,
-        kind_code: kind::NONE,
-        board: 0,
-        device: 0xffff,
-        data: data.to_vec(),
-    }
+    Packet { sequence: 1, kind_code: kind::NONE, board: 0, device: 0xffff, data: data.to_vec() }
 }
 
 fn damaged(packet: &Packet) -> Vec<u8> {
@@ -120,13 +102,7 @@ fn damaged(packet: &Packet) -> Vec<u8> {
 }
 
 fn scanned(request: &Packet, board: u32, device: u16, code: u8) -> Packet {
-    Packet {
-        sequence: request.sequence,
-        kind_code: code,
-        board,
-        device,
-        data: vec![code],
-    }
+    Packet { sequence: request.sequence, kind_code: code, board, device, data: vec![code] }
 }
 
 #[test]
@@ -164,10 +140,7 @@ fn silence_is_a_timeout_after_the_request_has_left_the_line() {
     bus.start(read(1, 0x01ff));
     let waited = bus.wait();
     // 13 bytes of ten bits at 115200 baud.
-    assert_eq!(
-        waited,
-        TIMEOUT + Duration::from_nanos(13 * 10 * 1_000_000_000 / 115_200)
-    );
+    assert_eq!(waited, TIMEOUT + Duration::from_nanos(13 * 10 * 1_000_000_000 / 115_200));
     assert_eq!(bus.finish(), Err(TransactionError::Timeout));
     assert_eq!(bus.sent(), None, "a timeout is not asked for again");
     assert_eq!(bus.master.statistics().timeouts, 1);
@@ -204,28 +177,11 @@ fn strict_matching_drops_everything_that_answers_something_else() {
     let sent = bus.start(read(1, 0x01ff));
     let right = echo(&sent, b"656");
     for wrong in [
-        Packet {
-            sequence: 9,
-            ..right.clone()
-        },
-        Packet {
-            board: 2,
-            ..right.clone()
-        },
-        Packet {
-            device: 0x02ff,
-            ..right.clone()
-        },
-        Packet {
-            kind_code: 0x9a,
-            ..right.clone()
-        },
-        Packet {
-            board: 0,
-            device: 0xffff,
-            kind_code: 0xff,
-            ..right.clone()
-        },
+        Packet { sequence: 9, ..right.clone() },
+        Packet { board: 2, ..right.clone() },
+        Packet { device: 0x02ff, ..right.clone() },
+        Packet { kind_code: 0x9a, ..right.clone() },
+        Packet { board: 0, device: 0xffff, kind_code: 0xff, ..right.clone() },
     ] {
         bus.answer(&wrong);
         assert_eq!(bus.master.poll_completion(), None, "{wrong:?}");
@@ -245,22 +201,10 @@ fn compatible_matching_takes_the_fixed_header_of_1_1_but_no_foreign_one() {
     let sent = bus.start(read(1, 0x01ff));
     assert_eq!(sent.sequence, 2);
     for wrong in [
-        Packet {
-            board: 2,
-            ..plain(b"1")
-        },
-        Packet {
-            device: 3,
-            ..plain(b"1")
-        },
-        Packet {
-            kind_code: 0x9a,
-            ..plain(b"1")
-        },
-        Packet {
-            sequence: 7,
-            ..plain(b"1")
-        },
+        Packet { board: 2, ..plain(b"1") },
+        Packet { device: 3, ..plain(b"1") },
+        Packet { kind_code: 0x9a, ..plain(b"1") },
+        Packet { sequence: 7, ..plain(b"1") },
     ] {
         bus.answer(&wrong);
         assert_eq!(bus.master.poll_completion(), None, "{wrong:?}");
@@ -304,10 +248,7 @@ fn a_damaged_reply_is_asked_for_again() {
     bus.wait();
     let again = bus.sent().expect("the repeat request");
     assert_eq!((again.sequence, again.data.as_slice()), (2, b"?".as_slice()));
-    assert_eq!(
-        (again.board, again.device, again.kind_code),
-        (sent.board, sent.device, sent.kind_code)
-    );
+    assert_eq!((again.board, again.device, again.kind_code), (sent.board, sent.device, sent.kind_code));
     bus.answer(&echo(&again, b"656"));
     assert!(matches!(bus.finish(), Ok(Reply::Packet(packet)) if packet.data == b"656"));
 }
@@ -353,40 +294,24 @@ fn a_repeat_without_an_answer_waits_its_full_time_and_ends_it() {
     bus.wait();
     bus.sent().unwrap();
     assert!(bus.wait() >= TIMEOUT);
-    assert!(matches!(
-        bus.finish(),
-        Err(TransactionError::Timeout | TransactionError::Corrupt { .. })
-    ));
+    assert!(matches!(bus.finish(), Err(TransactionError::Timeout | TransactionError::Corrupt { .. })));
     assert_eq!(bus.sent(), None);
 }
 
 #[test]
 fn without_repeats_a_damaged_reply_fails_at_once_and_nothing_is_sent_twice() {
     let mut bus = Bus::compatible();
-    bus.start(Request::to_device(
-        kind::POWER,
-        1,
-        0x0dff,
-        Command::Power(PowerAction::Cycle),
-    ));
+    bus.start(Request::to_device(kind::POWER, 1, 0x0dff, Command::Power(PowerAction::Cycle)));
     bus.receive(&damaged(&plain(b"0,0,0,0")));
     assert!(bus.wait() < TIMEOUT);
-    assert!(matches!(
-        bus.finish(),
-        Err(TransactionError::Corrupt { attempts: 1, .. })
-    ));
+    assert!(matches!(bus.finish(), Err(TransactionError::Corrupt { attempts: 1, .. })));
     assert_eq!(bus.sent(), None);
 }
 
 #[test]
 fn a_control_command_is_never_sent_again() {
     let mut bus = Bus::strict();
-    let mut sent = bus.start(Request::to_device(
-        kind::POWER,
-        1,
-        0x0dff,
-        Command::Power(PowerAction::Off),
-    ));
+    let mut sent = bus.start(Request::to_device(kind::POWER, 1, 0x0dff, Command::Power(PowerAction::Off)));
     for _ in 0..3 {
         bus.receive(&damaged(&echo(&sent, b"64,0,0,0")));
         bus.wait();
@@ -399,10 +324,7 @@ fn a_control_command_is_never_sent_again() {
 fn a_scan_collects_devices_until_silence() {
     let mut bus = Bus::strict();
     let sent = bus.start(Request::to_board(1, Command::Scan));
-    let devices = [
-        scanned(&sent, 1, 0x01ff, THERMISTOR),
-        scanned(&sent, 1, 0x0dff, kind::POWER),
-    ];
+    let devices = [scanned(&sent, 1, 0x01ff, THERMISTOR), scanned(&sent, 1, 0x0dff, kind::POWER)];
     for device in &devices {
         bus.pass(Duration::from_millis(200));
         bus.answer(device);
@@ -440,23 +362,13 @@ fn a_damaged_scan_of_all_is_sent_again_with_shuffle_and_the_same_sequence() {
     bus.receive(b"the rest of their answers");
     assert_eq!(bus.wait(), Duration::from_millis(150));
     let again = bus.sent().unwrap();
-    assert_eq!(
-        (again.sequence, again.board),
-        (sent.sequence, all | address::SHUFFLE)
-    );
-    let found = [
-        scanned(&again, 1, 0x01ff, THERMISTOR),
-        scanned(&again, 2, 0x01ff, THERMISTOR),
-    ];
+    assert_eq!((again.sequence, again.board), (sent.sequence, all | address::SHUFFLE));
+    let found = [scanned(&again, 1, 0x01ff, THERMISTOR), scanned(&again, 2, 0x01ff, THERMISTOR)];
     for device in &found {
         bus.answer(device);
     }
     bus.wait();
-    assert_eq!(
-        bus.finish(),
-        Ok(Reply::Scan(found.to_vec())),
-        "the first attempt leaves nothing behind"
-    );
+    assert_eq!(bus.finish(), Ok(Reply::Scan(found.to_vec())), "the first attempt leaves nothing behind");
 }
 
 #[test]
@@ -471,10 +383,7 @@ fn a_damaged_scan_of_one_board_is_sent_again_as_it_was() {
     }
     bus.receive(&damaged(&scanned(&sent, 1, 0x01ff, THERMISTOR)));
     bus.wait();
-    assert!(matches!(
-        bus.finish(),
-        Err(TransactionError::Corrupt { attempts: 3, .. })
-    ));
+    assert!(matches!(bus.finish(), Err(TransactionError::Corrupt { attempts: 3, .. })));
 }
 
 #[test]
@@ -490,20 +399,14 @@ fn endless_answers_to_a_scan_end() {
 
 #[test]
 fn slots_are_saved_after_a_scan_of_all_if_wanted() {
-    let mut bus = Bus::new(MasterConfig {
-        save_after_scan: true,
-        ..MasterConfig::default()
-    });
+    let mut bus = Bus::new(MasterConfig { save_after_scan: true, ..MasterConfig::default() });
     for (board, saved) in [(address::scan_all([0, 1], 75), true), (1, false)] {
         let sent = bus.start(Request::to_board(board, Command::Scan));
         bus.answer(&scanned(&sent, 1, 0x01ff, THERMISTOR));
         bus.wait();
         bus.finish().unwrap();
         let save = bus.sent();
-        assert_eq!(
-            save.as_ref().map(|packet| packet.board),
-            saved.then_some(0x9000_0000)
-        );
+        assert_eq!(save.as_ref().map(|packet| packet.board), saved.then_some(0x9000_0000));
         assert!(save.is_none_or(|packet| packet.data == b"D" && packet.sequence == sent.sequence + 1));
     }
 }
@@ -526,10 +429,7 @@ fn noise_without_end_does_not_move_the_deadline() {
 fn one_transaction_at_a_time() {
     let mut bus = Bus::strict();
     bus.start(read(1, 0x01ff));
-    assert_eq!(
-        bus.master.start(read(2, 0x01ff), bus.now),
-        Err(TransactionError::NotIdle)
-    );
+    assert_eq!(bus.master.start(read(2, 0x01ff), bus.now), Err(TransactionError::NotIdle));
     bus.master.abort();
     assert!(bus.master.is_idle());
     bus.start(read(2, 0x01ff));
@@ -539,9 +439,7 @@ fn one_transaction_at_a_time() {
 fn what_does_not_fit_is_not_sent() {
     let mut bus = Bus::strict();
     let text = Command::SetAssetText(vec![b'x'; 300]);
-    let started = bus
-        .master
-        .start(Request::to_device(kind::POWER, 1, 1, text), bus.now);
+    let started = bus.master.start(Request::to_device(kind::POWER, 1, 1, text), bus.now);
     assert!(matches!(started, Err(TransactionError::Unsendable(_))));
     assert_eq!(bus.sent(), None);
     assert!(bus.master.is_idle());

@@ -40,16 +40,8 @@ prop_compose! {
 }
 
 fn any_command() -> impl Strategy<Value = Command> {
-    let power = prop_oneof![
-        Just(PowerAction::On),
-        Just(PowerAction::Off),
-        Just(PowerAction::Cycle)
-    ];
-    let target = prop_oneof![
-        Just(BootTarget::NoOverride),
-        Just(BootTarget::Hdd),
-        Just(BootTarget::Pxe)
-    ];
+    let power = prop_oneof![Just(PowerAction::On), Just(PowerAction::Off), Just(PowerAction::Cycle)];
+    let target = prop_oneof![Just(BootTarget::NoOverride), Just(BootTarget::Hdd), Just(BootTarget::Pxe)];
     prop_oneof![
         Just(Command::Scan),
         Just(Command::Version),

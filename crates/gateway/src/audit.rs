@@ -61,20 +61,14 @@ impl AuditLog {
     pub fn open(path: impl Into<PathBuf>) -> Result<Self, AuditError> {
         let path = path.into();
         match LineFile::open(&path) {
-            Ok(file) => Ok(Self {
-                path,
-                file: Arc::new(Mutex::new(file)),
-            }),
+            Ok(file) => Ok(Self { path, file: Arc::new(Mutex::new(file)) }),
             Err(reason) => Err(AuditError::Open { path, reason }),
         }
     }
 
     /// Adds one line and returns when it is on the disk. The line is written even if the caller stops waiting.
     pub(crate) async fn append(&self, line: &impl Serialize) -> Result<(), AuditError> {
-        self.write(line).await.map_err(|reason| AuditError::Write {
-            path: self.path.clone(),
-            reason,
-        })
+        self.write(line).await.map_err(|reason| AuditError::Write { path: self.path.clone(), reason })
     }
 
     async fn write(&self, line: &impl Serialize) -> io::Result<()> {
@@ -91,12 +85,7 @@ impl AuditLog {
 
 impl LineFile {
     fn open(path: &Path) -> io::Result<Self> {
-        let mut file = OpenOptions::new()
-            .read(true)
-            .append(true)
-            .create(true)
-            .mode(FILE_MODE)
-            .open(path)?;
+        let mut file = OpenOptions::new().read(true).append(true).create(true).mode(FILE_MODE).open(path)?;
         let torn = ends_inside_a_line(&mut file)?;
         Ok(Self { file, torn })
     }

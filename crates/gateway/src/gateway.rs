@@ -135,9 +135,7 @@ impl Gateway {
             changes: AtomicU64::new(0),
             started,
         };
-        Self {
-            inner: Arc::new(inner),
-        }
+        Self { inner: Arc::new(inner) }
     }
 
     /// Carries out `command` for `principal`.
@@ -153,19 +151,16 @@ impl Gateway {
         }
         // Before the board is looked for, because looking for it may already ask the wires.
         if !policy::permits(principal, &command) {
-            return Err(GatewayError::Forbidden {
-                principal: principal.name.clone(),
-            });
+            return Err(GatewayError::Forbidden { principal: principal.name.clone() });
         }
         let context = self.context(&command);
         match command {
             Command::Scan(Scope::All) => self.scan_all(context).await.map(Outcome::Scan),
             Command::Scan(Scope::Board(board)) => self.scan_board(board, context).await.map(Outcome::Scan),
             Command::Query(query) => self.ask(query, context).await.map(Outcome::Observation),
-            Command::Action(action) => self
-                .change(principal, action, context)
-                .await
-                .map(Outcome::Observation),
+            Command::Action(action) => {
+                self.change(principal, action, context).await.map(Outcome::Observation)
+            }
         }
     }
 
@@ -195,10 +190,7 @@ impl Gateway {
             Command::Query(_) => (Priority::Read, settings.read_timeout),
             Command::Action(_) => (Priority::Control, settings.control_timeout),
         };
-        Context {
-            deadline: (Instant::now() + timeout).into_std(),
-            priority,
-        }
+        Context { deadline: (Instant::now() + timeout).into_std(), priority }
     }
 
     async fn ask(&self, query: Query, context: Context) -> Result<Observation, GatewayError> {
@@ -255,10 +247,7 @@ impl Inner {
         context: Context,
     ) -> Result<Observation, GatewayError> {
         let intent = entry.intent(self.clock.now());
-        self.audit
-            .append(&intent)
-            .await
-            .map_err(GatewayError::AuditUnavailable)?;
+        self.audit.append(&intent).await.map_err(GatewayError::AuditUnavailable)?;
         let result = driver.perform(entry.action.clone(), context).await;
         let outcome = entry.outcome(self.clock.now(), &result);
         if let Err(failure) = self.audit.append(&outcome).await {

@@ -70,12 +70,7 @@ impl Entry {
             Ok(observation) => ("ok", reported(observation)),
             Err(error) => (error.fault.code(), error.message.clone()),
         };
-        Line {
-            event: "outcome",
-            code: Some(code),
-            message: Some(message),
-            ..self.intent(time)
-        }
+        Line { event: "outcome", code: Some(code), message: Some(message), ..self.intent(time) }
     }
 }
 

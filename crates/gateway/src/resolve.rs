@@ -23,17 +23,11 @@ impl Gateway {
         let answers = discover(everywhere, Scope::All, context).await;
         let mut report = ScanReport::default();
         let mut answered = answers.is_empty();
-        for Answer {
-            mount,
-            driver,
-            result,
-        } in answers
-        {
+        for Answer { mount, driver, result } in answers {
             match result {
                 Ok(boards) => {
                     answered = true;
-                    self.inventory()
-                        .learn_mount(mount, boards.iter().map(|board| board.id));
+                    self.inventory().learn_mount(mount, boards.iter().map(|board| board.id));
                     report.boards.extend(boards);
                 }
                 Err(error) => report.failures.push((driver, error)),
@@ -52,10 +46,7 @@ impl Gateway {
         context: Context,
     ) -> Result<ScanReport, GatewayError> {
         let (_, boards) = self.find(board, context).await?;
-        Ok(ScanReport {
-            boards,
-            failures: Vec::new(),
-        })
+        Ok(ScanReport { boards, failures: Vec::new() })
     }
 
     /// The driver that holds `board`. Asks the wires only if several drivers may hold it and no scan has seen it.
@@ -135,10 +126,7 @@ impl Gateway {
 
     fn inventory(&self) -> MutexGuard<'_, Inventory> {
         // Every change of the table is complete in itself, so a panic elsewhere cannot have broken it.
-        self.inner
-            .inventory
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.inner.inventory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -149,11 +137,7 @@ async fn discover<'a>(
     context: Context,
 ) -> Vec<Answer> {
     let scans = mounts.map(|(mount, Mount { driver, .. })| async move {
-        Answer {
-            mount,
-            driver: driver.name().to_owned(),
-            result: driver.discover(scope, context).await,
-        }
+        Answer { mount, driver: driver.name().to_owned(), result: driver.discover(scope, context).await }
     });
     join_all(scans).await
 }

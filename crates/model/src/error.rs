@@ -71,9 +71,6 @@ pub struct DriverError {
 impl DriverError {
     /// A failure of class `fault` that `message` explains.
     pub fn new(fault: Fault, message: impl Into<String>) -> Self {
-        Self {
-            fault,
-            message: message.into(),
-        }
+        Self { fault, message: message.into() }
     }
 }

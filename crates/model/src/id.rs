@@ -33,10 +33,7 @@ fn parse_hex(text: &str, max: u32) -> Result<u32, IdError> {
     if !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return Err(IdError::NotHexadecimal(text.to_owned()));
     }
-    let out_of_range = || IdError::OutOfRange {
-        text: text.to_owned(),
-        max,
-    };
+    let out_of_range = || IdError::OutOfRange { text: text.to_owned(), max };
     let digits = text.trim_start_matches('0');
     if digits.is_empty() {
         return Ok(0);
@@ -95,10 +92,7 @@ impl FromStr for DeviceId {
 
     fn from_str(text: &str) -> Result<Self, IdError> {
         let value = parse_hex(text, u32::from(u16::MAX))?;
-        let out_of_range = |_| IdError::OutOfRange {
-            text: text.to_owned(),
-            max: u32::from(u16::MAX),
-        };
+        let out_of_range = |_| IdError::OutOfRange { text: text.to_owned(), max: u32::from(u16::MAX) };
         u16::try_from(value).map(Self).map_err(out_of_range)
     }
 }
@@ -140,20 +134,11 @@ mod tests {
     #[test]
     fn what_does_not_fit_is_refused() {
         assert_eq!("ffffffff".parse(), Ok(BoardId(u32::MAX)));
-        assert!(matches!(
-            "100000000".parse::<BoardId>(),
-            Err(IdError::OutOfRange { .. })
-        ));
-        assert!(matches!(
-            "10000".parse::<DeviceId>(),
-            Err(IdError::OutOfRange { max: 0xffff, .. })
-        ));
+        assert!(matches!("100000000".parse::<BoardId>(), Err(IdError::OutOfRange { .. })));
+        assert!(matches!("10000".parse::<DeviceId>(), Err(IdError::OutOfRange { max: 0xffff, .. })));
         assert_eq!("".parse::<BoardId>(), Err(IdError::Empty));
         for text in ["g", "-1", "+1", "0x1", " 1", "1 ", "é"] {
-            assert!(
-                matches!(text.parse::<BoardId>(), Err(IdError::NotHexadecimal(_))),
-                "{text}"
-            );
+            assert!(matches!(text.parse::<BoardId>(), Err(IdError::NotHexadecimal(_))), "{text}");
         }
     }
 }

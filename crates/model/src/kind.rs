@@ -88,11 +88,7 @@ impl FromStr for DeviceKind {
     /// Reads a name in any case.
     fn from_str(text: &str) -> Result<Self, UnknownKind> {
         let same_name = |kind: &&Self| kind.name().eq_ignore_ascii_case(text);
-        Self::ALL
-            .iter()
-            .find(same_name)
-            .copied()
-            .ok_or_else(|| UnknownKind(text.to_owned()))
+        Self::ALL.iter().find(same_name).copied().ok_or_else(|| UnknownKind(text.to_owned()))
     }
 }
 

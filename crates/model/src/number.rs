@@ -103,14 +103,9 @@ mod tests {
     #[test]
     fn integers_keep_every_digit() {
         let long = "123456789012345678901234567890";
-        for (text, expected) in [
-            ("656", "656"),
-            (" 656\n", "656"),
-            ("+7", "7"),
-            ("-0042", "-42"),
-            ("-0", "0"),
-            (long, long),
-        ] {
+        for (text, expected) in
+            [("656", "656"), (" 656\n", "656"), ("+7", "7"), ("-0042", "-42"), ("-0", "0"), (long, long)]
+        {
             assert_eq!(text.parse::<Number>().unwrap().to_string(), expected);
         }
     }
@@ -118,9 +113,7 @@ mod tests {
     #[test]
     fn fractions_are_decimals_and_the_rest_is_refused() {
         assert_eq!("21.5".parse(), Ok(Number::Decimal(21.5)));
-        for text in [
-            "", " ", "-", "+", "garbage", "inf", "NaN", "1e999", "0x10", "1_000", "--1", "+-1",
-        ] {
+        for text in ["", " ", "-", "+", "garbage", "inf", "NaN", "1e999", "0x10", "1_000", "--1", "+-1"] {
             assert_eq!(text.parse::<Number>(), Err(NumberError(text.into())), "{text:?}");
         }
     }

@@ -56,9 +56,6 @@ impl Reading {
     /// The value of one quantity, if the sensor measures it.
     #[must_use]
     pub fn value(&self, quantity: Quantity) -> Option<f64> {
-        self.measurements
-            .iter()
-            .find(|m| m.quantity == quantity)
-            .map(|m| m.value)
+        self.measurements.iter().find(|m| m.quantity == quantity).map(|m| m.value)
     }
 }

@@ -69,35 +69,15 @@ fn emulator() -> Handle {
     let devices: Vec<_> = (0..DEVICES).map(device).collect();
     let board = serde_json::json!({"board_id": "1", "firmware_version": "bench", "devices": devices});
     let room = Room::from_json(&serde_json::json!({"boards": [board]}).to_string()).expect("a room");
-    let options = Options {
-        baud: Some(BAUD),
-        ..Options::default()
-    };
-    EmulatedBus::open(room, options)
-        .expect("a pty")
-        .spawn()
-        .expect("a thread")
+    let options = Options { baud: Some(BAUD), ..Options::default() };
+    EmulatedBus::open(room, options).expect("a pty").spawn().expect("a thread")
 }
 
 async fn read(bus: &DeviceBus, device: u16) {
-    let device = DeviceAddress {
-        board: BoardId(1),
-        device: DeviceId(device),
-    };
-    let query = Query::Sensor {
-        device,
-        kind: DeviceKind::Thermistor,
-    };
+    let device = DeviceAddress { board: BoardId(1), device: DeviceId(device) };
+    let query = Query::Sensor { device, kind: DeviceKind::Thermistor };
     let deadline = Instant::now() + Duration::from_secs(10);
-    bus.read(
-        query,
-        Context {
-            deadline,
-            priority: Priority::Read,
-        },
-    )
-    .await
-    .expect("an answer");
+    bus.read(query, Context { deadline, priority: Priority::Read }).await.expect("an answer");
 }
 
 /// Reads of different devices, always some waiting, as the poll of a room makes them.
@@ -122,10 +102,7 @@ async fn utilisation(bus: &Arc<DeviceBus>, out: &mut impl Write) -> io::Result<(
     }
     let rate = median(rates);
     let possible = 1.0 / wire_time(READ_BYTES, BAUD).as_secs_f64();
-    writeln!(
-        out,
-        "| reads per second at {BAUD} baud, median of {ROUNDS} rounds | {rate:.1} |"
-    )?;
+    writeln!(out, "| reads per second at {BAUD} baud, median of {ROUNDS} rounds | {rate:.1} |")?;
     writeln!(out, "| what {READ_BYTES} bytes a read allow | {possible:.1} |")?;
     writeln!(out, "| bus utilisation | {:.1} % |", rate / possible * 100.0)
 }
@@ -140,10 +117,7 @@ async fn latency(bus: &DeviceBus, out: &mut impl Write) -> io::Result<()> {
     }
     let wire = wire_time(READ_BYTES, BAUD).as_secs_f64() * 1e3;
     let time = median(times);
-    writeln!(
-        out,
-        "| latency of one read, median of {SINGLE_READS} | {time:.2} ms |"
-    )?;
+    writeln!(out, "| latency of one read, median of {SINGLE_READS} | {time:.2} ms |")?;
     writeln!(out, "| of it time on the wire | {wire:.2} ms |")
 }
 

@@ -54,9 +54,7 @@ fn hello(address: SocketAddr) -> io::Result<()> {
             let answer = |_| async {
                 let response = hyper::Response::builder().header("content-type", "application/json");
                 Ok::<_, Infallible>(
-                    response
-                        .body(Full::new(Bytes::from_static(b"{\"status\":\"ok\"}")))
-                        .unwrap(),
+                    response.body(Full::new(Bytes::from_static(b"{\"status\":\"ok\"}"))).unwrap(),
                 )
             };
             tokio::spawn(
@@ -99,30 +97,18 @@ fn product() -> Server {
     std::fs::write(&config, text).expect("a configuration");
     let mut command = Command::new(PRODUCT);
     command.arg("serve").arg("--config").arg(&config);
-    Server {
-        child: quiet(&mut command),
-        address,
-        _directory: directory,
-    }
+    Server { child: quiet(&mut command), address, _directory: directory }
 }
 
 fn bare() -> Server {
     let address = free_address();
     let mut command = Command::new(std::env::current_exe().expect("this program"));
     command.arg("hello").arg(address.to_string());
-    Server {
-        child: quiet(&mut command),
-        address,
-        _directory: tempfile::tempdir().expect("a directory"),
-    }
+    Server { child: quiet(&mut command), address, _directory: tempfile::tempdir().expect("a directory") }
 }
 
 fn quiet(command: &mut Command) -> Child {
-    command
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("it starts")
+    command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts")
 }
 
 /// Asks until there is an answer.
@@ -144,16 +130,11 @@ fn first_answer(address: SocketAddr) {
 /// Requests per second under load.
 fn load(server: &Server) -> f64 {
     let url = format!("http://{}/opendcre/1.1/test", server.address);
-    let output = Command::new("wrk")
-        .args(["-t1", "-c16", &format!("-d{SECONDS}s"), &url])
-        .output()
-        .expect("wrk");
+    let output =
+        Command::new("wrk").args(["-t1", "-c16", &format!("-d{SECONDS}s"), &url]).output().expect("wrk");
     let text = String::from_utf8(output.stdout).expect("text");
     assert!(!text.contains("Non-2xx"), "{text}");
-    let line = text
-        .lines()
-        .find_map(|line| line.strip_prefix("Requests/sec:"))
-        .expect("a result of wrk");
+    let line = text.lines().find_map(|line| line.strip_prefix("Requests/sec:")).expect("a result of wrk");
     line.trim().parse().expect("a number")
 }
 
@@ -167,19 +148,9 @@ fn throughput(out: &mut impl Write) -> io::Result<()> {
     let of_product = median(pairs.iter().map(|pair| pair.0));
     let of_bare = median(pairs.iter().map(|pair| pair.1));
     let ratio = median(pairs.iter().map(|(product, bare)| product / bare));
-    writeln!(
-        out,
-        "| `/test`, 16 connections, access log on | {of_product:.0} requests/s |"
-    )?;
-    writeln!(
-        out,
-        "| bare hyper server, same load, same run | {of_bare:.0} requests/s |"
-    )?;
-    writeln!(
-        out,
-        "| ratio, median of {ROUNDS} pairs | {:.0} % |",
-        ratio * 100.0
-    )
+    writeln!(out, "| `/test`, 16 connections, access log on | {of_product:.0} requests/s |")?;
+    writeln!(out, "| bare hyper server, same load, same run | {of_bare:.0} requests/s |")?;
+    writeln!(out, "| ratio, median of {ROUNDS} pairs | {:.0} % |", ratio * 100.0)
 }
 
 fn start(out: &mut impl Write) -> io::Result<()> {
@@ -189,21 +160,13 @@ fn start(out: &mut impl Write) -> io::Result<()> {
         first_answer(server.address);
         begun.elapsed().as_secs_f64() * 1e3
     });
-    writeln!(
-        out,
-        "| first answer after exec, median of {STARTS} | {:.1} ms |",
-        median(times)
-    )
+    writeln!(out, "| first answer after exec, median of {STARTS} | {:.1} ms |", median(times))
 }
 
 fn memory(out: &mut impl Write) -> io::Result<()> {
     let server = product();
     first_answer(server.address);
-    writeln!(
-        out,
-        "| resident memory, idle | {:.1} MB |",
-        resident_megabytes(server.child.id())?
-    )?;
+    writeln!(out, "| resident memory, idle | {:.1} MB |", resident_megabytes(server.child.id())?)?;
     load(&server);
     writeln!(
         out,
@@ -214,16 +177,8 @@ fn memory(out: &mut impl Write) -> io::Result<()> {
 
 fn resident_megabytes(process: u32) -> io::Result<f64> {
     let status = std::fs::read_to_string(Path::new("/proc").join(process.to_string()).join("status"))?;
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmRSS:"))
-        .expect("a resident size");
-    let kibibytes: f64 = line
-        .trim()
-        .trim_end_matches("kB")
-        .trim()
-        .parse()
-        .expect("a number");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a resident size");
+    let kibibytes: f64 = line.trim().trim_end_matches("kB").trim().parse().expect("a number");
     Ok(kibibytes * 1024.0 / 1e6)
 }
 

@@ -204,9 +204,9 @@ pub struct EmulateBusArgs {
     #[arg(long, value_name = "VERSION", value_enum, default_value_t = BusProtocol::V1_3)]
     pub protocol: BusProtocol,
 
-    /// What the headers of answers hold
-    #[arg(long, value_name = "STYLE", value_enum, default_value_t = AnswerHeaders::Full)]
-    pub headers: AnswerHeaders,
+    /// What the headers of answers hold; without it, what boards of that generation send: legacy for 1.1, else full
+    #[arg(long, value_name = "STYLE", value_enum)]
+    pub headers: Option<AnswerHeaders>,
 
     /// Inject a fault into this share of the answers, from 0 to 1; may be repeated for several kinds
     ///

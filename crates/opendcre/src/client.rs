@@ -58,14 +58,7 @@ async fn converse(
     match command {
         ClientCommand::Watch(args) => {
             let schedule = watch::Schedule::from(args);
-            watch::run(
-                schedule,
-                interrupt(),
-                &SystemClock,
-                async || http.send(&request).await,
-                console,
-            )
-            .await
+            watch::run(schedule, interrupt(), &SystemClock, async || http.send(&request).await, console).await
         }
         ClientCommand::Scan(_) => {
             console.scan(&http.send(&request).await?)?;

@@ -13,8 +13,6 @@ impl WallClock for SystemClock {
     fn now(&self) -> Timestamp {
         // A clock before 1970 was never set; one beyond the year 9999 is no better.
         let since_epoch = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
-        Timestamp::UNIX_EPOCH
-            .checked_add(since_epoch)
-            .unwrap_or(Timestamp::MAX)
+        Timestamp::UNIX_EPOCH.checked_add(since_epoch).unwrap_or(Timestamp::MAX)
     }
 }

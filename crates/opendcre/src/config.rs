@@ -311,10 +311,8 @@ impl Config {
     /// When the file cannot be read or anything in it is wrong; all faults are reported at once.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
         let text = read_bounded(path)?;
-        let mut config = Self::parse(&text).map_err(|problems| ConfigError::Invalid {
-            path: path.to_owned(),
-            problems,
-        })?;
+        let mut config = Self::parse(&text)
+            .map_err(|problems| ConfigError::Invalid { path: path.to_owned(), problems })?;
         let folder = path.parent().unwrap_or(Path::new(""));
         if let Some(file) = &mut config.legacy.bmc_config {
             *file = folder.join(&file);
@@ -368,26 +366,18 @@ fn summary(path: &Path, problems: &[Problem]) -> String {
     let first = first.unwrap_or_else(|| format!("{}: invalid", path.display()));
     match problems.len() {
         0 | 1 => first,
-        many => format!(
-            "{first} (and {} more; `opendcre config check` lists them)",
-            many - 1
-        ),
+        many => format!("{first} (and {} more; `opendcre config check` lists them)", many - 1),
     }
 }
 
 fn read_bounded(path: &Path) -> Result<String, ConfigError> {
-    let unreadable = |source| ConfigError::Unreadable {
-        path: path.to_owned(),
-        source,
-    };
+    let unreadable = |source| ConfigError::Unreadable { path: path.to_owned(), source };
     let file = File::open(path).map_err(unreadable)?;
     let mut text = String::new();
     let mut bounded = file.take(MAX_FILE_BYTES + 1);
     let read = bounded.read_to_string(&mut text).map_err(unreadable)?;
     if read as u64 > MAX_FILE_BYTES {
-        return Err(ConfigError::TooLarge {
-            path: path.to_owned(),
-        });
+        return Err(ConfigError::TooLarge { path: path.to_owned() });
     }
     Ok(text)
 }

@@ -45,19 +45,13 @@ pub(crate) fn run(args: &DemoArgs, out: &mut impl Write) -> anyhow::Result<()> {
 
 /// A directory that nobody else can look into, removed when it is dropped.
 fn private_folder() -> io::Result<TempDir> {
-    tempfile::Builder::new()
-        .prefix("opendcre-demo-")
-        .permissions(Permissions::from_mode(0o700))
-        .tempdir()
+    tempfile::Builder::new().prefix("opendcre-demo-").permissions(Permissions::from_mode(0o700)).tempdir()
 }
 
 fn options(args: &DemoArgs) -> Options {
     Options {
         baud: Some(BAUD),
-        faults: FaultPlan {
-            seed: args.seed,
-            ..FaultPlan::default()
-        },
+        faults: FaultPlan { seed: args.seed, ..FaultPlan::default() },
         ..Options::default()
     }
 }
@@ -77,9 +71,7 @@ fn config(args: &DemoArgs, tty: &Path, folder: &Path) -> Config {
 async fn serve(config: &Config, clock: &Arc<dyn WallClock>, out: &mut impl Write) -> anyhow::Result<()> {
     let mut signals = Signals::new()?;
     let service = Service::open(config, clock).await?;
-    let program = std::env::args_os()
-        .next()
-        .unwrap_or_else(|| OsString::from("opendcre"));
+    let program = std::env::args_os().next().unwrap_or_else(|| OsString::from("opendcre"));
     out.write_all(welcome(service.address(), &program.to_string_lossy()).as_bytes())?;
     out.flush()?;
     let stop = CancellationToken::new();
@@ -154,20 +146,11 @@ mod tests {
     fn the_welcome_says_where_to_call() {
         let usual = welcome("127.0.0.1:5000".parse().unwrap(), "opendcre");
         assert!(usual.contains("All of it is emulated"));
-        assert!(
-            usual.contains("\n  curl http://127.0.0.1:5000/opendcre/1.1/scan\n"),
-            "{usual}"
-        );
+        assert!(usual.contains("\n  curl http://127.0.0.1:5000/opendcre/1.1/scan\n"), "{usual}");
         assert!(usual.contains("\n  opendcre scan\n"), "{usual}");
 
         let everywhere = welcome("[::]:80".parse().unwrap(), "./opendcre");
-        assert!(
-            everywhere.contains("\n  curl http://[::1]:80/opendcre/1.1/scan\n"),
-            "{everywhere}"
-        );
-        assert!(
-            everywhere.contains("\n  ./opendcre --server http://[::1]:80 scan\n"),
-            "{everywhere}"
-        );
+        assert!(everywhere.contains("\n  curl http://[::1]:80/opendcre/1.1/scan\n"), "{everywhere}");
+        assert!(everywhere.contains("\n  ./opendcre --server http://[::1]:80 scan\n"), "{everywhere}");
     }
 }

@@ -24,10 +24,7 @@ const MAX_FILE_BYTES: u64 = 16 << 20;
 pub(crate) fn run(command: &EmulateCommand, out: &mut impl Write) -> anyhow::Result<()> {
     let EmulateCommand::Bus(args) = command;
     let room = read_room(&args.config)?;
-    let settings = config::Log {
-        files: false,
-        ..config::Log::default()
-    };
+    let settings = config::Log { files: false, ..config::Log::default() };
     let level = config::level_of_environment();
     let _logging = log::start(&settings, level.as_deref(), &(Arc::new(SystemClock) as _))?;
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -69,29 +66,24 @@ fn read_room(path: &Path) -> anyhow::Result<Room> {
 }
 
 fn options(args: &EmulateBusArgs) -> Options {
-    Options {
-        baud: args.baud,
-        link: args.link.clone(),
-        protocol: match args.protocol {
-            BusProtocol::V1_1 => Protocol::V1_1,
-            BusProtocol::V1_2 => Protocol::V1_2,
-            BusProtocol::V1_3 => Protocol::V1_3,
-        },
-        headers: match args.headers {
+    let protocol = match args.protocol {
+        BusProtocol::V1_1 => Protocol::V1_1,
+        BusProtocol::V1_2 => Protocol::V1_2,
+        BusProtocol::V1_3 => Protocol::V1_3,
+    };
+    let headers = args.headers.map_or_else(
+        || Headers::usual(protocol),
+        |headers| match headers {
             AnswerHeaders::Full => Headers::Full,
             AnswerHeaders::Legacy => Headers::Legacy,
         },
-        faults: fault_plan(args),
-    }
+    );
+    Options { protocol, headers, baud: args.baud, link: args.link.clone(), faults: fault_plan(args) }
 }
 
 /// The rates that were asked for; of several for one kind, the last counts.
 fn fault_plan(args: &EmulateBusArgs) -> FaultPlan {
-    let mut plan = FaultPlan {
-        seed: args.seed,
-        delay_max: args.delay_max,
-        ..FaultPlan::default()
-    };
+    let mut plan = FaultPlan { seed: args.seed, delay_max: args.delay_max, ..FaultPlan::default() };
     for fault in &args.faults {
         let rate = match fault.kind {
             FaultKind::Drop => &mut plan.drop,

@@ -95,11 +95,7 @@ pub(crate) fn start(
     let (filter, handle) = reload::Layer::new(chosen.targets(ACCESS, settings.access));
     let subscriber = tracing_subscriber::registry().with(filter).with(layers);
     subscriber.try_init().map_err(|_| LogError::Started)?;
-    Ok(Logging {
-        filter: handle,
-        losses: places.losses,
-        _writers: places.writers,
-    })
+    Ok(Logging { filter: handle, losses: places.losses, _writers: places.writers })
 }
 
 /// What one place of the log takes.
@@ -137,18 +133,14 @@ impl Places {
         S: tracing::Subscriber + for<'a> tracing_subscriber::registry::LookupSpan<'a>,
         W: io::Write + Send + 'static,
     {
-        let (queue, guard) = NonBlockingBuilder::default()
-            .buffered_lines_limit(QUEUE_LINES)
-            .thread_name("log")
-            .finish(writer);
+        let (queue, guard) =
+            NonBlockingBuilder::default().buffered_lines_limit(QUEUE_LINES).thread_name("log").finish(writer);
         self.writers.push(guard);
         self.losses.queues.push(queue.error_counter());
         let files = settings.files;
         let filter = filter_fn(move |metadata| place.takes(metadata.target(), files));
         let colours = place == Place::Stderr && io::stderr().is_terminal();
-        format(settings.format, queue, colours)
-            .with_filter(filter)
-            .boxed()
+        format(settings.format, queue, colours).with_filter(filter).boxed()
     }
 }
 
@@ -176,10 +168,8 @@ fn open(
         total_bytes: settings.total_size.0 / 2,
     };
     let path = settings.directory.join(name);
-    let file = RotatingFile::open(path, bounds, Arc::clone(clock)).map_err(|source| LogError::Directory {
-        directory: settings.directory.clone(),
-        source,
-    })?;
+    let file = RotatingFile::open(path, bounds, Arc::clone(clock))
+        .map_err(|source| LogError::Directory { directory: settings.directory.clone(), source })?;
     losses.files.push(file.lost());
     Ok(file)
 }
@@ -217,15 +207,9 @@ mod tests {
     #[test]
     fn a_place_that_takes_no_files_is_one_line_that_says_what_to_do() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        let settings = config::Log {
-            directory: file.path().join("logs"),
-            ..config::Log::default()
-        };
+        let settings = config::Log { directory: file.path().join("logs"), ..config::Log::default() };
         let clock: Arc<dyn WallClock> = Arc::new(crate::clock::SystemClock);
-        let error = start(&settings, None, &clock)
-            .map(|_| ())
-            .unwrap_err()
-            .to_string();
+        let error = start(&settings, None, &clock).map(|_| ()).unwrap_err().to_string();
         assert!(error.starts_with("cannot write logs to /"), "{error}");
         assert!(
             error.ends_with("make the directory writable, or set log.directory, or set log.files = false")
@@ -235,14 +219,8 @@ mod tests {
     #[test]
     fn a_slip_in_the_environment_is_named_so() {
         let clock: Arc<dyn WallClock> = Arc::new(crate::clock::SystemClock);
-        let error = start(&config::Log::default(), Some("loud"), &clock)
-            .map(|_| ())
-            .unwrap_err();
-        assert!(
-            error
-                .to_string()
-                .starts_with("OPENDCRE_LOG: \"loud\" is not a level; use ")
-        );
+        let error = start(&config::Log::default(), Some("loud"), &clock).map(|_| ()).unwrap_err();
+        assert!(error.to_string().starts_with("OPENDCRE_LOG: \"loud\" is not a level; use "));
     }
 
     #[test]

@@ -54,10 +54,7 @@ fn warn_of_limits(config: &Config, unserved_bmcs: usize) {
         tracing::warn!(%listen, "server.insecure is set: everybody who reaches the port can switch servers off");
     }
     if unserved_bmcs > 0 {
-        tracing::warn!(
-            count = unserved_bmcs,
-            "this release does not speak IPMI; the BMCs stay unserved"
-        );
+        tracing::warn!(count = unserved_bmcs, "this release does not speak IPMI; the BMCs stay unserved");
     }
     if config.devicebus.is_empty() {
         tracing::warn!("no equipment is configured; add a [[devicebus]] table");
@@ -118,10 +115,7 @@ impl LossReport {
         let lost = self.losses.count();
         if lost > self.reported {
             let lines = lost - self.reported;
-            tracing::warn!(
-                lines,
-                "log lines were lost; check the space and speed of the log disk"
-            );
+            tracing::warn!(lines, "log lines were lost; check the space and speed of the log disk");
             self.reported = lost;
         }
     }

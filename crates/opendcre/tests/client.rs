@@ -38,16 +38,8 @@ impl Server {
                 )
             })
             .collect();
-        let serve = move || {
-            answers
-                .iter()
-                .map(|answer| serve_one(&listener, answer))
-                .collect()
-        };
-        Self {
-            address,
-            requests: thread::spawn(serve),
-        }
+        let serve = move || answers.iter().map(|answer| serve_one(&listener, answer)).collect();
+        Self { address, requests: thread::spawn(serve) }
     }
 
     /// The first line of every request, without the HTTP version.
@@ -94,36 +86,15 @@ const OK: (&str, &str) = ("200 OK", r#"{"status": "ok"}"#);
 fn every_command_has_its_method_and_path() {
     for (line, request) in [
         ("scan 1", "GET /opendcre/1.1/scan/00000001"),
-        (
-            "read THERMISTOR 1 1FF",
-            "GET /opendcre/1.1/read/thermistor/00000001/01ff",
-        ),
-        (
-            "read door_lock 00ABCDEF 0",
-            "GET /opendcre/1.1/read/door_lock/00abcdef/0000",
-        ),
-        (
-            "watch humidity 1 2 --count 1",
-            "GET /opendcre/1.1/read/humidity/00000001/0002",
-        ),
-        (
-            "power status 1 dff",
-            "GET /opendcre/1.1/power/status/00000001/0dff",
-        ),
+        ("read THERMISTOR 1 1FF", "GET /opendcre/1.1/read/thermistor/00000001/01ff"),
+        ("read door_lock 00ABCDEF 0", "GET /opendcre/1.1/read/door_lock/00abcdef/0000"),
+        ("watch humidity 1 2 --count 1", "GET /opendcre/1.1/read/humidity/00000001/0002"),
+        ("power status 1 dff", "GET /opendcre/1.1/power/status/00000001/0dff"),
         ("power on 1 dff", "POST /opendcre/1.1/power/on/00000001/0dff"),
         ("power off 1 dff", "POST /opendcre/1.1/power/off/00000001/0dff"),
-        (
-            "power cycle 40000000 1",
-            "POST /opendcre/1.1/power/cycle/40000000/0001",
-        ),
-        (
-            "asset get 1 dff",
-            "GET /opendcre/1.1/read/power/00000001/0dff/info",
-        ),
-        (
-            "asset set 1 dff a+b?",
-            "POST /opendcre/1.1/write/power/00000001/0dff/info/a%2Bb%3F",
-        ),
+        ("power cycle 40000000 1", "POST /opendcre/1.1/power/cycle/40000000/0001"),
+        ("asset get 1 dff", "GET /opendcre/1.1/read/power/00000001/0dff/info"),
+        ("asset set 1 dff a+b?", "POST /opendcre/1.1/write/power/00000001/0dff/info/a%2Bb%3F"),
         ("version 1", "GET /opendcre/1.1/version/00000001"),
         ("version", "GET /opendcre/1.1/test"),
     ] {
@@ -186,26 +157,10 @@ fn errors_of_the_server_have_its_words_and_an_exit_code() {
     let timeout = r#"{"message": "board 00000009 is silent", "code": "timeout", "http_code": 500}"#;
     let busy = r#"{"message": "too much is waiting", "code": "busy", "http_code": 503}"#;
     for (answer, exit, err) in [
-        (
-            ("500 Internal Server Error", timeout),
-            1,
-            "error: board 00000009 is silent (HTTP 500)\n",
-        ),
-        (
-            ("503 Service Unavailable", busy),
-            4,
-            "error: too much is waiting (HTTP 503)\n",
-        ),
-        (
-            ("404 Not Found", "<html></html>"),
-            1,
-            "error: the server answered \"Not Found\" (HTTP 404)\n",
-        ),
-        (
-            ("302 Found", ""),
-            1,
-            "error: the server answered \"Found\" (HTTP 302)\n",
-        ),
+        (("500 Internal Server Error", timeout), 1, "error: board 00000009 is silent (HTTP 500)\n"),
+        (("503 Service Unavailable", busy), 4, "error: too much is waiting (HTTP 503)\n"),
+        (("404 Not Found", "<html></html>"), 1, "error: the server answered \"Not Found\" (HTTP 404)\n"),
+        (("302 Found", ""), 1, "error: the server answered \"Found\" (HTTP 302)\n"),
     ] {
         let (_, run) = ask(&["version", "9"], answer);
         assert_eq!((run.exit, run.out.as_str(), run.err.as_str()), (exit, "", err));
@@ -227,12 +182,7 @@ fn errors_for_programs_are_json() {
 fn an_answer_of_something_else_is_an_error() {
     let (_, run) = ask(&["scan"], ("200 OK", "<html>It works!</html>"));
     assert_eq!(run.exit, 1);
-    assert!(
-        run.err
-            .starts_with("error: the answer is not one of an OpenDCRE server"),
-        "{}",
-        run.err
-    );
+    assert!(run.err.starts_with("error: the answer is not one of an OpenDCRE server"), "{}", run.err);
 }
 
 #[test]
@@ -242,35 +192,12 @@ fn a_watch_goes_on_after_an_error() {
         ("503 Service Unavailable", ""),
         ("200 OK", r#"{"device_raw": 3}"#),
     ]);
-    let run = run(&[
-        "watch",
-        "led",
-        "1",
-        "1",
-        "--interval",
-        "1ms",
-        "--count",
-        "3",
-        "--server",
-        &server.address,
-    ]);
-    assert_eq!(
-        server.requests(),
-        vec!["GET /opendcre/1.1/read/led/00000001/0001"; 3]
-    );
-    let lines: Vec<_> = run
-        .out
-        .lines()
-        .map(|line| line.split_once("Z  ").unwrap().1)
-        .collect();
-    assert_eq!(
-        (run.exit, lines.as_slice()),
-        (0, ["device_raw=1", "device_raw=3"].as_slice())
-    );
-    assert_eq!(
-        run.err,
-        "error: the server answered \"Service Unavailable\" (HTTP 503)\n"
-    );
+    let run =
+        run(&["watch", "led", "1", "1", "--interval", "1ms", "--count", "3", "--server", &server.address]);
+    assert_eq!(server.requests(), vec!["GET /opendcre/1.1/read/led/00000001/0001"; 3]);
+    let lines: Vec<_> = run.out.lines().map(|line| line.split_once("Z  ").unwrap().1).collect();
+    assert_eq!((run.exit, lines.as_slice()), (0, ["device_raw=1", "device_raw=3"].as_slice()));
+    assert_eq!(run.err, "error: the server answered \"Service Unavailable\" (HTTP 503)\n");
 }
 
 #[test]
@@ -294,16 +221,7 @@ fn a_server_that_does_not_answer_is_given_up() {
     // The kernel takes the connection, nobody ever answers it.
     let silent = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let address = silent.local_addr().unwrap().to_string();
-    let run = run(&[
-        "--server",
-        &address,
-        "--timeout",
-        "20ms",
-        "power",
-        "cycle",
-        "1",
-        "dff",
-    ]);
+    let run = run(&["--server", &address, "--timeout", "20ms", "power", "cycle", "1", "dff"]);
     assert_eq!(run.exit, 3);
     assert_eq!(
         run.err,
@@ -320,23 +238,11 @@ fn wrong_usage_is_told_apart_and_sends_nothing() {
         (vec!["scan", "xyz"], "\"xyz\" is not a hexadecimal identifier"),
         (vec!["scan", "100000000"], "larger than the largest identifier"),
         (vec!["read", "sofa", "1", "1"], "'sofa'"),
-        (
-            vec!["read", "led", "1", "10000"],
-            "larger than the largest identifier, ffff",
-        ),
-        (
-            vec!["power", "explode", "1", "1"],
-            "possible values: status, on, off, cycle",
-        ),
-        (
-            vec!["asset", "set", "1", "1", ".."],
-            "the API cannot carry this text",
-        ),
+        (vec!["read", "led", "1", "10000"], "larger than the largest identifier, ffff"),
+        (vec!["power", "explode", "1", "1"], "possible values: status, on, off, cycle"),
+        (vec!["asset", "set", "1", "1", ".."], "the API cannot carry this text"),
         (vec!["asset", "set", "1", "1", ""], "must not be empty"),
-        (
-            vec!["watch", "led", "1", "1", "--interval", "0s"],
-            "between 1ms and 24h",
-        ),
+        (vec!["watch", "led", "1", "1", "--interval", "0s"], "between 1ms and 24h"),
         (vec!["--server", "https://rack7", "scan"], "does not have yet"),
         (vec!["--server", "not a server", "scan"], "does not name a server"),
         (vec!["dance"], "unrecognized subcommand"),

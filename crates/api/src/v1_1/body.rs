@@ -74,10 +74,7 @@ struct PowerBody<R, N> {
 
 /// The body for what came of `route`.
 pub(super) fn render(route: &Route, outcome: &Outcome) -> Result<Bytes, ApiError> {
-    let malformed = |problem: String| ApiError::Malformed {
-        subject: route.to_string(),
-        problem,
-    };
+    let malformed = |problem: String| ApiError::Malformed { subject: route.to_string(), problem };
     match (route, outcome) {
         (Route::ScanAll, Outcome::Scan(report)) => to_json(&scan(&report.boards, true)),
         (Route::Scan { .. }, Outcome::Scan(report)) => to_json(&scan(&report.boards, false)),
@@ -90,49 +87,31 @@ pub(super) fn render(route: &Route, outcome: &Outcome) -> Result<Bytes, ApiError
         (Route::Read { kind, .. }, Outcome::Observation(Observation::Sensor(reading))) => {
             sensor(*kind, reading).map_err(malformed)
         }
-        _ => Err(malformed(
-            "the equipment answered something else than was asked".to_owned(),
-        )),
+        _ => Err(malformed("the equipment answered something else than was asked".to_owned())),
     }
 }
 
 pub(super) const fn version(firmware: &str) -> VersionBody<'_> {
-    VersionBody {
-        firmware_version: firmware,
-        opendcre_version: RELEASE,
-        api_version: "1.1",
-    }
+    VersionBody { firmware_version: firmware, opendcre_version: RELEASE, api_version: "1.1" }
 }
 
 /// The boards, and the IPMI bridge after them where it belongs.
 pub(super) fn scan(boards: &[Board], with_bridge: bool) -> ScanBody {
-    let bridge = BoardBody {
-        board_id: BRIDGE,
-        devices: Vec::new(),
-    };
+    let bridge = BoardBody { board_id: BRIDGE, devices: Vec::new() };
     let bridge = with_bridge.then_some(bridge);
-    ScanBody {
-        boards: boards.iter().map(board).chain(bridge).collect(),
-    }
+    ScanBody { boards: boards.iter().map(board).chain(bridge).collect() }
 }
 
 fn board(board: &Board) -> BoardBody {
-    let devices = board.devices.iter().map(|device| DeviceBody {
-        device_id: device.id,
-        device_type: kind_name(device.kind),
-    });
-    BoardBody {
-        board_id: board.id,
-        devices: devices.collect(),
-    }
+    let devices = board
+        .devices
+        .iter()
+        .map(|device| DeviceBody { device_id: device.id, device_type: kind_name(device.kind) });
+    BoardBody { board_id: board.id, devices: devices.collect() }
 }
 
 const fn asset(device: DeviceAddress, text: &str) -> AssetBody<'_> {
-    AssetBody {
-        board_id: device.board,
-        device_id: device.device,
-        asset_info: text,
-    }
+    AssetBody { board_id: device.board, device_id: device.device, asset_info: text }
 }
 
 /// The error is the problem in words.

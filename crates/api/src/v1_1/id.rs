@@ -22,22 +22,16 @@ fn parse<T: FromStr<Err = IdError>>(
     text: &str,
     highest: &'static str,
 ) -> Result<T, PathError> {
-    let out_of_range = || PathError::IdOutOfRange {
-        what,
-        text: excerpt(text),
-        highest,
-    };
+    let out_of_range = || PathError::IdOutOfRange { what, text: excerpt(text), highest };
     let (negative, number) = split_sign(text.trim());
     let digits = strip_decorations(number);
     match digits.parse() {
         Ok(_) if negative && digits.contains(|digit| digit != '0') => Err(out_of_range()),
         Ok(id) => Ok(id),
         Err(IdError::OutOfRange { .. }) => Err(out_of_range()),
-        Err(IdError::Empty | IdError::NotHexadecimal(_)) => Err(PathError::MalformedId {
-            what,
-            text: excerpt(text),
-            highest,
-        }),
+        Err(IdError::Empty | IdError::NotHexadecimal(_)) => {
+            Err(PathError::MalformedId { what, text: excerpt(text), highest })
+        }
     }
 }
 
@@ -61,18 +55,7 @@ mod tests {
 
     #[test]
     fn decorated_numbers_are_read() {
-        for text in [
-            "1f",
-            "1F",
-            "001f",
-            "0x1f",
-            "0X1F",
-            "+1f",
-            "1fL",
-            "1fl",
-            " 1f\t",
-            " +0x001fL ",
-        ] {
+        for text in ["1f", "1F", "001f", "0x1f", "0X1F", "+1f", "1fL", "1fl", " 1f\t", " +0x001fL "] {
             assert_eq!(board(text), Ok(BoardId(0x1f)), "{text:?}");
             assert_eq!(device(text), Ok(DeviceId(0x1f)), "{text:?}");
         }
@@ -85,14 +68,8 @@ mod tests {
     fn what_does_not_fit_is_out_of_range() {
         let long = "1".repeat(10_000);
         for text in ["-1", "-0x0fL", "100000000", &long] {
-            assert!(
-                matches!(board(text), Err(PathError::IdOutOfRange { .. })),
-                "{text:?}"
-            );
-            assert!(
-                matches!(device(text), Err(PathError::IdOutOfRange { .. })),
-                "{text:?}"
-            );
+            assert!(matches!(board(text), Err(PathError::IdOutOfRange { .. })), "{text:?}");
+            assert!(matches!(device(text), Err(PathError::IdOutOfRange { .. })), "{text:?}");
         }
         assert!(matches!(device("10000"), Err(PathError::IdOutOfRange { .. })));
         assert!(board(&long).unwrap_err().to_string().len() < 200);
@@ -100,13 +77,10 @@ mod tests {
 
     #[test]
     fn what_is_no_number_is_malformed() {
-        for text in [
-            "g", "", " ", "+", "-", "0x", "L", "0xL", "--1", "+-1", "1 1", "1_0", "0x0x1", "1LL", "é", "1.0",
-        ] {
-            assert!(
-                matches!(board(text), Err(PathError::MalformedId { .. })),
-                "{text:?}"
-            );
+        for text in
+            ["g", "", " ", "+", "-", "0x", "L", "0xL", "--1", "+-1", "1 1", "1_0", "0x0x1", "1LL", "é", "1.0"]
+        {
+            assert!(matches!(board(text), Err(PathError::MalformedId { .. })), "{text:?}");
         }
     }
 }

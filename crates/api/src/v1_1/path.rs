@@ -156,24 +156,13 @@ impl PathError {
 impl Route {
     /// The methods that the route takes. Control by GET is what 1.1 has always had; POST is the better way.
     pub(crate) const fn methods(&self) -> Methods {
-        if self.is_control() || matches!(self, Self::Test) {
-            Methods::ReadAndPost
-        } else {
-            Methods::Read
-        }
+        if self.is_control() || matches!(self, Self::Test) { Methods::ReadAndPost } else { Methods::Read }
     }
 
     /// Whether the route changes equipment.
     pub(crate) const fn is_control(&self) -> bool {
         use PowerCommand::Change;
-        matches!(
-            self,
-            Self::WriteAsset { .. }
-                | Self::Power {
-                    command: Change(_),
-                    ..
-                }
-        )
+        matches!(self, Self::WriteAsset { .. } | Self::Power { command: Change(_), .. })
     }
 }
 
@@ -217,35 +206,19 @@ pub fn parse(path: &str) -> Result<Route, PathError> {
     }
     match segments {
         [Some("test"), None, ..] => Ok(Route::Test),
-        [Some("version"), Some(board), None, ..] => Ok(Route::Version {
-            board: id::board(board)?,
-        }),
+        [Some("version"), Some(board), None, ..] => Ok(Route::Version { board: id::board(board)? }),
         [Some("scan"), None, ..] => Ok(Route::ScanAll),
-        [Some("scan"), Some(board), None, ..] => Ok(Route::Scan {
-            board: id::board(board)?,
-        }),
+        [Some("scan"), Some(board), None, ..] => Ok(Route::Scan { board: id::board(board)? }),
         [Some("read"), Some(kind), Some(board), Some(device), None, ..] => {
             read(kind, address(board, device)?)
         }
-        [
-            Some("read"),
-            Some(kind),
-            Some(board),
-            Some(device),
-            Some("info"),
-            None,
-            ..,
-        ] => read_asset(kind, address(board, device)?),
+        [Some("read"), Some(kind), Some(board), Some(device), Some("info"), None, ..] => {
+            read_asset(kind, address(board, device)?)
+        }
         [Some("write"), Some(_), Some(_), Some(_), None, ..] => Ok(Route::Write),
-        [
-            Some("write"),
-            Some(kind),
-            Some(board),
-            Some(device),
-            Some("info"),
-            Some(text),
-            None,
-        ] => write_asset(kind, address(board, device)?, text),
+        [Some("write"), Some(kind), Some(board), Some(device), Some("info"), Some(text), None] => {
+            write_asset(kind, address(board, device)?, text)
+        }
         [Some("power"), Some(command), Some(board), Some(device), None, ..] => {
             power(command, address(board, device)?)
         }
@@ -254,19 +227,13 @@ pub fn parse(path: &str) -> Result<Route, PathError> {
 }
 
 fn address(board: &str, device: &str) -> Result<DeviceAddress, PathError> {
-    Ok(DeviceAddress {
-        board: id::board(board)?,
-        device: id::device(device)?,
-    })
+    Ok(DeviceAddress { board: id::board(board)?, device: id::device(device)? })
 }
 
 fn read(kind: &str, device: DeviceAddress) -> Result<Route, PathError> {
     match kind.parse() {
         Ok(kind) => Ok(Route::Read { kind, device }),
-        Err(_) => Err(PathError::UnknownKind {
-            text: excerpt(kind),
-            device,
-        }),
+        Err(_) => Err(PathError::UnknownKind { text: excerpt(kind), device }),
     }
 }
 
@@ -278,11 +245,7 @@ fn read_asset(kind: &str, device: DeviceAddress) -> Result<Route, PathError> {
 fn write_asset(kind: &str, device: DeviceAddress, text: &str) -> Result<Route, PathError> {
     require_power(kind, device)?;
     let text: String = text.chars().take(MAX_TEXT).collect();
-    if text.is_ascii() {
-        Ok(Route::WriteAsset { device, text })
-    } else {
-        Err(PathError::NotAscii { device })
-    }
+    if text.is_ascii() { Ok(Route::WriteAsset { device, text }) } else { Err(PathError::NotAscii { device }) }
 }
 
 fn power(command: &str, device: DeviceAddress) -> Result<Route, PathError> {
@@ -291,14 +254,8 @@ fn power(command: &str, device: DeviceAddress) -> Result<Route, PathError> {
         return Ok(Route::Power { command, device });
     }
     match command.parse() {
-        Ok(action) => Ok(Route::Power {
-            command: PowerCommand::Change(action),
-            device,
-        }),
-        Err(_) => Err(PathError::UnknownCommand {
-            text: excerpt(command),
-            device,
-        }),
+        Ok(action) => Ok(Route::Power { command: PowerCommand::Change(action), device }),
+        Err(_) => Err(PathError::UnknownCommand { text: excerpt(command), device }),
     }
 }
 
@@ -307,10 +264,7 @@ fn require_power(kind: &str, device: DeviceAddress) -> Result<(), PathError> {
     if kind == DeviceKind::Power.name() {
         return Ok(());
     }
-    Err(PathError::NotPower {
-        text: excerpt(kind),
-        device,
-    })
+    Err(PathError::NotPower { text: excerpt(kind), device })
 }
 
 /// The beginning of a text that may be very long.

@@ -6,10 +6,7 @@ use opendcre_model::{
 
 use crate::support::{Call, Room, board, electrical, power, reading};
 
-const DEVICE: DeviceAddress = DeviceAddress {
-    board: BoardId(1),
-    device: DeviceId(0x01ff),
-};
+const DEVICE: DeviceAddress = DeviceAddress { board: BoardId(1), device: DeviceId(0x01ff) };
 
 /// Asserts the whole body of a success, and the header fields that every success has.
 async fn expect(room: &Room, path: &str, body: &str) {
@@ -43,11 +40,7 @@ async fn version_of_a_board() {
 #[tokio::test]
 async fn scan_of_everything_ends_with_the_bridge() {
     let room = Room::new();
-    let devices = [
-        (0x01ff, DeviceKind::Thermistor),
-        (0x02ff, DeviceKind::None),
-        (0x0dff, DeviceKind::Power),
-    ];
+    let devices = [(0x01ff, DeviceKind::Thermistor), (0x02ff, DeviceKind::None), (0x0dff, DeviceKind::Power)];
     *room.bus.boards.lock().unwrap() = vec![board(1, &devices), board(0x00ff_ff0a, &[])];
     let buses = concat!(
         r#"{"board_id":"00000001","devices":["#,
@@ -99,24 +92,14 @@ async fn the_bridge_answers_for_itself() {
     let version =
         r#"{"firmware_version":"OpenDCRE IPMI Bridge 1.1.1","opendcre_version":"1.1.1","api_version":"1.1"}"#;
     expect(&room, "/version/40000000", version).await;
-    expect(
-        &room,
-        "/scan/40000000",
-        r#"{"boards":[{"board_id":"40000000","devices":[]}]}"#,
-    )
-    .await;
+    expect(&room, "/scan/40000000", r#"{"boards":[{"board_id":"40000000","devices":[]}]}"#).await;
     assert!(room.bus.calls().is_empty());
 }
 
 #[tokio::test]
 async fn without_buses_there_is_still_the_bridge() {
     let room = Room::with(0, opendcre_api::Limits::default());
-    expect(
-        &room,
-        "/scan",
-        r#"{"boards":[{"board_id":"40000000","devices":[]}]}"#,
-    )
-    .await;
+    expect(&room, "/scan", r#"{"boards":[{"board_id":"40000000","devices":[]}]}"#).await;
 }
 
 #[tokio::test]
@@ -136,24 +119,9 @@ async fn readings() {
     let room = Room::new();
     let long = "-123456789012345678901234567890";
     for (kind, raw, celsius, body) in [
-        (
-            "thermistor",
-            "656",
-            Some(28.78),
-            r#"{"device_raw":656,"temperature_c":28.78}"#.to_owned(),
-        ),
-        (
-            "Thermistor",
-            "-5",
-            Some(-3.0),
-            r#"{"device_raw":-5,"temperature_c":-3.0}"#.to_owned(),
-        ),
-        (
-            "HUMIDITY",
-            "1486313281",
-            Some(20.1),
-            r#"{"device_raw":1486313281}"#.to_owned(),
-        ),
+        ("thermistor", "656", Some(28.78), r#"{"device_raw":656,"temperature_c":28.78}"#.to_owned()),
+        ("Thermistor", "-5", Some(-3.0), r#"{"device_raw":-5,"temperature_c":-3.0}"#.to_owned()),
+        ("HUMIDITY", "1486313281", Some(20.1), r#"{"device_raw":1486313281}"#.to_owned()),
         ("none", long, None, format!(r#"{{"device_raw":{long}}}"#)),
         ("voltage", "0", None, r#"{"device_raw":0}"#.to_owned()),
     ] {
@@ -161,10 +129,7 @@ async fn readings() {
         room.bus.answers(reading(asked, raw.parse().unwrap(), celsius));
         room.bus.calls.lock().unwrap().clear();
         expect(&room, &format!("/read/{kind}/1/1ff"), &body).await;
-        let query = Query::Sensor {
-            device: DEVICE,
-            kind: asked,
-        };
+        let query = Query::Sensor { device: DEVICE, kind: asked };
         assert_eq!(room.bus.calls(), [Call::Read(query)]);
     }
 }
@@ -178,10 +143,7 @@ async fn asset_information_is_read_and_written() {
     expect(&room, "/write/power/0x1/01ff/info/10.0.0.9%20%22a%22", body).await;
     let text = "10.0.0.9 \"a\"".to_owned();
     let action = Action::SetAssetText { device: DEVICE, text };
-    assert_eq!(
-        room.bus.calls(),
-        [Call::Read(Query::AssetText(DEVICE)), Call::Perform(action)]
-    );
+    assert_eq!(room.bus.calls(), [Call::Read(Query::AssetText(DEVICE)), Call::Perform(action)]);
 }
 
 #[tokio::test]
@@ -206,10 +168,7 @@ async fn power_of_a_bus_device_has_text_and_fractions() {
 }
 
 fn switch(action: PowerAction) -> Call {
-    Call::Perform(Action::Power {
-        device: DEVICE,
-        action,
-    })
+    Call::Perform(Action::Power { device: DEVICE, action })
 }
 
 #[tokio::test]

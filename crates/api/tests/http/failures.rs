@@ -23,78 +23,28 @@ async fn what_is_wrong_with_a_path_is_said_and_nothing_is_sent() {
         ("/version/zz", 500, "invalid_id", "board id \"zz\""),
         ("/version/-1", 500, "invalid_id", "out of range"),
         ("/scan/100000000", 500, "invalid_id", "out of range"),
-        (
-            "/read/thermistor/1/10000",
-            500,
-            "invalid_id",
-            "device id \"10000\" is out of range; use 0 to ffff",
-        ),
+        ("/read/thermistor/1/10000", 500, "invalid_id", "device id \"10000\" is out of range; use 0 to ffff"),
         (
             "/read/sofa/1/1ff",
             500,
             "unknown_kind",
             "\"sofa\" is not a device type, so device 01ff of board 00000001",
         ),
-        (
-            "/power/explode/1/1ff",
-            500,
-            "unknown_command",
-            "use on, off, cycle or status",
-        ),
-        (
-            "/read/Power/1/1ff/info",
-            500,
-            "unsupported",
-            "type power, in lower case",
-        ),
-        (
-            "/write/led/1/1ff/info/x",
-            500,
-            "unsupported",
-            "device 01ff of board 00000001",
-        ),
+        ("/power/explode/1/1ff", 500, "unknown_command", "use on, off, cycle or status"),
+        ("/read/Power/1/1ff/info", 500, "unsupported", "type power, in lower case"),
+        ("/write/led/1/1ff/info/x", 500, "unsupported", "device 01ff of board 00000001"),
         ("/write/power/1/1ff/info/%C3%A4", 500, "invalid_text", "ASCII"),
         ("/write/power/1/1ff/info/%FF", 500, "invalid_text", "ASCII"),
         ("/version/1000000", 500, "unknown_board", "01000000 is no board"),
         ("/scan/20000001", 500, "unknown_board", "20000001 is no board"),
         ("/scan/40000001", 500, "unknown_board", "40000001 is no board"),
         ("/version/80000000", 500, "unknown_board", "80000000 is no board"),
-        (
-            "/power/on/80000000/1",
-            500,
-            "unknown_board",
-            "80000000 is no board",
-        ),
-        (
-            "/read/power/40000000/1",
-            500,
-            "unknown_device",
-            "device 0001 of board 40000000",
-        ),
-        (
-            "/power/status/40000000/1",
-            500,
-            "unknown_device",
-            "device 0001 of board 40000000",
-        ),
-        (
-            "/power/on/40000000/1",
-            500,
-            "unknown_device",
-            "device 0001 of board 40000000",
-        ),
-        (
-            "/read/power/40000000/1/info",
-            500,
-            "unknown_device",
-            "device 0001 of board 40000000",
-        ),
-        (
-            "/write/power/40000000/1/info/x",
-            500,
-            "unknown_device",
-            "device 0001 of board 40000000",
-        ),
+        ("/power/on/80000000/1", 500, "unknown_board", "80000000 is no board"),
+        ("/read/power/40000000/1", 500, "unknown_device", "device 0001 of board 40000000"),
+        ("/power/status/40000000/1", 500, "unknown_device", "device 0001 of board 40000000"),
+        ("/power/on/40000000/1", 500, "unknown_device", "device 0001 of board 40000000"),
+        ("/read/power/40000000/1/info", 500, "unknown_device", "device 0001 of board 40000000"),
+        ("/write/power/40000000/1/info/x", 500, "unknown_device", "device 0001 of board 40000000"),
     ] {
         let answer = room.get(path).await;
         let told = answer.failure(status, code);
@@ -130,22 +80,10 @@ async fn a_fault_of_the_equipment_is_500_and_names_what_was_asked() {
     ] {
         room.bus.fail(fault);
         for (path, subject) in [
-            (
-                "/read/thermistor/1/1ff",
-                "thermistor reading of device 01ff of board 00000001: no answer",
-            ),
-            (
-                "/power/cycle/1/1ff",
-                "power cycle of device 01ff of board 00000001: no answer",
-            ),
-            (
-                "/power/status/1/1ff",
-                "power status of device 01ff of board 00000001: no answer",
-            ),
-            (
-                "/read/power/1/1ff/info",
-                "asset information of device 01ff of board 00000001: no answer",
-            ),
+            ("/read/thermistor/1/1ff", "thermistor reading of device 01ff of board 00000001: no answer"),
+            ("/power/cycle/1/1ff", "power cycle of device 01ff of board 00000001: no answer"),
+            ("/power/status/1/1ff", "power status of device 01ff of board 00000001: no answer"),
+            ("/read/power/1/1ff/info", "asset information of device 01ff of board 00000001: no answer"),
             (
                 "/write/power/1/1ff/info/x",
                 "new asset information of device 01ff of board 00000001: no answer",
@@ -185,10 +123,7 @@ async fn a_service_that_stops_is_503() {
 async fn without_a_bus_every_board_is_unknown() {
     let room = Room::with(0, opendcre_api::Limits::default());
     let message = room.get("/version/1").await.failure(500, "unknown_board");
-    assert!(
-        message.starts_with("version of board 00000001: no bus holds board 00000001"),
-        "{message}"
-    );
+    assert!(message.starts_with("version of board 00000001: no bus holds board 00000001"), "{message}");
 }
 
 #[tokio::test]
@@ -201,19 +136,11 @@ async fn a_board_on_two_buses_is_ambiguous() {
 #[tokio::test]
 async fn answers_that_do_not_fit_are_malformed() {
     let room = Room::new();
-    room.bus
-        .answers(reading(DeviceKind::Temperature, Number::Decimal(21.5), None));
-    let message = room
-        .get("/read/temperature/1/1ff")
-        .await
-        .failure(500, "malformed");
-    assert!(
-        message.contains("answered 21.5, but API 1.1 carries integers only"),
-        "{message}"
-    );
+    room.bus.answers(reading(DeviceKind::Temperature, Number::Decimal(21.5), None));
+    let message = room.get("/read/temperature/1/1ff").await.failure(500, "malformed");
+    assert!(message.contains("answered 21.5, but API 1.1 carries integers only"), "{message}");
 
-    room.bus
-        .answers(reading(DeviceKind::Thermistor, Number::from(656), None));
+    room.bus.answers(reading(DeviceKind::Thermistor, Number::from(656), None));
     let message = room.get("/read/thermistor/1/1ff").await.failure(500, "malformed");
     assert!(message.contains("no temperature"), "{message}");
 
@@ -255,18 +182,11 @@ async fn pages_of_other_sites_cannot_control() {
     room.bus.answers(crate::support::power(None));
     let from = |site: &'static str, method: Method, path: &str| {
         let mut request = request(method, &format!("{BASE}{path}"));
-        request
-            .headers_mut()
-            .insert("sec-fetch-site", site.parse().unwrap());
+        request.headers_mut().insert("sec-fetch-site", site.parse().unwrap());
         room.send(request)
     };
     for site in ["cross-site", "same-site"] {
-        for path in [
-            "/power/on/1/1",
-            "/power/off/1/1",
-            "/power/cycle/1/1",
-            "/write/power/1/1/info/x",
-        ] {
+        for path in ["/power/on/1/1", "/power/off/1/1", "/power/cycle/1/1", "/write/power/1/1/info/x"] {
             for method in [Method::GET, Method::POST] {
                 from(site, method, path).await.failure(403, "cross_site");
             }
@@ -275,14 +195,8 @@ async fn pages_of_other_sites_cannot_control() {
     }
     assert!(room.bus.calls().is_empty());
 
-    assert_eq!(
-        from("cross-site", Method::GET, "/power/status/1/1").await.status,
-        200
-    );
-    assert_eq!(
-        from("same-origin", Method::POST, "/power/on/1/1").await.status,
-        200
-    );
+    assert_eq!(from("cross-site", Method::GET, "/power/status/1/1").await.status, 200);
+    assert_eq!(from("same-origin", Method::POST, "/power/on/1/1").await.status, 200);
     assert_eq!(from("none", Method::GET, "/power/on/1/1").await.status, 200);
 }
 
@@ -298,9 +212,5 @@ async fn a_client_that_leaves_does_not_stop_a_change() {
     }
     room.bus.permits.add_permits(1);
     room.api.gateway().shutdown().await;
-    assert_eq!(
-        room.bus.permits.available_permits(),
-        0,
-        "the change took its permit"
-    );
+    assert_eq!(room.bus.permits.available_permits(), 0, "the change took its permit");
 }

@@ -30,9 +30,7 @@ impl Log {
         LOG.get_or_init(|| {
             let log = Self::default();
             let writer = log.clone();
-            let subscriber = tracing_subscriber::fmt()
-                .json()
-                .with_writer(move || writer.clone());
+            let subscriber = tracing_subscriber::fmt().json().with_writer(move || writer.clone());
             tracing::subscriber::set_global_default(subscriber.finish()).unwrap();
             log
         })
@@ -41,9 +39,7 @@ impl Log {
     /// The fields of the one line that the access log has about the request of this name.
     fn line(&self, name: &str) -> Value {
         let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
-        let mut events = text
-            .lines()
-            .map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let mut events = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
         let is_it = |event: &Value| {
             event["target"] == "access" && event["level"] == "INFO" && event["fields"]["request_id"] == name
         };
@@ -55,9 +51,7 @@ impl Log {
 
 fn named(name: &'static str, method: Method, path: &str) -> Request<Full<Bytes>> {
     let mut request = request(method, &format!("{BASE}{path}"));
-    request
-        .headers_mut()
-        .insert("x-request-id", name.parse().unwrap());
+    request.headers_mut().insert("x-request-id", name.parse().unwrap());
     request
 }
 
@@ -78,10 +72,7 @@ async fn one_line_per_request() {
     assert_eq!(fields["bytes"], answer.text.len());
     assert_eq!(fields["remote"], "192.0.2.7:4711");
     let head = log.line("log-2");
-    assert_eq!(
-        (&head["method"], &head["status"], &head["bytes"]),
-        (&"HEAD".into(), &200.into(), &0.into())
-    );
+    assert_eq!((&head["method"], &head["status"], &head["bytes"]), (&"HEAD".into(), &200.into(), &0.into()));
     assert!(log.line("log-3")["path"].as_str().unwrap().len() <= 256);
 }
 

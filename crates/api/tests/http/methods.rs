@@ -46,9 +46,7 @@ async fn other_methods_are_405() {
             assert_eq!(answer.header("allow"), Some(methods), "{path}");
         }
         if methods == READ {
-            room.ask(Method::POST, path)
-                .await
-                .failure(405, "method_not_allowed");
+            room.ask(Method::POST, path).await.failure(405, "method_not_allowed");
         }
     }
     assert!(room.bus.calls().is_empty());

@@ -4,27 +4,18 @@ use opendcre_api::v1_1::path::{PathError, PowerCommand, Route, parse};
 use opendcre_model::{BoardId, DeviceAddress, DeviceId, DeviceKind, PowerAction};
 use proptest::prelude::*;
 
-const DEVICE: DeviceAddress = DeviceAddress {
-    board: BoardId(0xa),
-    device: DeviceId(0x01ff),
-};
+const DEVICE: DeviceAddress = DeviceAddress { board: BoardId(0xa), device: DeviceId(0x01ff) };
 
 fn read(kind: DeviceKind) -> Route {
     Route::Read { kind, device: DEVICE }
 }
 
 fn power(command: PowerCommand) -> Route {
-    Route::Power {
-        command,
-        device: DEVICE,
-    }
+    Route::Power { command, device: DEVICE }
 }
 
 fn write_asset(text: &str) -> Route {
-    Route::WriteAsset {
-        device: DEVICE,
-        text: text.to_owned(),
-    }
+    Route::WriteAsset { device: DEVICE, text: text.to_owned() }
 }
 
 #[test]
@@ -37,12 +28,7 @@ fn every_route() {
         ("/scan", Route::ScanAll),
         ("/scan/0000000A", Route::Scan { board: BoardId(10) }),
         ("/scan/%20+0xaL%09", Route::Scan { board: BoardId(10) }),
-        (
-            "/scan/ffffffff",
-            Route::Scan {
-                board: BoardId(u32::MAX),
-            },
-        ),
+        ("/scan/ffffffff", Route::Scan { board: BoardId(u32::MAX) }),
         ("/read/thermistor/a/1ff", read(DeviceKind::Thermistor)),
         ("/read/Fan_Speed/a/1ff", read(DeviceKind::FanSpeed)),
         ("/read/none/a/1ff", read(DeviceKind::None)),
@@ -57,10 +43,7 @@ fn every_route() {
         ("/power/STATUS/a/1ff", power(PowerCommand::Status)),
         ("/power/On/a/1ff", power(PowerCommand::Change(PowerAction::On))),
         ("/power/off/a/1ff", power(PowerCommand::Change(PowerAction::Off))),
-        (
-            "/power/cycle/a/1ff",
-            power(PowerCommand::Change(PowerAction::Cycle)),
-        ),
+        ("/power/cycle/a/1ff", power(PowerCommand::Change(PowerAction::Cycle))),
     ] {
         assert_eq!(parse(path), Ok(route), "{path}");
     }

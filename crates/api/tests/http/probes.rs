@@ -20,10 +20,7 @@ async fn alive_whatever_the_equipment_does() {
 async fn ready_while_every_bus_can_be_used() {
     let room = Room::with_two_buses();
     let ready = room.send(request(Method::GET, "/readyz")).await;
-    assert_eq!(
-        (ready.status.as_u16(), ready.text.as_str()),
-        (200, r#"{"status":"ok"}"#)
-    );
+    assert_eq!((ready.status.as_u16(), ready.text.as_str()), (200, r#"{"status":"ok"}"#));
 
     room.second.fail(Fault::Gone);
     let answer = room.send(request(Method::GET, "/readyz")).await;
@@ -70,24 +67,15 @@ async fn every_request_has_a_name() {
     let ask = |name: Option<&'static str>| {
         let mut request = request(Method::GET, "/opendcre/1.1/test");
         if let Some(name) = name {
-            request
-                .headers_mut()
-                .insert("x-request-id", name.parse().unwrap());
+            request.headers_mut().insert("x-request-id", name.parse().unwrap());
         }
         room.send(request)
     };
     assert_eq!(ask(Some("a.b_C-9")).await.header("x-request-id"), Some("a.b_C-9"));
     let made = ask(None).await.header("x-request-id").unwrap().to_owned();
-    let other = ask(Some("no spaces"))
-        .await
-        .header("x-request-id")
-        .unwrap()
-        .to_owned();
+    let other = ask(Some("no spaces")).await.header("x-request-id").unwrap().to_owned();
     assert_ne!(made, other);
     for name in [made, other] {
-        assert!(
-            name.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-'),
-            "{name}"
-        );
+        assert!(name.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-'), "{name}");
     }
 }

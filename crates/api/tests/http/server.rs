@@ -28,12 +28,7 @@ impl Running {
         let shutdown = CancellationToken::new();
         let mut tasks = JoinSet::new();
         tasks.spawn(server.run(room.api.clone(), shutdown.clone()));
-        Self {
-            room,
-            address,
-            shutdown,
-            server: tasks,
-        }
+        Self { room, address, shutdown, server: tasks }
     }
 
     async fn connect(&self) -> TcpStream {
@@ -110,14 +105,8 @@ async fn head_has_no_body_and_promises_none() {
 #[tokio::test]
 async fn too_much_header_is_431() {
     let running = Running::start(Limits::default()).await;
-    let long = format!(
-        "GET /opendcre/1.1/test HTTP/1.1\r\nX: {}\r\n\r\n",
-        "x".repeat(16 * 1024)
-    );
-    let many = format!(
-        "GET /opendcre/1.1/test HTTP/1.1\r\n{}\r\n",
-        "X: y\r\n".repeat(101)
-    );
+    let long = format!("GET /opendcre/1.1/test HTTP/1.1\r\nX: {}\r\n\r\n", "x".repeat(16 * 1024));
+    let many = format!("GET /opendcre/1.1/test HTTP/1.1\r\n{}\r\n", "X: y\r\n".repeat(101));
     let path = format!("GET /{} HTTP/1.1\r\n\r\n", "x".repeat(17 * 1024));
     for request in [long, many, path] {
         let answer = running.exchange(request.as_bytes()).await;
@@ -128,11 +117,7 @@ async fn too_much_header_is_431() {
 #[tokio::test]
 async fn what_is_not_http_is_400() {
     let running = Running::start(Limits::default()).await;
-    for request in [
-        "GET\r\n\r\n",
-        "\x16\x03\x01\x02\x00\x01 hello\r\n\r\n",
-        "GET /a b HTTP/1.1\r\n\r\n",
-    ] {
+    for request in ["GET\r\n\r\n", "\x16\x03\x01\x02\x00\x01 hello\r\n\r\n", "GET /a b HTTP/1.1\r\n\r\n"] {
         let answer = running.exchange(request.as_bytes()).await;
         assert!(answer.starts_with("HTTP/1.1 400 "), "{answer:?}");
     }
@@ -180,10 +165,7 @@ async fn a_client_that_is_slow_or_idle_is_dropped() {
 
 #[tokio::test(start_paused = true)]
 async fn one_connection_too_many_waits_for_a_place() {
-    let limits = Limits {
-        connections: 1,
-        ..Limits::default()
-    };
+    let limits = Limits { connections: 1, ..Limits::default() };
     let running = Running::start(limits).await;
     let start = Instant::now();
     let mut first = running.connect().await;
@@ -193,10 +175,7 @@ async fn one_connection_too_many_waits_for_a_place() {
     let mut second = running.connect().await;
     second.write_all(TEST).await.unwrap();
     read_answer(&mut second, "{\"status\":\"ok\"}").await;
-    assert!(
-        start.elapsed() >= Duration::from_secs(10),
-        "the first was idle that long"
-    );
+    assert!(start.elapsed() >= Duration::from_secs(10), "the first was idle that long");
 }
 
 #[tokio::test]

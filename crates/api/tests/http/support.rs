@@ -174,22 +174,13 @@ impl Room {
         };
         let mounts = [&bus, &second].into_iter().take(buses).map(mount).collect();
         let gateway = Gateway::new(mounts, audit, Arc::new(FixedClock), Settings::default());
-        Self {
-            api: Api::new(gateway, &FixedClock, limits),
-            bus,
-            second,
-            _folder: folder,
-        }
+        Self { api: Api::new(gateway, &FixedClock, limits), bus, second, _folder: folder }
     }
 
     pub(crate) async fn send(&self, request: Request<Full<Bytes>>) -> Answer {
         let (head, body) = self.api.respond(request, remote()).await.into_parts();
         let text = body.collect().await.unwrap().to_bytes();
-        Answer {
-            status: head.status,
-            headers: head.headers,
-            text: String::from_utf8(text.to_vec()).unwrap(),
-        }
+        Answer { status: head.status, headers: head.headers, text: String::from_utf8(text.to_vec()).unwrap() }
     }
 
     /// Sends `method` to `path` of API 1.1.
@@ -207,29 +198,16 @@ pub(crate) fn remote() -> SocketAddr {
 }
 
 pub(crate) fn request(method: Method, path: &str) -> Request<Full<Bytes>> {
-    Request::builder()
-        .method(method)
-        .uri(path)
-        .body(Full::default())
-        .unwrap()
+    Request::builder().method(method).uri(path).body(Full::default()).unwrap()
 }
 
 pub(crate) fn board(id: u32, devices: &[(u16, DeviceKind)]) -> Board {
-    let device = |(id, kind): &(u16, DeviceKind)| Device {
-        id: DeviceId(*id),
-        kind: *kind,
-    };
-    Board {
-        id: BoardId(id),
-        devices: devices.iter().map(device).collect(),
-    }
+    let device = |(id, kind): &(u16, DeviceKind)| Device { id: DeviceId(*id), kind: *kind };
+    Board { id: BoardId(id), devices: devices.iter().map(device).collect() }
 }
 
 pub(crate) fn reading(kind: DeviceKind, raw: Number, celsius: Option<f64>) -> Observation {
-    let measurement = celsius.map(|value| Measurement {
-        quantity: Quantity::TemperatureCelsius,
-        value,
-    });
+    let measurement = celsius.map(|value| Measurement { quantity: Quantity::TemperatureCelsius, value });
     Observation::Sensor(Reading {
         kind,
         raw,
@@ -261,6 +239,4 @@ pub(crate) fn electrical() -> Electrical {
     }
 }
 
-pub(crate) const BUSY: Fault = Fault::Busy {
-    retry_after: Duration::from_millis(1200),
-};
+pub(crate) const BUSY: Fault = Fault::Busy { retry_after: Duration::from_millis(1200) };

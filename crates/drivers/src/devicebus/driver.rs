@@ -1,5 +1,6 @@
 //! The bus as everybody else sees it.
 
+use std::fmt::Display;
 use std::sync::Arc;
 
 use opendcre_devicebus::{Command, Packet, Reply, Request, Statistics, TransactionError, address};
@@ -30,14 +31,7 @@ impl DeviceBus {
     pub fn open(config: BusConfig, clock: Arc<dyn WallClock>) -> Result<(Self, BusOwner), LineError> {
         let shared = Arc::new(Shared::new(config.backlog));
         let owner = BusOwner::open(config.clone(), Arc::clone(&shared))?;
-        Ok((
-            Self {
-                config,
-                shared,
-                clock,
-            },
-            owner,
-        ))
+        Ok((Self { config, shared, clock }, owner))
     }
 
     /// What the master has seen up to the last finished transaction.
@@ -51,10 +45,7 @@ impl DeviceBus {
         self.shared.wake.notify_one();
         match receiver.await {
             Ok(outcome) => outcome,
-            Err(_) => Err(Failure::Gone {
-                reason: "the bus is not served any more".into(),
-                sent: true,
-            }),
+            Err(_) => Err(Failure::Gone { reason: "the bus is not served any more".into(), sent: true }),
         }
     }
 
@@ -75,9 +66,7 @@ impl DeviceBus {
         }
         // From here on the device may have done it.
         let query = translate::read_back(&action);
-        let answered = self
-            .packet(reply, &request)
-            .and_then(|packet| self.observe(&query, &packet));
+        let answered = self.packet(reply, &request).and_then(|packet| self.observe(&query, &packet));
         match answered {
             Ok(observation) => Ok(observation),
             Err(doubt) => self.resolve_doubt(&action, &doubt, context).await,
@@ -109,7 +98,7 @@ impl DeviceBus {
         let request = Request::to_board(board, Command::Scan);
         match self.transact(request.clone(), context).await {
             Ok(Reply::Scan(packets)) => Ok(translate::boards(&packets, self.config.protocol)),
-            Ok(Reply::Packet(packet)) => Err(self.unexpected(&packet, &request)),
+            Ok(Reply::Packet(packet)) => Err(self.unexpected(&packet)),
             Err(failure) => Err(self.error(&failure, &request)),
         }
     }
@@ -118,7 +107,7 @@ impl DeviceBus {
         match reply {
             Ok(Reply::Packet(packet)) => Ok(packet),
             Ok(Reply::Scan(packets)) => match packets.first() {
-                Some(packet) => Err(self.unexpected(packet, request)),
+                Some(packet) => Err(self.unexpected(packet)),
                 None => Err(self.error(&Failure::Transaction(TransactionError::Timeout), request)),
             },
             Err(failure) => Err(self.error(&failure, request)),
@@ -126,35 +115,25 @@ impl DeviceBus {
     }
 
     fn observe(&self, query: &Query, packet: &Packet) -> Result<Observation, DriverError> {
-        let origin = Origin {
-            source: &self.config.name,
-            measured_at: self.clock.now(),
-        };
-        translate::observation(query, packet, origin).map_err(|error| {
-            let message = format!("{} on bus {}: {error}", whom(query), self.config.name);
-            DriverError::new(Fault::Malformed, message)
-        })
+        let origin = Origin { source: &self.config.name, measured_at: self.clock.now() };
+        translate::observation(query, packet, origin).map_err(|error| self.fault(Fault::Malformed, &error))
     }
 
-    fn unexpected(&self, packet: &Packet, request: &Request) -> DriverError {
-        let message = format!(
-            "{} on bus {}: unexpected answer {packet:?}",
-            addressed(request),
-            self.config.name
-        );
-        DriverError::new(Fault::Malformed, message)
+    fn unexpected(&self, packet: &Packet) -> DriverError {
+        self.fault(Fault::Malformed, &format_args!("unexpected answer {packet:?}"))
+    }
+
+    /// A failure at this place. Callers know what they asked of whom.
+    fn fault(&self, fault: Fault, what: &dyn Display) -> DriverError {
+        DriverError::new(fault, format!("bus {}: {what}", self.config.name))
     }
 
     /// Says what failed, where, and what to do.
     fn error(&self, failure: &Failure, request: &Request) -> DriverError {
-        let place = format!("{} on bus {}", addressed(request), self.config.name);
         let (fault, what) = match failure {
             Failure::Transaction(TransactionError::Timeout) => {
                 let limit = self.config.timeout.as_millis();
-                (
-                    Fault::Timeout,
-                    format!("no answer within {limit} ms; {}", advice(request)),
-                )
+                (Fault::Timeout, format!("no answer within {limit} ms; {}", advice(request)))
             }
             Failure::Transaction(error @ TransactionError::Unsendable(_)) => {
                 (Fault::Invalid, error.to_string())
@@ -163,12 +142,7 @@ impl DeviceBus {
             Failure::Full { retry_after } => {
                 let busy =
                     "too many requests wait for this bus; nothing was sent, ask again later".to_owned();
-                (
-                    Fault::Busy {
-                        retry_after: *retry_after,
-                    },
-                    busy,
-                )
+                (Fault::Busy { retry_after: *retry_after }, busy)
             }
             Failure::Expired => {
                 let retry_after = self.shared.queue().drain_time();
@@ -177,12 +151,11 @@ impl DeviceBus {
                     "the time limit passed while waiting; nothing was sent".to_owned(),
                 )
             }
-            Failure::Gone { reason, .. } => (
-                Fault::Gone,
-                format!("{reason}; it is opened again when it returns"),
-            ),
+            Failure::Gone { reason, .. } => {
+                (Fault::Gone, format!("{reason}; it is opened again when it returns"))
+            }
         };
-        DriverError::new(fault, format!("{place}: {what}"))
+        self.fault(fault, &what)
     }
 }
 
@@ -200,20 +173,12 @@ const fn was_sent(failure: &Failure) -> bool {
 /// Whether the state shows that the action has the effect that was wanted. A cycle leaves no trace in the state.
 fn proves(observation: &Observation, action: &Action) -> bool {
     match (action, observation) {
-        (
-            Action::Power {
-                action: PowerAction::On,
-                ..
-            },
-            Observation::Power(report),
-        ) => report.state == PowerState::On,
-        (
-            Action::Power {
-                action: PowerAction::Off,
-                ..
-            },
-            Observation::Power(report),
-        ) => report.state == PowerState::Off,
+        (Action::Power { action: PowerAction::On, .. }, Observation::Power(report)) => {
+            report.state == PowerState::On
+        }
+        (Action::Power { action: PowerAction::Off, .. }, Observation::Power(report)) => {
+            report.state == PowerState::Off
+        }
         (Action::SetAssetText { text, .. }, Observation::AssetText(stored)) => text == stored,
         _ => false,
     }
@@ -224,22 +189,6 @@ fn describe(observation: &Observation) -> String {
         Observation::Power(report) => format!("the device now reports power {}", report.state),
         Observation::AssetText(text) => format!("the device now holds the text {text:?}"),
         Observation::Version(_) | Observation::Sensor(_) => "the device answers".to_owned(),
-    }
-}
-
-fn whom(query: &Query) -> String {
-    match query {
-        Query::Version(board) => format!("board {board}"),
-        Query::Sensor { device, .. } | Query::Power(device) | Query::AssetText(device) => device.to_string(),
-    }
-}
-
-fn addressed(request: &Request) -> String {
-    let Request { board, device, .. } = request;
-    match request {
-        _ if request.is_scan_all() => "scan of all boards".to_owned(),
-        _ if *device == address::WHOLE_BOARD => format!("board {board:08x}"),
-        _ => format!("device {device:04x} of board {board:08x}"),
     }
 }
 
@@ -259,10 +208,7 @@ impl Driver for DeviceBus {
     fn health(&self) -> Result<(), DriverError> {
         match self.shared.queue().gone() {
             None => Ok(()),
-            Some(reason) => Err(DriverError::new(
-                Fault::Gone,
-                format!("bus {}: {reason}", self.config.name),
-            )),
+            Some(reason) => Err(DriverError::new(Fault::Gone, format!("bus {}: {reason}", self.config.name))),
         }
     }
 

@@ -53,11 +53,7 @@ impl Line {
     /// Opens the tty, locks it against other programs and sets it to raw 8N1.
     pub(super) fn open(device: &Path, baud: u32) -> Result<Self, LineError> {
         let guard = lock(device)?;
-        let settings = |source| LineError::Settings {
-            device: device.to_owned(),
-            baud,
-            source,
-        };
+        let settings = |source| LineError::Settings { device: device.to_owned(), baud, source };
         if !termios::isatty(&guard) {
             return Err(settings(io::Error::other("not a tty")));
         }

@@ -35,11 +35,7 @@ pub(super) struct Shared {
 
 impl Shared {
     pub(super) fn new(backlog: usize) -> Self {
-        Self {
-            queue: Mutex::new(Queue::new(backlog)),
-            statistics: Mutex::default(),
-            wake: Notify::new(),
-        }
+        Self { queue: Mutex::new(Queue::new(backlog)), statistics: Mutex::default(), wake: Notify::new() }
     }
 
     /// Held for bookkeeping only, never over I/O; a panic elsewhere leaves it consistent.
@@ -80,16 +76,7 @@ impl BusOwner {
         let line = Line::open(&config.device, config.baud)?;
         info!(bus = config.name, device = %config.device.display(), baud = config.baud, "bus open");
         let master = Master::new(config.master());
-        Ok(Self {
-            bus: Bus {
-                config,
-                shared,
-                master,
-                started: now(),
-                back_off: FIRST_BACK_OFF,
-            },
-            line,
-        })
+        Ok(Self { bus: Bus { config, shared, master, started: now(), back_off: FIRST_BACK_OFF }, line })
     }
 
     /// Serves the bus until `stop`; what is on the wire then is finished first.
@@ -151,10 +138,7 @@ impl Bus {
             self.started = now();
             match self.master.start(request, self.started) {
                 Ok(()) => return,
-                Err(error) => self
-                    .shared
-                    .queue()
-                    .finish(&Err(Failure::Transaction(error)), Duration::ZERO),
+                Err(error) => self.shared.queue().finish(&Err(Failure::Transaction(error)), Duration::ZERO),
             }
         }
     }
@@ -179,9 +163,7 @@ impl Bus {
         self.back_off = FIRST_BACK_OFF;
         *self.shared.statistics() = self.master.statistics();
         let outcome = completion.map_err(Failure::Transaction);
-        self.shared
-            .queue()
-            .finish(&outcome, now().duration_since(self.started));
+        self.shared.queue().finish(&outcome, now().duration_since(self.started));
     }
 
     fn lose(&mut self, error: &io::Error) {
@@ -227,11 +209,7 @@ struct Hex<'a>(&'a [u8]);
 
 impl std::fmt::Display for Hex<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        for (byte, separator) in self
-            .0
-            .iter()
-            .zip(std::iter::once("").chain(std::iter::repeat(" ")))
-        {
+        for (byte, separator) in self.0.iter().zip(std::iter::once("").chain(std::iter::repeat(" "))) {
             write!(f, "{separator}{byte:02x}")?;
         }
         Ok(())

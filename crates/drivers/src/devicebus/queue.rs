@@ -111,10 +111,7 @@ impl Queue {
         context: Context,
     ) -> Result<oneshot::Receiver<Outcome>, Failure> {
         if let Some(reason) = &self.gone {
-            return Err(Failure::Gone {
-                reason: reason.clone(),
-                sent: false,
-            });
+            return Err(Failure::Gone { reason: reason.clone(), sent: false });
         }
         let (sender, receiver) = oneshot::channel();
         if let Some(entry) = self.equal_entry(&request, context.priority) {
@@ -123,11 +120,7 @@ impl Queue {
             return Ok(receiver);
         }
         self.make_room()?;
-        let entry = Entry {
-            request,
-            deadline: context.deadline,
-            waiters: vec![sender],
-        };
+        let entry = Entry { request, deadline: context.deadline, waiters: vec![sender] };
         if let Some(lane) = self.lanes.get_mut(lane_index(context.priority)) {
             lane.entries.push_back(entry);
         }
@@ -154,9 +147,7 @@ impl Queue {
             }
         }
         if self.waiting() >= self.limit {
-            Err(Failure::Full {
-                retry_after: self.drain_time(),
-            })
+            Err(Failure::Full { retry_after: self.drain_time() })
         } else {
             Ok(())
         }
@@ -205,10 +196,7 @@ impl Queue {
     fn next_lane(&self) -> Option<usize> {
         let waiting = |lane: &Lane| !lane.entries.is_empty();
         let due = |lane: &Lane| waiting(lane) && lane.passed_over >= MAX_PASSED_OVER;
-        self.lanes
-            .iter()
-            .position(due)
-            .or_else(|| self.lanes.iter().position(waiting))
+        self.lanes.iter().position(due).or_else(|| self.lanes.iter().position(waiting))
     }
 
     /// Gives the result of what was on the wire to all who wait for it.
@@ -222,16 +210,10 @@ impl Queue {
     /// The line is gone: everything fails now, and so does everything that comes, until [`Queue::reopen`].
     pub(super) fn close(&mut self, reason: &str) {
         if let Some(entry) = self.on_wire.take() {
-            entry.finish(&Err(Failure::Gone {
-                reason: reason.to_owned(),
-                sent: true,
-            }));
+            entry.finish(&Err(Failure::Gone { reason: reason.to_owned(), sent: true }));
         }
         for entry in self.lanes.iter_mut().flat_map(|lane| lane.entries.drain(..)) {
-            entry.finish(&Err(Failure::Gone {
-                reason: reason.to_owned(),
-                sent: false,
-            }));
+            entry.finish(&Err(Failure::Gone { reason: reason.to_owned(), sent: false }));
         }
         self.gone = Some(reason.to_owned());
     }
@@ -270,20 +252,11 @@ mod tests {
     }
 
     fn context(priority: Priority) -> Context {
-        Context {
-            deadline: Clock::now().into_std() + Duration::from_secs(10),
-            priority,
-        }
+        Context { deadline: Clock::now().into_std() + Duration::from_secs(10), priority }
     }
 
     fn reply() -> Outcome {
-        Ok(Reply::Packet(Packet {
-            sequence: 1,
-            kind_code: 1,
-            board: 1,
-            device: 1,
-            data: Vec::new(),
-        }))
+        Ok(Reply::Packet(Packet { sequence: 1, kind_code: 1, board: 1, device: 1, data: Vec::new() }))
     }
 
     fn now() -> Instant {
@@ -342,10 +315,7 @@ mod tests {
         let actions =
             [control(1), control(1)].map(|request| queue.push(request, context(Priority::Control)).unwrap());
         assert_eq!(queue.waiting(), 2);
-        assert_eq!(
-            (queue.take(now()), queue.take(now())),
-            (Some(control(1)), Some(control(1)))
-        );
+        assert_eq!((queue.take(now()), queue.take(now())), (Some(control(1)), Some(control(1))));
         let scans = [scan(), scan()].map(|request| queue.push(request, context(Priority::Scan)).unwrap());
         assert_eq!(queue.waiting(), 1);
         assert_eq!(queue.take(now()), Some(scan()));
@@ -357,9 +327,8 @@ mod tests {
     #[test]
     fn a_full_queue_says_when_to_come_back_and_forgets_who_left() {
         let mut queue = Queue::new(LIMIT);
-        let mut waiting: Vec<_> = (0..4)
-            .map(|device| queue.push(read(device), context(Priority::Read)).unwrap())
-            .collect();
+        let mut waiting: Vec<_> =
+            (0..4).map(|device| queue.push(read(device), context(Priority::Read)).unwrap()).collect();
         let refused = queue.push(read(9), context(Priority::Read));
         assert!(
             matches!(refused, Err(Failure::Full { retry_after }) if retry_after == Duration::from_millis(40))
@@ -372,10 +341,7 @@ mod tests {
     fn what_nobody_waits_for_is_not_sent() {
         let mut queue = Queue::new(LIMIT);
         drop(queue.push(control(1), context(Priority::Control)));
-        let past = Context {
-            deadline: now(),
-            priority: Priority::Control,
-        };
+        let past = Context { deadline: now(), priority: Priority::Control };
         let mut expired = queue.push(control(2), past).unwrap();
         assert_eq!(queue.take(now()), None);
         assert_eq!(expired.try_recv().unwrap(), Err(Failure::Expired));
@@ -388,18 +354,10 @@ mod tests {
         queue.take(now());
         let mut unsent = queue.push(control(2), context(Priority::Control)).unwrap();
         queue.close("unplugged");
-        let gone = |sent| {
-            Err(Failure::Gone {
-                reason: "unplugged".into(),
-                sent,
-            })
-        };
+        let gone = |sent| Err(Failure::Gone { reason: "unplugged".into(), sent });
         assert_eq!(sent.try_recv().unwrap(), gone(true));
         assert_eq!(unsent.try_recv().unwrap(), gone(false));
-        assert_eq!(
-            queue.push(read(1), context(Priority::Read)).unwrap_err(),
-            gone(false).unwrap_err()
-        );
+        assert_eq!(queue.push(read(1), context(Priority::Read)).unwrap_err(), gone(false).unwrap_err());
         queue.reopen();
         assert!(queue.push(read(1), context(Priority::Read)).is_ok());
     }

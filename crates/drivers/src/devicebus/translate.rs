@@ -32,12 +32,7 @@ pub(super) fn action_request(action: &Action) -> Result<Request, DriverError> {
         Action::Power { action, .. } => Command::Power(*action),
         Action::SetAssetText { text, .. } => Command::SetAssetText(asset_text(text)?),
     };
-    Ok(Request::to_device(
-        kind::POWER,
-        bus_board(board)?,
-        device.0,
-        command,
-    ))
+    Ok(Request::to_device(kind::POWER, bus_board(board)?, device.0, command))
 }
 
 /// The question whose answer tells whether `action` took effect.
@@ -53,10 +48,8 @@ pub(super) fn bus_board(board: BoardId) -> Result<u32, DriverError> {
     if board.0 <= address::MAX_BOARD {
         return Ok(board.0);
     }
-    let message = format!(
-        "board {board} is no device bus board; their ids end at {:08x}",
-        address::MAX_BOARD
-    );
+    let message =
+        format!("board {board} is no device bus board; their ids end at {:08x}", address::MAX_BOARD);
     Err(DriverError::new(Fault::Invalid, message))
 }
 
@@ -68,10 +61,7 @@ fn asset_text(text: &str) -> Result<Vec<u8>, DriverError> {
         ));
     }
     if text.len() > MAX_ASSET_TEXT {
-        let message = format!(
-            "asset text of {} characters is longer than {MAX_ASSET_TEXT}",
-            text.len()
-        );
+        let message = format!("asset text of {} characters is longer than {MAX_ASSET_TEXT}", text.len());
         return Err(DriverError::new(Fault::Invalid, message));
     }
     Ok(text.as_bytes().to_vec())
@@ -120,11 +110,7 @@ fn power_report(data: &[u8], origin: Origin<'_>) -> Result<PowerReport, reply::R
 
 fn reading(kind: DeviceKind, raw: Number, origin: Origin<'_>) -> Reading {
     let measurements = measurements(kind, &raw);
-    let quality = if measurements.is_some() {
-        Quality::Good
-    } else {
-        Quality::OutOfRange
-    };
+    let quality = if measurements.is_some() { Quality::Good } else { Quality::OutOfRange };
     Reading {
         kind,
         raw,
@@ -146,14 +132,8 @@ fn measurements(kind: DeviceKind, raw: &Number) -> Option<Vec<Measurement>> {
         DeviceKind::Humidity => {
             let conversion::Humidity { percent, celsius } = conversion::humidity(raw.to_i64()?).ok()?;
             Some(vec![
-                Measurement {
-                    quantity: Quantity::HumidityPercent,
-                    value: percent,
-                },
-                Measurement {
-                    quantity: Quantity::TemperatureCelsius,
-                    value: celsius,
-                },
+                Measurement { quantity: Quantity::HumidityPercent, value: percent },
+                Measurement { quantity: Quantity::TemperatureCelsius, value: celsius },
             ])
         }
         DeviceKind::Temperature => one(Quantity::TemperatureCelsius, raw.to_f64()),
@@ -174,10 +154,7 @@ pub(super) fn boards(packets: &[Packet], protocol: Protocol) -> Vec<Board> {
         };
         match boards.iter_mut().find(|board| board.id == id) {
             Some(board) => board.devices.push(device),
-            None => boards.push(Board {
-                id,
-                devices: vec![device],
-            }),
+            None => boards.push(Board { id, devices: vec![device] }),
         }
     }
     boards

@@ -30,10 +30,7 @@ impl WallClock for FixedClock {
 }
 
 pub(crate) fn context(priority: Priority) -> Context {
-    Context {
-        deadline: tokio::time::Instant::now().into_std() + Duration::from_secs(10),
-        priority,
-    }
+    Context { deadline: tokio::time::Instant::now().into_std() + Duration::from_secs(10), priority }
 }
 
 /// Waits for something that happens on the far side of a tty; real time passes there.
@@ -75,21 +72,14 @@ pub(crate) fn open(config: BusConfig) -> ServedBus {
     let stop = CancellationToken::new();
     let mut tasks = JoinSet::new();
     tasks.spawn(owner.run(stop.clone()));
-    ServedBus {
-        bus: Arc::new(bus),
-        stop,
-        owner: Arc::new(tokio::sync::Mutex::new(tasks)),
-    }
+    ServedBus { bus: Arc::new(bus), stop, owner: Arc::new(tokio::sync::Mutex::new(tasks)) }
 }
 
 type Script = dyn Fn(&Packet) -> Vec<Packet> + Send + Sync;
 
 /// One answer that carries the addresses of the request.
 pub(crate) fn echo(packet: &Packet, data: &[u8]) -> Vec<Packet> {
-    vec![Packet {
-        data: data.to_vec(),
-        ..packet.clone()
-    }]
+    vec![Packet { data: data.to_vec(), ..packet.clone() }]
 }
 
 pub(crate) fn answer(data: &'static [u8]) -> impl Fn(&Packet) -> Vec<Packet> {
@@ -133,14 +123,8 @@ impl Board {
     ) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let requests = Arc::default();
-        let mut board = Self {
-            directory,
-            script: Arc::new(script),
-            requests,
-            delay,
-            hangs_up,
-            plugged: None,
-        };
+        let mut board =
+            Self { directory, script: Arc::new(script), requests, delay, hangs_up, plugged: None };
         board.plug_in();
         board
     }
@@ -225,9 +209,6 @@ fn serve(
 /// Waits a little for bytes, so that the thread also sees that it was unplugged.
 fn readable(pty: &File) -> bool {
     let mut polled = [rustix::event::PollFd::new(pty, rustix::event::PollFlags::IN)];
-    let limit = rustix::event::Timespec {
-        tv_sec: 0,
-        tv_nsec: 20_000_000,
-    };
+    let limit = rustix::event::Timespec { tv_sec: 0, tv_nsec: 20_000_000 };
     rustix::event::poll(&mut polled, Some(&limit)).unwrap() > 0
 }

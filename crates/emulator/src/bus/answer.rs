@@ -24,11 +24,7 @@ pub(super) struct Cycle<T> {
 impl<T> Cycle<T> {
     /// A list that begins again after its last element if `repeatable`, and then holds nothing any more otherwise.
     pub(super) fn new(items: Vec<T>, repeatable: bool) -> Self {
-        Self {
-            items,
-            repeatable,
-            position: 0,
-        }
+        Self { items, repeatable, position: 0 }
     }
 
     /// The next element.
@@ -56,10 +52,7 @@ pub(super) struct Script {
 impl Script {
     /// Always the same data.
     pub(super) fn constant(data: Vec<u8>) -> Self {
-        Self {
-            responses: Cycle::new(vec![Answer::Data(data)], true),
-            retries: None,
-        }
+        Self { responses: Cycle::new(vec![Answer::Data(data)], true), retries: None }
     }
 
     /// The next answer, to a request or to its repetition.
@@ -82,14 +75,8 @@ mod tests {
 
     #[test]
     fn a_list_begins_again_only_if_repeatable() {
-        assert_eq!(
-            taken(Cycle::new(vec![1, 2], true), 5),
-            [Some(1), Some(2), Some(1), Some(2), Some(1)]
-        );
-        assert_eq!(
-            taken(Cycle::new(vec![1, 2], false), 4),
-            [Some(1), Some(2), None, None]
-        );
+        assert_eq!(taken(Cycle::new(vec![1, 2], true), 5), [Some(1), Some(2), Some(1), Some(2), Some(1)]);
+        assert_eq!(taken(Cycle::new(vec![1, 2], false), 4), [Some(1), Some(2), None, None]);
         assert_eq!(taken(Cycle::new(Vec::new(), true), 2), [None, None]);
         assert_eq!(taken(Cycle::new(Vec::new(), false), 2), [None, None]);
     }

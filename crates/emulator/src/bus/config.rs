@@ -118,10 +118,7 @@ fn power(device: &Node<'_>, has_state: bool) -> Result<Option<Power>, ConfigErro
 }
 
 fn lamp(node: &Node<'_>) -> Result<Lamp, ConfigError> {
-    Ok(Lamp {
-        initial: payload(node, node.text()?.to_owned())?,
-        racks: std::collections::HashMap::new(),
-    })
+    Ok(Lamp { initial: payload(node, node.text()?.to_owned())?, racks: std::collections::HashMap::new() })
 }
 
 /// Reads the answers to one kind of request. Only devices with state may hold the value itself, or a list of values
@@ -133,10 +130,7 @@ fn script_or_state(node: &Node<'_>, has_state: bool) -> Result<Script, ConfigErr
         _ if has_state => vec![answer(node)?],
         _ => return script(node),
     };
-    Ok(Script {
-        responses: Cycle::new(values, true),
-        retries: None,
-    })
+    Ok(Script { responses: Cycle::new(values, true), retries: None })
 }
 
 fn script(node: &Node<'_>) -> Result<Script, ConfigError> {
@@ -227,9 +221,7 @@ fn scan_faults(node: &Node<'_>) -> Result<ScanFaults, ConfigError> {
     let entries = node.list(|entry| {
         Ok(Entry {
             initial: outcome(&entry.require("initial")?)?,
-            retries: entry
-                .optional("retry", |retry| retry.list(outcome))?
-                .unwrap_or_default(),
+            retries: entry.optional("retry", |retry| retry.list(outcome))?.unwrap_or_default(),
         })
     })?;
     Ok(ScanFaults::new(entries))
@@ -239,9 +231,7 @@ fn outcome(node: &Node<'_>) -> Result<Outcome, ConfigError> {
     let result = node.require("result")?;
     match result.text()? {
         "ok" => Ok(Outcome::Clean),
-        "error" => Ok(Outcome::Damaged {
-            board: node.require("failed_board")?.text()?.to_owned(),
-        }),
+        "error" => Ok(Outcome::Damaged { board: node.require("failed_board")?.text()?.to_owned() }),
         other => Err(result.refuse(format_args!("must be \"ok\" or \"error\", not {other:?}"))),
     }
 }

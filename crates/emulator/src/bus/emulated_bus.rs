@@ -21,10 +21,7 @@ use super::stop::StopFlag;
 use crate::clock;
 
 /// How long to wait before looking again for a client. The kernel does not announce that one has come.
-const CLIENT_INTERVAL: Timespec = Timespec {
-    tv_sec: 0,
-    tv_nsec: 20_000_000,
-};
+const CLIENT_INTERVAL: Timespec = Timespec { tv_sec: 0, tv_nsec: 20_000_000 };
 /// The kernel wakes a sleeper this much too late at worst; the rest of a wait is spent looking at the clock.
 const WAKE_UP_MARGIN: Duration = Duration::from_micros(150);
 /// More than any request; what is longer is read in pieces.
@@ -63,10 +60,7 @@ pub enum EmulatorError {
 impl EmulatorError {
     /// Makes the error of a failed system call.
     pub(super) fn system(action: &'static str) -> impl Fn(Errno) -> Self {
-        move |errno| Self::System {
-            action,
-            source: errno.into(),
-        }
+        move |errno| Self::System { action, source: errno.into() }
     }
 }
 
@@ -164,14 +158,8 @@ impl EmulatedBus {
     /// [`EmulatorError`] if either cannot be made.
     pub fn open(room: Room, options: Options) -> Result<Self, EmulatorError> {
         let pty = Pty::open()?;
-        let link = options
-            .link
-            .map(|path| Link::create(path, pty.tty()))
-            .transpose()?;
-        let responder_options = ResponderOptions {
-            protocol: options.protocol,
-            headers: options.headers,
-        };
+        let link = options.link.map(|path| Link::create(path, pty.tty())).transpose()?;
+        let responder_options = ResponderOptions { protocol: options.protocol, headers: options.headers };
         Ok(Self {
             link,
             pty,
@@ -210,12 +198,7 @@ impl EmulatedBus {
             action: "start a thread for the emulated bus",
             source,
         })?;
-        Ok(Handle {
-            tty,
-            statistics,
-            stop,
-            thread: Some(thread),
-        })
+        Ok(Handle { tty, statistics, stop, thread: Some(thread) })
     }
 
     /// Serves until the flag is raised, whatever clients send and however often they come and go.
@@ -390,10 +373,7 @@ impl Handle {
 impl Drop for Handle {
     fn drop(&mut self) {
         if let Err(error) = self.end() {
-            tracing::error!(
-                error = &error as &dyn std::error::Error,
-                "emulated bus has failed"
-            );
+            tracing::error!(error = &error as &dyn std::error::Error, "emulated bus has failed");
         }
     }
 }

@@ -72,11 +72,7 @@ impl Faults {
     /// Begins with the seed of the plan.
     #[must_use]
     pub const fn new(plan: FaultPlan) -> Self {
-        Self {
-            plan,
-            random: SplitMix64(plan.seed),
-            silent_requests: 0,
-        }
+        Self { plan, random: SplitMix64(plan.seed), silent_requests: 0 }
     }
 
     /// Spoils the answers to one request. Call it for every request, answered or not.
@@ -122,10 +118,7 @@ impl Faults {
             false => Duration::ZERO,
         };
         if self.random.happens(plan.duplicate) {
-            spoiled.push(TimedAnswer {
-                delay,
-                bytes: bytes.clone(),
-            });
+            spoiled.push(TimedAnswer { delay, bytes: bytes.clone() });
         }
         spoiled.push(TimedAnswer { delay, bytes });
     }

@@ -16,10 +16,7 @@ pub(super) struct Node<'a> {
 impl<'a> Node<'a> {
     /// The value that holds all others.
     pub(super) fn root(value: &'a Value) -> Self {
-        Self {
-            value,
-            place: String::new(),
-        }
+        Self { value, place: String::new() }
     }
 
     /// The complaint about this value.
@@ -28,10 +25,7 @@ impl<'a> Node<'a> {
             "" => "top level".to_owned(),
             place => place.to_owned(),
         };
-        ConfigError::Value {
-            place,
-            message: message.to_string(),
-        }
+        ConfigError::Value { place, message: message.to_string() }
     }
 
     /// The value of a key, if the key is there.
@@ -48,8 +42,7 @@ impl<'a> Node<'a> {
 
     /// The value of a key that must be there.
     pub(super) fn require(&self, key: &str) -> Result<Self, ConfigError> {
-        self.get(key)?
-            .ok_or_else(|| self.refuse(format_args!("the key {key:?} is missing")))
+        self.get(key)?.ok_or_else(|| self.refuse(format_args!("the key {key:?} is missing")))
     }
 
     /// The value of a key, read by `read`, if the key is there.
@@ -81,10 +74,7 @@ impl<'a> Node<'a> {
     }
 
     fn element(&self, (index, value): (usize, &'a Value)) -> Self {
-        Self {
-            value,
-            place: format!("{}[{index}]", self.place),
-        }
+        Self { value, place: format!("{}[{index}]", self.place) }
     }
 
     pub(super) fn text(&self) -> Result<&'a str, ConfigError> {

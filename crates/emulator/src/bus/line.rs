@@ -17,10 +17,7 @@ impl Line {
     /// A silent line of `baud` bits per second, or one on which bytes take no time.
     #[must_use]
     pub fn new(baud: Option<u32>) -> Self {
-        Self {
-            baud: baud.unwrap_or(0),
-            free_at: None,
-        }
+        Self { baud: baud.unwrap_or(0), free_at: None }
     }
 
     /// Forgets what is on the line, because nobody is at its other end any more.
@@ -46,11 +43,7 @@ impl Line {
         let free_at = self.free_at(now);
         let begins = later(free_at, delay).unwrap_or(free_at);
         self.free_at = later(begins, wire_time(length, self.baud));
-        Transmission {
-            begins,
-            length,
-            baud: self.baud,
-        }
+        Transmission { begins, length, baud: self.baud }
     }
 }
 
@@ -72,19 +65,14 @@ impl Transmission {
     #[must_use]
     pub fn next_at(&self, sent: usize) -> Option<Instant> {
         let is_left = sent < self.length;
-        is_left
-            .then(|| later(self.begins, wire_time(sent.saturating_add(1), self.baud)))
-            .flatten()
+        is_left.then(|| later(self.begins, wire_time(sent.saturating_add(1), self.baud))).flatten()
     }
 
     /// How many bytes are through at `now`, if `sent` were before.
     #[must_use]
     pub fn due(&self, sent: usize, now: Instant) -> usize {
         let is_due = |count: &usize| self.next_at(*count).is_some_and(|at| at <= now);
-        (sent..self.length)
-            .take_while(is_due)
-            .last()
-            .map_or(sent, |last| last.saturating_add(1))
+        (sent..self.length).take_while(is_due).last().map_or(sent, |last| last.saturating_add(1))
     }
 }
 
@@ -134,10 +122,7 @@ mod tests {
         let mut line = Line::new(Some(9600));
         let first = line.send(13, Duration::ZERO, start);
         let second = line.send(13, Duration::ZERO, start);
-        assert_eq!(
-            first.next_at(12).unwrap() + wire_time(1, 9600),
-            second.next_at(0).unwrap()
-        );
+        assert_eq!(first.next_at(12).unwrap() + wire_time(1, 9600), second.next_at(0).unwrap());
     }
 
     #[test]

@@ -16,10 +16,7 @@ impl Link {
     /// Makes the link, or lets a link that is there point to `target`. Anything but a link is left alone.
     pub(super) fn create(path: PathBuf, target: &Path) -> Result<Self, EmulatorError> {
         place(&path, target)?;
-        Ok(Self {
-            path,
-            target: target.to_owned(),
-        })
+        Ok(Self { path, target: target.to_owned() })
     }
 
     /// Lets the link point to something else.
@@ -40,15 +37,10 @@ impl Drop for Link {
 }
 
 fn place(path: &Path, target: &Path) -> Result<(), EmulatorError> {
-    let failed = |source| EmulatorError::Link {
-        path: path.to_owned(),
-        source,
-    };
+    let failed = |source| EmulatorError::Link { path: path.to_owned(), source };
     match std::fs::symlink_metadata(path) {
         Ok(found) if !found.is_symlink() => {
-            return Err(EmulatorError::LinkOccupied {
-                path: path.to_owned(),
-            });
+            return Err(EmulatorError::LinkOccupied { path: path.to_owned() });
         }
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
         Ok(_) | Err(_) => {}

@@ -18,14 +18,8 @@ use super::emulated_bus::EmulatorError;
 use super::stop::StopFlag;
 
 /// A client that takes in nothing for so long loses what was to be sent.
-const CLIENT_PATIENCE: Timespec = Timespec {
-    tv_sec: 1,
-    tv_nsec: 0,
-};
-const AT_ONCE: Timespec = Timespec {
-    tv_sec: 0,
-    tv_nsec: 0,
-};
+const CLIENT_PATIENCE: Timespec = Timespec { tv_sec: 1, tv_nsec: 0 };
+const AT_ONCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };
 
 /// What there is to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,8 +63,7 @@ impl Pty {
         let name = ptsname(&master, Vec::new()).map_err(system("name the pseudo-terminal"))?;
         let tty = PathBuf::from(OsString::from_vec(name.into_bytes()));
         let pty = Self { master, tty };
-        pty.make_raw()
-            .map_err(system("set the pseudo-terminal to raw bytes"))?;
+        pty.make_raw().map_err(system("set the pseudo-terminal to raw bytes"))?;
         Ok(pty)
     }
 
@@ -93,10 +86,7 @@ impl Pty {
 
     /// Waits until there is something to do.
     pub(super) fn wait(&self, stop: &StopFlag) -> Result<Event, EmulatorError> {
-        let mut polled = [
-            PollFd::new(&self.master, PollFlags::IN),
-            PollFd::new(stop, PollFlags::IN),
-        ];
+        let mut polled = [PollFd::new(&self.master, PollFlags::IN), PollFd::new(stop, PollFlags::IN)];
         retry_on_intr(|| poll(&mut polled, None)).map_err(EmulatorError::system("wait for requests"))?;
         let [master, stop] = polled.map(|polled| polled.revents());
         Ok(if !stop.is_empty() {
@@ -135,10 +125,7 @@ impl Pty {
 
     /// Whether bytes can be sent now. What is sent without a client would reach the next one.
     fn wait_for_room(&self, stop: &StopFlag) -> Result<Sent, EmulatorError> {
-        let mut polled = [
-            PollFd::new(&self.master, PollFlags::OUT),
-            PollFd::new(stop, PollFlags::IN),
-        ];
+        let mut polled = [PollFd::new(&self.master, PollFlags::OUT), PollFd::new(stop, PollFlags::IN)];
         retry_on_intr(|| poll(&mut polled, Some(&CLIENT_PATIENCE)))
             .map_err(EmulatorError::system("wait for the client to read"))?;
         let [master, stop] = polled.map(|polled| polled.revents());

@@ -65,11 +65,7 @@ impl Responder {
     /// All boards of `room`, which have not been asked anything yet.
     #[must_use]
     pub const fn new(room: Room, options: ResponderOptions) -> Self {
-        Self {
-            room,
-            options,
-            previous: None,
-        }
+        Self { room, options, previous: None }
     }
 
     /// The answers to a packet, each as the bytes to send, in the order in which to send them. Usually one; none to
@@ -91,11 +87,7 @@ impl Responder {
         let Some(request) = request else {
             return Vec::new();
         };
-        let answers = self.answer(Asked {
-            request: &request,
-            sequence: packet.sequence,
-            is_repeat,
-        });
+        let answers = self.answer(Asked { request: &request, sequence: packet.sequence, is_repeat });
         self.previous = Some(request);
         answers
     }
@@ -110,16 +102,11 @@ impl Responder {
 
     fn version(&mut self, asked: Asked<'_>) -> Vec<Vec<u8>> {
         let options = self.options;
-        let answers = self
-            .room
-            .boards_with_id(asked.request.board)
-            .map(|board| match asked.is_repeat {
-                true => board.next_retry_version(),
-                false => board.version.clone(),
-            });
-        answers
-            .filter_map(|answer| options.render(answer, asked))
-            .collect()
+        let answers = self.room.boards_with_id(asked.request.board).map(|board| match asked.is_repeat {
+            true => board.next_retry_version(),
+            false => board.version.clone(),
+        });
+        answers.filter_map(|answer| options.render(answer, asked)).collect()
     }
 
     fn ask_devices(&mut self, asked: Asked<'_>) -> Vec<Vec<u8>> {

@@ -35,11 +35,7 @@ pub(super) struct ScanFaults {
 
 impl ScanFaults {
     pub(super) fn new(entries: Vec<Entry>) -> Self {
-        Self {
-            entries,
-            position: 0,
-            retry_position: 0,
-        }
+        Self { entries, position: 0, retry_position: 0 }
     }
 
     /// Takes note of a scan of all boards and names the board whose answers to it are to be damaged.
@@ -87,29 +83,16 @@ mod tests {
 
     #[test]
     fn damaged_bytes_of_the_worked_example() {
-        let mut answer = [
-            0x01, 0x0a, 0x02, 0x9a, 0, 0, 0, 0x11, 0x20, 0x01, 0x9a, 0x98, 0x04, 0xfe, 0xff,
-        ];
+        let mut answer = [0x01, 0x0a, 0x02, 0x9a, 0, 0, 0, 0x11, 0x20, 0x01, 0x9a, 0x98, 0x04, 0xfe, 0xff];
         damage(&mut answer);
-        assert_eq!(
-            answer,
-            [
-                0x01, 0x0b, 0x03, 0x9b, 1, 1, 1, 0x12, 0x21, 0x01, 0x9b, 0x99, 0x04, 0, 1
-            ]
-        );
+        assert_eq!(answer, [0x01, 0x0b, 0x03, 0x9b, 1, 1, 1, 0x12, 0x21, 0x01, 0x9b, 0x99, 0x04, 0, 1]);
     }
 
     #[test]
     fn the_list_cycles_with_its_retries() {
         let mut faults = ScanFaults::new(vec![
-            Entry {
-                initial: Outcome::Clean,
-                retries: Vec::new(),
-            },
-            Entry {
-                initial: damaged("11"),
-                retries: vec![damaged("12"), Outcome::Clean],
-            },
+            Entry { initial: Outcome::Clean, retries: Vec::new() },
+            Entry { initial: damaged("11"), retries: vec![damaged("12"), Outcome::Clean] },
         ]);
         for _ in 0..3 {
             assert_eq!(faults.on_scan(false), None);
@@ -122,10 +105,7 @@ mod tests {
 
     #[test]
     fn an_entry_without_retries_stays() {
-        let mut faults = ScanFaults::new(vec![Entry {
-            initial: damaged("11"),
-            retries: Vec::new(),
-        }]);
+        let mut faults = ScanFaults::new(vec![Entry { initial: damaged("11"), retries: Vec::new() }]);
         assert_eq!(faults.on_scan(false).as_deref(), Some("11"));
         assert_eq!(faults.on_scan(true), None);
         assert_eq!(faults.on_scan(false).as_deref(), Some("11"));

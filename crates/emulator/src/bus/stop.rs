@@ -23,9 +23,7 @@ impl StopFlag {
     pub fn new() -> Result<Self, EmulatorError> {
         let event = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
             .map_err(EmulatorError::system("create an event to stop by"))?;
-        Ok(Self {
-            event: Arc::new(event),
-        })
+        Ok(Self { event: Arc::new(event) })
     }
 
     /// Raises the flag.

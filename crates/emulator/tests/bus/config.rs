@@ -9,9 +9,7 @@ fn complaint(json: &str) -> String {
 
 /// What is said about a device with these keys, which stands at `boards[0].devices[0]`.
 fn device_complaint(keys: &str) -> String {
-    complaint(&room_of(&format!(
-        r#"{{"device_id": "1", "device_type": "led", {keys}}}"#
-    )))
+    complaint(&room_of(&format!(r#"{{"device_id": "1", "device_type": "led", {keys}}}"#)))
 }
 
 #[test]
@@ -30,14 +28,8 @@ fn boards_are_checked() {
         ("{}", "top level: the key \"boards\" is missing"),
         (r#"{"boards": {}}"#, "boards: must be a list, not an object"),
         (r#"{"boards": [null]}"#, "boards[0]: must be an object, not null"),
-        (
-            r#"{"boards": [{}]}"#,
-            "boards[0]: the key \"board_id\" is missing",
-        ),
-        (
-            r#"{"boards": [{"board_id": 1}]}"#,
-            "boards[0].board_id: must be a text, not a number",
-        ),
+        (r#"{"boards": [{}]}"#, "boards[0]: the key \"board_id\" is missing"),
+        (r#"{"boards": [{"board_id": 1}]}"#, "boards[0].board_id: must be a text, not a number"),
         (
             r#"{"boards": [{"board_id": "1"}, {"board_id": "xyz"}]}"#,
             "boards[1].board_id: \"xyz\" is not a hexadecimal identifier",
@@ -86,16 +78,10 @@ fn devices_are_checked() {
             r#""read": {"repeatable": "yes", "responses": []}"#,
             ".read.repeatable: must be true or false, not a text",
         ),
-        (
-            r#""power": {"repeatable": true}"#,
-            ".power: the key \"responses\" is missing",
-        ),
+        (r#""power": {"repeatable": true}"#, ".power: the key \"responses\" is missing"),
         (r#""write": 3"#, ".write: must be an object, not a number"),
         (r#""read": 656"#, ".read: must be an object, not a number"),
-        (
-            r#""asset_info": 5"#,
-            ".asset_info: must be a text or an object with responses, not a number",
-        ),
+        (r#""asset_info": 5"#, ".asset_info: must be a text or an object with responses, not a number"),
         (
             r#""write": {"repeatable": true, "responses": [], "retry_responses": [[300]]}"#,
             ".write.retry_responses[0][0]: 300 is not a byte (0 to 255), 999 for the sequence or 1000 to 1255 for a checksum",
@@ -137,15 +123,7 @@ fn numbers_are_sent_as_they_are_written() {
     );
     assert_eq!(
         texts(&mut room, &packet(1, 0x10, 1, 1, b"R"), 7),
-        [
-            "0",
-            "-5",
-            "18446744073709551615",
-            "-9223372036854775808",
-            "21.5",
-            "007",
-            ""
-        ]
+        ["0", "-5", "18446744073709551615", "-9223372036854775808", "21.5", "007", ""]
     );
 }
 

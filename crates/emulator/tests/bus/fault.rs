@@ -9,9 +9,7 @@ const ANSWER: &[u8] = b"an answer";
 /// What becomes of the answers to so many requests.
 fn spoiled(plan: FaultPlan, requests: usize) -> Vec<Vec<TimedAnswer>> {
     let mut faults = Faults::new(plan);
-    (0..requests)
-        .map(|_| faults.apply(vec![ANSWER.to_vec()]))
-        .collect()
+    (0..requests).map(|_| faults.apply(vec![ANSWER.to_vec()])).collect()
 }
 
 fn everything(seed: u64) -> FaultPlan {
@@ -31,10 +29,7 @@ fn everything(seed: u64) -> FaultPlan {
 #[test]
 fn without_faults_answers_pass_unchanged() {
     let answers = Faults::new(FaultPlan::default()).apply(vec![vec![1], vec![2, 3]]);
-    let plain = |bytes: &[u8]| TimedAnswer {
-        delay: Duration::ZERO,
-        bytes: bytes.to_vec(),
-    };
+    let plain = |bytes: &[u8]| TimedAnswer { delay: Duration::ZERO, bytes: bytes.to_vec() };
     assert_eq!(answers, [plain(&[1]), plain(&[2, 3])]);
 }
 
@@ -46,32 +41,20 @@ fn the_seed_decides() {
 
 #[test]
 fn dropped_answers_are_gone() {
-    let plan = FaultPlan {
-        drop: 1.0,
-        ..FaultPlan::default()
-    };
+    let plan = FaultPlan { drop: 1.0, ..FaultPlan::default() };
     assert!(spoiled(plan, 50).iter().all(Vec::is_empty));
 }
 
 #[test]
 fn about_the_planned_share_is_dropped() {
-    let plan = FaultPlan {
-        drop: 0.25,
-        ..FaultPlan::default()
-    };
-    let dropped = spoiled(plan, 4000)
-        .iter()
-        .filter(|answers| answers.is_empty())
-        .count();
+    let plan = FaultPlan { drop: 0.25, ..FaultPlan::default() };
+    let dropped = spoiled(plan, 4000).iter().filter(|answers| answers.is_empty()).count();
     assert!((900..1100).contains(&dropped), "{dropped}");
 }
 
 #[test]
 fn corruption_changes_exactly_one_byte() {
-    let plan = FaultPlan {
-        corrupt: 1.0,
-        ..FaultPlan::default()
-    };
+    let plan = FaultPlan { corrupt: 1.0, ..FaultPlan::default() };
     for answers in spoiled(plan, 200) {
         let changed = answers[0].bytes.iter().zip(ANSWER).filter(|(a, b)| a != b);
         assert_eq!(changed.count(), 1);
@@ -81,25 +64,16 @@ fn corruption_changes_exactly_one_byte() {
 
 #[test]
 fn truncation_keeps_a_true_beginning() {
-    let plan = FaultPlan {
-        truncate: 1.0,
-        ..FaultPlan::default()
-    };
+    let plan = FaultPlan { truncate: 1.0, ..FaultPlan::default() };
     for answers in spoiled(plan, 200) {
         let bytes = &answers[0].bytes;
-        assert!(
-            ANSWER.starts_with(bytes) && (1..ANSWER.len()).contains(&bytes.len()),
-            "{bytes:?}"
-        );
+        assert!(ANSWER.starts_with(bytes) && (1..ANSWER.len()).contains(&bytes.len()), "{bytes:?}");
     }
 }
 
 #[test]
 fn noise_comes_in_front() {
-    let plan = FaultPlan {
-        noise: 1.0,
-        ..FaultPlan::default()
-    };
+    let plan = FaultPlan { noise: 1.0, ..FaultPlan::default() };
     for answers in spoiled(plan, 200) {
         let bytes = &answers[0].bytes;
         assert!(bytes.ends_with(ANSWER) && (1..=8).contains(&(bytes.len() - ANSWER.len())));
@@ -108,31 +82,17 @@ fn noise_comes_in_front() {
 
 #[test]
 fn delays_keep_to_their_maximum() {
-    let plan = FaultPlan {
-        delay: 1.0,
-        delay_max: Duration::from_millis(40),
-        ..FaultPlan::default()
-    };
-    let delays: Vec<_> = spoiled(plan, 200)
-        .iter()
-        .map(|answers| answers[0].delay)
-        .collect();
+    let plan = FaultPlan { delay: 1.0, delay_max: Duration::from_millis(40), ..FaultPlan::default() };
+    let delays: Vec<_> = spoiled(plan, 200).iter().map(|answers| answers[0].delay).collect();
     assert!(delays.iter().all(|delay| *delay <= Duration::from_millis(40)));
     assert!(delays.iter().any(|delay| *delay > Duration::from_millis(20)));
-    let endless = FaultPlan {
-        delay: 1.0,
-        delay_max: Duration::MAX,
-        ..FaultPlan::default()
-    };
+    let endless = FaultPlan { delay: 1.0, delay_max: Duration::MAX, ..FaultPlan::default() };
     assert_eq!(spoiled(endless, 10).len(), 10, "no overflow");
 }
 
 #[test]
 fn duplicates_are_equal() {
-    let plan = FaultPlan {
-        duplicate: 1.0,
-        ..everything(3)
-    };
+    let plan = FaultPlan { duplicate: 1.0, ..everything(3) };
     for answers in spoiled(plan, 200).iter().filter(|answers| !answers.is_empty()) {
         assert_eq!(answers.len(), 2);
         assert_eq!(answers[0].bytes, answers[1].bytes);
@@ -141,19 +101,10 @@ fn duplicates_are_equal() {
 
 #[test]
 fn silence_lasts_a_few_requests() {
-    let plan = FaultPlan {
-        silence: 0.05,
-        ..FaultPlan::default()
-    };
-    let heard: String = spoiled(plan, 2000)
-        .iter()
-        .map(|answers| if answers.is_empty() { '.' } else { '!' })
-        .collect();
-    let lengths: Vec<_> = heard
-        .split('!')
-        .map(str::len)
-        .filter(|length| *length > 0)
-        .collect();
+    let plan = FaultPlan { silence: 0.05, ..FaultPlan::default() };
+    let heard: String =
+        spoiled(plan, 2000).iter().map(|answers| if answers.is_empty() { '.' } else { '!' }).collect();
+    let lengths: Vec<_> = heard.split('!').map(str::len).filter(|length| *length > 0).collect();
     assert!(lengths.len() > 20, "{} stretches", lengths.len());
     assert!(lengths.iter().any(|length| *length > 1));
     assert!(heard.matches('!').count() > 1000);
@@ -166,11 +117,6 @@ fn faults_of_nothing_are_nothing() {
         assert!(faults.apply(Vec::new()).is_empty());
         faults.apply(vec![Vec::new(), vec![1]]);
     }
-    let nonsense = FaultPlan {
-        drop: f64::NAN,
-        corrupt: -1.0,
-        duplicate: 5.0,
-        ..FaultPlan::default()
-    };
+    let nonsense = FaultPlan { drop: f64::NAN, corrupt: -1.0, duplicate: 5.0, ..FaultPlan::default() };
     assert!(spoiled(nonsense, 20).iter().all(|answers| answers.len() == 2));
 }

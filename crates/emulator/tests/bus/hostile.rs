@@ -22,14 +22,7 @@ fn all_protocols() -> impl Strategy<Value = Protocol> {
 
 /// Requests that reach something more often than not.
 fn likely_request() -> impl Strategy<Value = Packet> {
-    let kind_code = prop_oneof![
-        Just(0x08),
-        Just(0x10),
-        Just(0x12),
-        Just(0x40),
-        Just(0x9c),
-        any::<u8>()
-    ];
+    let kind_code = prop_oneof![Just(0x08), Just(0x10), Just(0x12), Just(0x40), Just(0x9c), any::<u8>()];
     let board = prop_oneof![Just(1), Just(0x8023_544b), Just(0xa023_544b), any::<u32>()];
     let device = prop_oneof![Just(1), any::<u16>()];
     let data = prop_oneof![
@@ -39,13 +32,7 @@ fn likely_request() -> impl Strategy<Value = Packet> {
     ];
     (any::<u8>(), kind_code, board, device, data).prop_map(|(sequence, kind_code, board, device, data)| {
         let data = data.into_iter().take(246).collect();
-        Packet {
-            sequence,
-            kind_code,
-            board,
-            device,
-            data,
-        }
+        Packet { sequence, kind_code, board, device, data }
     })
 }
 

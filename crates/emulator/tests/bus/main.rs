@@ -26,10 +26,7 @@ fn responder(json: &str, protocol: Protocol) -> Responder {
 }
 
 fn responder_with(json: &str, protocol: Protocol, headers: Headers) -> Responder {
-    Responder::new(
-        Room::from_json(json).unwrap(),
-        ResponderOptions { protocol, headers },
-    )
+    Responder::new(Room::from_json(json).unwrap(), ResponderOptions { protocol, headers })
 }
 
 /// A room with one board `00000001` that holds these devices, given as JSON objects separated by commas.
@@ -39,28 +36,17 @@ fn room_of(devices: &str) -> String {
 
 /// Bytes from hexadecimal digits with blanks between them.
 fn hex(text: &str) -> Vec<u8> {
-    text.split_whitespace()
-        .map(|byte| u8::from_str_radix(byte, 16).unwrap())
-        .collect()
+    text.split_whitespace().map(|byte| u8::from_str_radix(byte, 16).unwrap()).collect()
 }
 
 fn packet(sequence: u8, kind_code: u8, board: u32, device: u16, data: &[u8]) -> Packet {
-    Packet {
-        sequence,
-        kind_code,
-        board,
-        device,
-        data: data.to_vec(),
-    }
+    Packet { sequence, kind_code, board, device, data: data.to_vec() }
 }
 
 /// The answers to one request, decoded.
 fn ask(responder: &mut Responder, request: &Packet) -> Vec<Packet> {
     let answers = responder.respond(request);
-    answers
-        .iter()
-        .map(|bytes| Packet::decode(bytes).unwrap())
-        .collect()
+    answers.iter().map(|bytes| Packet::decode(bytes).unwrap()).collect()
 }
 
 /// The data of the only answer to one request as text, or "-" for silence.

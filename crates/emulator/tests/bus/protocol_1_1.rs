@@ -28,10 +28,7 @@ fn readings_cycle_with_a_fixed_header() {
 fn silence_and_text_have_their_turn_and_then_the_list_is_used_up() {
     let mut room = small();
     let read = packet(9, 0x4e, 1, 0x03ff, b"R");
-    assert_eq!(
-        texts(&mut room, &read, 5),
-        ["536903680", "-", "garbage", "-", "-"]
-    );
+    assert_eq!(texts(&mut room, &read, 5), ["536903680", "-", "garbage", "-", "-"]);
 }
 
 #[test]
@@ -48,18 +45,9 @@ fn all_power_commands_share_one_list() {
 fn version_is_a_packet_or_raw_bytes() {
     let mut room = small();
     let version = |board| packet(0x0a, 0xff, board, 0xffff, b"V");
-    assert_eq!(
-        ask(&mut room, &version(1)),
-        [packet(1, 0xff, 0, 0xffff, b"PLC fw 3.2")]
-    );
-    assert_eq!(
-        room.respond(&version(2)),
-        [hex("01 09 01 FF 00 00 00 00 FF FF 02 04")]
-    );
-    assert_eq!(
-        room.respond(&version(10)),
-        [hex("01 0D 01 FF 00 00 00 00 FF FF 76 31 2E 31 00 04")]
-    );
+    assert_eq!(ask(&mut room, &version(1)), [packet(1, 0xff, 0, 0xffff, b"PLC fw 3.2")]);
+    assert_eq!(room.respond(&version(2)), [hex("01 09 01 FF 00 00 00 00 FF FF 02 04")]);
+    assert_eq!(room.respond(&version(10)), [hex("01 0D 01 FF 00 00 00 00 FF FF 76 31 2E 31 00 04")]);
     assert!(room.respond(&version(3)).is_empty());
 }
 

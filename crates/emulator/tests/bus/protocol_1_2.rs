@@ -14,19 +14,13 @@ fn room(devices: &str) -> Responder {
 fn answers_carry_sequence_and_addresses_of_the_request() {
     let devices = r#"{"device_id": "01ff", "device_type": "thermistor", "read": {"repeatable": true, "responses": [656]}}"#;
     let read = Packet::decode(&hex("01 0A 0B 9C 00 00 00 01 01 FF 52 06 04")).unwrap();
-    assert_eq!(
-        room(devices).respond(&read),
-        [hex("01 0C 0B 9C 00 00 00 01 01 FF 36 35 36 B7 04")]
-    );
+    assert_eq!(room(devices).respond(&read), [hex("01 0C 0B 9C 00 00 00 01 01 FF 36 35 36 B7 04")]);
     let mut legacy = responder_with(&room_of(devices), Protocol::V1_2, Headers::Legacy);
     assert_eq!(ask(&mut legacy, &read), [packet(0x0b, 0xff, 0, 0xffff, b"656")]);
     let scan = packet(0x10, 0xff, 1, 0xffff, b"D");
     assert_eq!(ask(&mut legacy, &scan), [packet(0x10, 0x9c, 1, 0x01ff, &[0x9c])]);
     let version = Packet::decode(&hex("01 0A 0A FF 00 00 00 01 FF FF 56 A2 04")).unwrap();
-    assert_eq!(
-        ask(&mut room(devices), &version),
-        [packet(0x0a, 0xff, 1, 0xffff, b"v1")]
-    );
+    assert_eq!(ask(&mut room(devices), &version), [packet(0x0a, 0xff, 1, 0xffff, b"v1")]);
 }
 
 #[test]
@@ -36,11 +30,7 @@ fn writes_are_answered_from_their_list() {
            {"device_id": "0002", "device_type": "fan_speed", "write": {"repeatable": false, "responses": ["W1"]}}"#,
     );
     let led_on = hex("01 0B 20 10 00 00 00 01 00 05 57 31 42 04");
-    assert_eq!(
-        room.respond(&Packet::decode(&led_on).unwrap()),
-        [led_on],
-        "vector 28"
-    );
+    assert_eq!(room.respond(&Packet::decode(&led_on).unwrap()), [led_on], "vector 28");
     assert_eq!(text(&mut room, &packet(1, 0x10, 1, 5, b"W0")), "W0");
     let fan = Packet::decode(&hex("01 0F 22 82 00 00 00 01 00 02 57 FF 34 31 30 30 3E 04")).unwrap();
     assert_eq!(texts(&mut room, &fan, 2), ["W1", "-"]);
@@ -55,10 +45,7 @@ fn raw_answers_are_filled_in() {
             [0,2,3,1,12,999,255,0,0,0,0,255,255,54,53,54,1005,4]]}}"#,
     );
     let read = packet(0x2a, 0x9c, 1, 0x01ff, b"R");
-    assert_eq!(
-        room.respond(&read),
-        [hex("00 02 03 01 0C 2A FF 00 00 00 00 FF FF 36 35 36 38 04")]
-    );
+    assert_eq!(room.respond(&read), [hex("00 02 03 01 0C 2A FF 00 00 00 00 FF FF 36 35 36 38 04")]);
 }
 
 #[test]
@@ -98,11 +85,7 @@ fn nothing_before_it_means_nothing_to_repeat() {
     let read = packet(1, 0x9c, 1, 0x01ff, b"R");
     assert_eq!(texts(&mut room, &read, 1), ["1"]);
     assert_eq!(text(&mut room, &packet(2, 0xff, 1, 0xffff, b"~")), "-");
-    assert_eq!(
-        text(&mut room, &repeat),
-        "-",
-        "what was not understood cannot be repeated"
-    );
+    assert_eq!(text(&mut room, &repeat), "-", "what was not understood cannot be repeated");
 }
 
 #[test]
@@ -153,10 +136,8 @@ fn scans_of_all_are_damaged_as_configured() {
     );
     let scan = packet(2, 0xff, SCAN_ALL, 0xffff, b"D");
     let shuffled = packet(2, 0xff, SCAN_ALL | SHUFFLE, 0xffff, b"D");
-    let clean = [
-        hex("01 0A 02 9A 00 00 00 10 20 01 9A 99 04"),
-        hex("01 0A 02 9A 00 00 00 11 20 01 9A 98 04"),
-    ];
+    let clean =
+        [hex("01 0A 02 9A 00 00 00 10 20 01 9A 99 04"), hex("01 0A 02 9A 00 00 00 11 20 01 9A 98 04")];
     let damaged_10 = hex("01 0B 03 9B 01 01 01 11 21 01 9B 9A 04");
     let damaged_11 = hex("01 0B 03 9B 01 01 01 12 21 01 9B 99 04");
     for _ in 0..2 {

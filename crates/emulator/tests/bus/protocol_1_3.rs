@@ -126,11 +126,7 @@ fn a_chamber_lamp_has_a_state_for_each_rack() {
     let mut lamp = |device, command: &[u8]| text(&mut room, &packet(0x35, 0x08, 1, device, command));
     assert_eq!(lamp(1, b"L-1,3,-1,-1"), "0,000000,0");
     assert_eq!(lamp(1, b"L1,3,ff8800,1"), "1,ff8800,1");
-    assert_eq!(
-        lamp(1, b"L0,3,00ff00,-1"),
-        "1,ff8800,1",
-        "blinking -1 changes nothing"
-    );
+    assert_eq!(lamp(1, b"L0,3,00ff00,-1"), "1,ff8800,1", "blinking -1 changes nothing");
     assert_eq!(lamp(1, b"L-1,rack_1,-1,-1"), "0,000000,0", "another rack");
     assert_eq!(lamp(1, b"L1,rack_1,-1,0"), "1,-1,0");
     assert_eq!(lamp(2, b"L1,3,ff8800,1"), "1,ffffff,0");
@@ -167,9 +163,5 @@ fn one_code_under_two_names_is_one_type() {
            {"device_id": "2", "device_type": "voltage", "read": {"repeatable": true, "responses": [2]}}"#;
     let mut room = room(devices);
     assert_eq!(text(&mut room, &packet(1, 0x82, 1, 1, b"R")), "1");
-    assert_eq!(
-        text(&mut room, &packet(1, 0xff, 1, 2, b"R")),
-        "-",
-        "no code, so not to be reached"
-    );
+    assert_eq!(text(&mut room, &packet(1, 0xff, 1, 2, b"R")), "-", "no code, so not to be reached");
 }

@@ -48,10 +48,7 @@ fn requests_are_answered_byte_for_byte() {
     let text: Vec<u8> = (0..=127).collect();
     let write = packet(0x0d, 0x40, 1, 0x0dff, &[b"WI", text.as_slice()].concat());
     let answer = packet(0x0d, 0x40, 1, 0x0dff, &text).encode().unwrap();
-    assert_eq!(
-        exchange(&mut client, &write.encode().unwrap(), answer.len()),
-        answer
-    );
+    assert_eq!(exchange(&mut client, &write.encode().unwrap(), answer.len()), answer);
     assert_eq!((bus.statistics().requests(), bus.statistics().answered()), (2, 2));
 }
 
@@ -69,17 +66,11 @@ fn garbage_and_silence_do_not_end_the_service() {
 
 #[test]
 fn a_paced_bus_gives_the_same_bytes() {
-    let bus = plug(Options {
-        baud: Some(115_200),
-        ..Options::default()
-    });
+    let bus = plug(Options { baud: Some(115_200), ..Options::default() });
     let mut client = open(bus.tty());
     let scan = packet(2, 0xff, 0x8023_544b, 0xffff, b"D").encode().unwrap();
     let answer = exchange(&mut client, &scan, 5 * 13);
-    assert_eq!(
-        answer[..13],
-        packet(2, 0x9c, 1, 0x01ff, &[0x9c]).encode().unwrap()
-    );
+    assert_eq!(answer[..13], packet(2, 0x9c, 1, 0x01ff, &[0x9c]).encode().unwrap());
     assert_eq!(answer[52..], hex("01 0A 01 9C 00 00 00 0A 01 FF 9C BD 04"));
 }
 
@@ -99,10 +90,7 @@ fn clients_come_and_go() {
 fn a_client_that_dies_with_exclusive_use_locks_nobody_out() {
     let folder = tempfile::tempdir().unwrap();
     let link = folder.path().join("bus");
-    let bus = plug(Options {
-        link: Some(link.clone()),
-        ..Options::default()
-    });
+    let bus = plug(Options { link: Some(link.clone()), ..Options::default() });
     for _ in 0..2 {
         let mut client = open(&link);
         rustix::termios::ioctl_tiocexcl(client.as_fd()).unwrap();
@@ -117,21 +105,14 @@ fn a_client_that_dies_with_exclusive_use_locks_nobody_out() {
 fn unplugging_hangs_up_and_plugging_in_brings_the_link_back() {
     let folder = tempfile::tempdir().unwrap();
     let link = folder.path().join("bus");
-    let options = Options {
-        link: Some(link.clone()),
-        ..Options::default()
-    };
+    let options = Options { link: Some(link.clone()), ..Options::default() };
     let bus = plug(options.clone());
     assert_eq!(std::fs::read_link(&link).unwrap(), bus.tty());
     let mut client = open(&link);
     assert_serves(&link);
     bus.unplug().unwrap();
     assert!(!link.is_symlink(), "the link goes away");
-    assert_eq!(
-        client.read(&mut [0; 8]).unwrap_or(0),
-        0,
-        "the client sees the end"
-    );
+    assert_eq!(client.read(&mut [0; 8]).unwrap_or(0), 0, "the client sees the end");
     let _bus = plug(options);
     assert_serves(&link);
 }
@@ -141,10 +122,7 @@ fn a_link_does_not_replace_a_file() {
     let folder = tempfile::tempdir().unwrap();
     let link = folder.path().join("bus");
     std::fs::write(&link, "precious").unwrap();
-    let options = Options {
-        link: Some(link.clone()),
-        ..Options::default()
-    };
+    let options = Options { link: Some(link.clone()), ..Options::default() };
     let error = EmulatedBus::open(Room::from_json(SMALL).unwrap(), options).unwrap_err();
     assert!(matches!(error, EmulatorError::LinkOccupied { .. }));
     assert!(error.to_string().contains("is not a symbolic link"), "{error}");
@@ -162,11 +140,7 @@ fn a_raised_flag_ends_the_service_at_once() {
 #[test]
 fn stopping_does_not_wait_for_slow_answers() {
     let bus = plug(Options {
-        faults: FaultPlan {
-            delay: 1.0,
-            delay_max: std::time::Duration::MAX,
-            ..FaultPlan::default()
-        },
+        faults: FaultPlan { delay: 1.0, delay_max: std::time::Duration::MAX, ..FaultPlan::default() },
         ..Options::default()
     });
     let mut client = open(bus.tty());

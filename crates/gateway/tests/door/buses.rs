@@ -154,10 +154,7 @@ async fn scanning_one_board_teaches_where_it_is() {
     let room = Room::with_drivers(2);
     room.drivers[0].fail_scans(Fault::Timeout);
     let outcome = run(&room, Command::Scan(Scope::Board(BoardId(1)))).await.unwrap();
-    let expected = ScanReport {
-        boards: vec![board(1)],
-        failures: Vec::new(),
-    };
+    let expected = ScanReport { boards: vec![board(1)], failures: Vec::new() };
     assert_eq!(outcome, Outcome::Scan(expected));
     assert_eq!(who_answers(&room, 1).await.unwrap(), "b");
     assert_eq!(room.drivers[0].calls().len(), 1);

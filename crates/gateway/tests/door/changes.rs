@@ -9,9 +9,7 @@ use serde_json::json;
 use tokio::time::Instant;
 
 async fn switch_off(room: &Room) -> Result<Outcome, GatewayError> {
-    room.gateway
-        .execute(&somebody(), Command::Action(power_off(1)))
-        .await
+    room.gateway.execute(&somebody(), Command::Action(power_off(1))).await
 }
 
 /// Starts a change, lets it reach the driver, and abandons it there.
@@ -43,10 +41,7 @@ async fn the_intent_is_on_disk_before_the_driver_is_asked_and_the_outcome_after(
     outcome["code"] = json!("ok");
     outcome["message"] = json!("asset text is \"done\"");
     assert_eq!(room.audit_lines(), [intent.clone(), outcome]);
-    assert_eq!(
-        room.drivers[0].calls(),
-        [Call::Perform(power_off(1), vec![intent])]
-    );
+    assert_eq!(room.drivers[0].calls(), [Call::Perform(power_off(1), vec![intent])]);
 }
 
 #[tokio::test]
@@ -65,10 +60,7 @@ async fn what_was_written_and_how_it_failed_is_recorded() {
     let room = Room::with_drivers(1);
     *room.drivers[0].change.lock().unwrap() = Some(Err(failure("a", Fault::Uncertain)));
     let action = Action::SetAssetText {
-        device: DeviceAddress {
-            board: BoardId(1),
-            device: DeviceId(2),
-        },
+        device: DeviceAddress { board: BoardId(1), device: DeviceId(2) },
         text: "rack7\n-u12".to_owned(),
     };
     let result = room.gateway.execute(&somebody(), Command::Action(action)).await;
@@ -84,10 +76,7 @@ async fn what_was_written_and_how_it_failed_is_recorded() {
 #[tokio::test]
 async fn reads_and_scans_are_not_audited() {
     let room = Room::with_drivers(1);
-    for command in [
-        Command::Query(Query::Version(BoardId(1))),
-        Command::Scan(Scope::All),
-    ] {
+    for command in [Command::Query(Query::Version(BoardId(1))), Command::Scan(Scope::All)] {
         room.gateway.execute(&somebody(), command).await.unwrap();
     }
     assert!(room.audit_lines().is_empty());
@@ -103,10 +92,7 @@ async fn what_cannot_be_audited_is_not_done_but_reading_goes_on() {
 
     let query = Command::Query(Query::Version(BoardId(1)));
     let outcome = room.gateway.execute(&somebody(), query).await.unwrap();
-    assert_eq!(
-        outcome,
-        Outcome::Observation(Observation::Version("a".to_owned()))
-    );
+    assert_eq!(outcome, Outcome::Observation(Observation::Version("a".to_owned())));
 }
 
 #[tokio::test]
@@ -152,11 +138,7 @@ async fn a_driver_that_breaks_leaves_the_outcome_uncertain() {
     *room.drivers[0].change.lock().unwrap() = None;
     let error = switch_off(&room).await.unwrap_err();
     assert_eq!(error.code(), "uncertain");
-    assert_eq!(
-        room.audit_lines().len(),
-        1,
-        "an intent without an outcome says the same"
-    );
+    assert_eq!(room.audit_lines().len(), 1, "an intent without an outcome says the same");
     room.gateway.shutdown().await;
 }
 

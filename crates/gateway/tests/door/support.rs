@@ -75,11 +75,7 @@ impl Driver for FakeDriver {
         self.note(Call::Perform(action, lines(&self.audit)), context);
         Box::pin(async {
             self.permits.acquire().await.unwrap().forget();
-            self.change
-                .lock()
-                .unwrap()
-                .clone()
-                .expect("a driver with a defect")
+            self.change.lock().unwrap().clone().expect("a driver with a defect")
         })
     }
 }
@@ -134,12 +130,7 @@ impl Room {
         let log = AuditLog::open(&audit).unwrap();
         let mounts = drivers.iter().map(mount).collect();
         let gateway = Gateway::new(mounts, log, Arc::new(FixedClock), Settings::default());
-        Self {
-            gateway,
-            drivers,
-            audit,
-            _folder: folder,
-        }
+        Self { gateway, drivers, audit, _folder: folder }
     }
 
     pub(crate) fn audit_lines(&self) -> Vec<Value> {
@@ -152,16 +143,11 @@ fn lines(audit: &PathBuf) -> Vec<Value> {
         return Vec::new();
     }
     let text = fs::read_to_string(audit).unwrap();
-    text.lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect()
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
 pub(crate) fn board(id: u32) -> Board {
-    Board {
-        id: BoardId(id),
-        devices: Vec::new(),
-    }
+    Board { id: BoardId(id), devices: Vec::new() }
 }
 
 pub(crate) fn failure(driver: &str, fault: Fault) -> DriverError {
@@ -177,12 +163,6 @@ pub(crate) fn somebody() -> Principal {
 }
 
 pub(crate) fn power_off(board: u32) -> Action {
-    let device = DeviceAddress {
-        board: BoardId(board),
-        device: DeviceId(0x01ff),
-    };
-    Action::Power {
-        device,
-        action: PowerAction::Off,
-    }
+    let device = DeviceAddress { board: BoardId(board), device: DeviceId(0x01ff) };
+    Action::Power { device, action: PowerAction::Off }
 }

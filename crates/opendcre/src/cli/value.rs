@@ -115,10 +115,7 @@ mod tests {
 
     #[test]
     fn a_fault_has_a_kind_and_a_rate() {
-        let drop = FaultRate {
-            kind: FaultKind::Drop,
-            rate: 0.05,
-        };
+        let drop = FaultRate { kind: FaultKind::Drop, rate: 0.05 };
         assert_eq!("drop=0.05".parse(), Ok(drop));
         assert_eq!("silence=1".parse::<FaultRate>().unwrap().kind, FaultKind::Silence);
         insta::assert_snapshot!(

@@ -33,9 +33,7 @@ impl Answer {
 
     /// Every member with its value as text: strings without their quotes, everything else as JSON.
     pub(super) fn texts(&self) -> impl Iterator<Item = (&str, String)> {
-        self.members
-            .iter()
-            .map(|(name, value)| (name.as_str(), text(value)))
+        self.members.iter().map(|(name, value)| (name.as_str(), text(value)))
     }
 
     /// This answer with one more member in front.
@@ -116,10 +114,7 @@ mod tests {
     fn values_pass_through_unchanged() {
         let body =
             "{\n  \"z\" : 123456789012345678901234567890,\r\n\t\"a\": [ -25.70631970260223, 1.50e1 ] }\n";
-        assert_eq!(
-            compact(body),
-            r#"{"z":123456789012345678901234567890,"a":[-25.70631970260223,1.50e1]}"#
-        );
+        assert_eq!(compact(body), r#"{"z":123456789012345678901234567890,"a":[-25.70631970260223,1.50e1]}"#);
     }
 
     #[test]
@@ -136,20 +131,14 @@ mod tests {
             answer.member::<u8>("none").unwrap_err().to_string(),
             "the answer is not one of an OpenDCRE server: it has no \"none\""
         );
-        let texts: Vec<_> = answer
-            .texts()
-            .map(|(name, text)| format!("{name}={text}"))
-            .collect();
+        let texts: Vec<_> = answer.texts().map(|(name, text)| format!("{name}={text}")).collect();
         assert_eq!(texts, ["text=a\"b", "number=7", "list=[1,2]"]);
     }
 
     #[test]
     fn only_objects_are_answers() {
         for body in ["", "[]", "7", "null", "<html>", "{", r#"{"a":1} {}"#, r#"{"a":}"#] {
-            assert!(
-                matches!(Answer::parse(body), Err(ClientError::Malformed(_))),
-                "{body}"
-            );
+            assert!(matches!(Answer::parse(body), Err(ClientError::Malformed(_))), "{body}");
         }
         let deep = format!("{{\"a\":{}", "[".repeat(1_000_000));
         assert!(Answer::parse(&deep).is_err());

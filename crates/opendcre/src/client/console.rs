@@ -187,10 +187,7 @@ mod tests {
         for body in [r#"{"boards": 7}"#, r#"{"status": "ok"}"#] {
             let answer = Answer::parse(body).unwrap();
             printed(OutputFormat::Table, |console| {
-                assert!(
-                    matches!(console.scan(&answer), Err(ClientError::Malformed(_))),
-                    "{body}"
-                );
+                assert!(matches!(console.scan(&answer), Err(ClientError::Malformed(_))), "{body}");
             });
         }
     }
@@ -213,10 +210,7 @@ mod tests {
     fn a_reading_is_a_line_that_begins_with_its_time() {
         let time: Timestamp = "2026-05-01T12:00:00.1234Z".parse().unwrap();
         for (format, expected) in [
-            (
-                OutputFormat::Table,
-                "2026-05-01T12:00:00.123Z  device_raw=656  temperature_c=28.78\n",
-            ),
+            (OutputFormat::Table, "2026-05-01T12:00:00.123Z  device_raw=656  temperature_c=28.78\n"),
             (
                 OutputFormat::Json,
                 "{\"time\":\"2026-05-01T12:00:00.123Z\",\"device_raw\":656,\"temperature_c\":28.78}\n",
@@ -230,11 +224,8 @@ mod tests {
 
     #[test]
     fn an_error_is_one_line_on_standard_error() {
-        let error = ClientError::Refused {
-            status: 503,
-            code: None,
-            message: "busy\r\nwith \u{1b}[31m".to_owned(),
-        };
+        let error =
+            ClientError::Refused { status: 503, code: None, message: "busy\r\nwith \u{1b}[31m".to_owned() };
         let mut exit = Exit::Done;
         let (out, err) = printed(OutputFormat::Table, |console| exit = console.report(&error));
         assert_eq!((out.as_str(), exit), ("", Exit::Busy));

@@ -78,20 +78,12 @@ impl ClientError {
     /// The error for programs.
     pub(super) fn body(&self) -> ErrorBody<'_> {
         match self {
-            Self::Refused {
-                status,
-                code,
-                message,
-            } => ErrorBody {
+            Self::Refused { status, code, message } => ErrorBody {
                 message: message.clone(),
                 code: code.as_deref().unwrap_or("refused"),
                 http_code: Some(*status),
             },
-            _ => ErrorBody {
-                message: self.to_string(),
-                code: self.local_code(),
-                http_code: None,
-            },
+            _ => ErrorBody { message: self.to_string(), code: self.local_code(), http_code: None },
         }
     }
 

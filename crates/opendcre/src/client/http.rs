@@ -16,11 +16,7 @@ use super::{Answer, ClientError, Request};
 const API_BASE: [&str; 2] = ["opendcre", "1.1"];
 
 /// What is percent-encoded in a segment: everything but the characters that RFC 3986 calls unreserved.
-const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'.')
-    .remove(b'_')
-    .remove(b'~');
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// The longest answer that is read. A scan of a full bus is well below a hundredth of it.
 const MAX_ANSWER_BYTES: usize = 16 * 1024 * 1024;
@@ -49,15 +45,8 @@ impl FromStr for ServerUrl {
     type Err = ServerUrlError;
 
     fn from_str(text: &str) -> Result<Self, ServerUrlError> {
-        let malformed = |reason: String| ServerUrlError::Malformed {
-            text: text.to_owned(),
-            reason,
-        };
-        let url = if text.contains("://") {
-            Url::parse(text)
-        } else {
-            Url::parse(&format!("http://{text}"))
-        };
+        let malformed = |reason: String| ServerUrlError::Malformed { text: text.to_owned(), reason };
+        let url = if text.contains("://") { Url::parse(text) } else { Url::parse(&format!("http://{text}")) };
         let url = url.map_err(|error| malformed(error.to_string()))?;
         match url.scheme() {
             "http" if url.query().or(url.fragment()).is_none() => Ok(Self(url)),
@@ -114,11 +103,7 @@ impl Http {
             .no_proxy()
             .build()
             .map_err(|error| unreachable(&server, &error))?;
-        Ok(Self {
-            client,
-            server,
-            timeout,
-        })
+        Ok(Self { client, server, timeout })
     }
 
     /// The server that is asked.
@@ -133,25 +118,15 @@ impl Http {
         let response = sent.map_err(|error| self.transport_error(&error))?;
         let status = response.status();
         let body = self.body(response).await?;
-        if status == StatusCode::OK {
-            Answer::parse(&body)
-        } else {
-            Err(refusal(status, &body))
-        }
+        if status == StatusCode::OK { Answer::parse(&body) } else { Err(refusal(status, &body)) }
     }
 
     /// Reads a body of bounded length.
     async fn body(&self, mut response: Response) -> Result<String, ClientError> {
         let mut body = Vec::new();
-        while let Some(chunk) = response
-            .chunk()
-            .await
-            .map_err(|error| self.transport_error(&error))?
-        {
+        while let Some(chunk) = response.chunk().await.map_err(|error| self.transport_error(&error))? {
             if body.len() + chunk.len() > MAX_ANSWER_BYTES {
-                return Err(ClientError::Malformed(format!(
-                    "it is longer than {MAX_ANSWER_BYTES} bytes"
-                )));
+                return Err(ClientError::Malformed(format!("it is longer than {MAX_ANSWER_BYTES} bytes")));
             }
             body.extend_from_slice(&chunk);
         }
@@ -161,10 +136,7 @@ impl Http {
 
     fn transport_error(&self, error: &reqwest::Error) -> ClientError {
         if error.is_timeout() {
-            ClientError::NoAnswer {
-                server: self.server.to_string(),
-                after: self.timeout,
-            }
+            ClientError::NoAnswer { server: self.server.to_string(), after: self.timeout }
         } else {
             unreachable(&self.server, error)
         }
@@ -172,10 +144,7 @@ impl Http {
 }
 
 fn unreachable(server: &ServerUrl, error: &reqwest::Error) -> ClientError {
-    ClientError::Unreachable {
-        server: server.to_string(),
-        reason: root_cause(error).to_string(),
-    }
+    ClientError::Unreachable { server: server.to_string(), reason: root_cause(error).to_string() }
 }
 
 /// The innermost error: the one that the operating system reported.
@@ -188,17 +157,10 @@ fn root_cause<'a>(mut error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'sta
 
 fn refusal(status: StatusCode, body: &str) -> ClientError {
     let explained = serde_json::from_str(body).unwrap_or_else(|_| RefusalBody {
-        message: format!(
-            "the server answered {:?}",
-            status.canonical_reason().unwrap_or("?")
-        ),
+        message: format!("the server answered {:?}", status.canonical_reason().unwrap_or("?")),
         code: None,
     });
-    ClientError::Refused {
-        status: status.as_u16(),
-        code: explained.code,
-        message: explained.message,
-    }
+    ClientError::Refused { status: status.as_u16(), code: explained.code, message: explained.message }
 }
 
 #[cfg(test)]
@@ -236,15 +198,7 @@ mod tests {
 
     #[test]
     fn what_is_no_http_server_is_refused() {
-        for text in [
-            "",
-            ":5000",
-            "a b",
-            "rack7:99999",
-            "ftp://rack7",
-            "rack7?x",
-            "http://rack7/#x",
-        ] {
+        for text in ["", ":5000", "a b", "rack7:99999", "ftp://rack7", "rack7?x", "http://rack7/#x"] {
             let refused = text.parse::<ServerUrl>();
             assert!(matches!(refused, Err(ServerUrlError::Malformed { .. })), "{text}");
         }
@@ -268,10 +222,7 @@ mod tests {
     #[test]
     fn a_refusal_without_explanation_still_has_words() {
         let refused = refusal(StatusCode::BAD_GATEWAY, "<html>nginx</html>");
-        assert_eq!(
-            refused.to_string(),
-            "the server answered \"Bad Gateway\" (HTTP 502)"
-        );
+        assert_eq!(refused.to_string(), "the server answered \"Bad Gateway\" (HTTP 502)");
         assert_eq!(
             serde_json::to_string(&refused.body()).unwrap(),
             r#"{"message":"the server answered \"Bad Gateway\"","code":"refused","http_code":502}"#

@@ -22,10 +22,7 @@ pub(super) struct Schedule {
 
 impl From<&WatchArgs> for Schedule {
     fn from(args: &WatchArgs) -> Self {
-        Self {
-            interval: args.interval,
-            count: args.count,
-        }
+        Self { interval: args.interval, count: args.count }
     }
 }
 
@@ -92,11 +89,7 @@ mod tests {
     }
 
     fn busy() -> Result<Answer, ClientError> {
-        Err(ClientError::Refused {
-            status: 503,
-            code: None,
-            message: "busy".to_owned(),
-        })
+        Err(ClientError::Refused { status: 503, code: None, message: "busy".to_owned() })
     }
 
     /// Watches every five seconds; each scripted reading takes the time beside it. Returns what was printed.
@@ -107,24 +100,15 @@ mod tests {
     ) -> (Exit, String, String) {
         let (mut out, mut err) = (Vec::new(), Vec::new());
         let mut console = Console::new(OutputFormat::Table, &mut out, &mut err);
-        let schedule = Schedule {
-            interval: Duration::from_secs(5),
-            count,
-        };
+        let schedule = Schedule { interval: Duration::from_secs(5), count };
         let mut readings: VecDeque<_> = readings.into_iter().collect();
         let read = async || {
             let (took, reading) = readings.pop_front().unwrap();
             sleep(took).await;
             reading
         };
-        let exit = run(schedule, stop, &PausedClock(Instant::now()), read, &mut console)
-            .await
-            .unwrap();
-        (
-            exit,
-            String::from_utf8(out).unwrap(),
-            String::from_utf8(err).unwrap(),
-        )
+        let exit = run(schedule, stop, &PausedClock(Instant::now()), read, &mut console).await.unwrap();
+        (exit, String::from_utf8(out).unwrap(), String::from_utf8(err).unwrap())
     }
 
     #[tokio::test(start_paused = true)]
@@ -132,10 +116,7 @@ mod tests {
         let readings = [raw(1), busy(), raw(3)].map(|reading| (Duration::ZERO, reading));
         let (exit, out, err) = watch(Some(3), std::future::pending(), readings).await;
         assert_eq!(exit, Exit::Done);
-        assert_eq!(
-            out,
-            "1970-01-01T00:00:00.000Z  device_raw=1\n1970-01-01T00:00:10.000Z  device_raw=3\n"
-        );
+        assert_eq!(out, "1970-01-01T00:00:00.000Z  device_raw=1\n1970-01-01T00:00:10.000Z  device_raw=3\n");
         assert_eq!(err, "error: busy (HTTP 503)\n");
     }
 

@@ -62,10 +62,7 @@ mod tests {
 
     #[test]
     fn writing_out_a_default_changes_nothing() {
-        assert_eq!(
-            changed_keys(&config(""), &config("[log]\nlevel = 'info'")),
-            [""; 0]
-        );
+        assert_eq!(changed_keys(&config(""), &config("[log]\nlevel = 'info'")), [""; 0]);
     }
 
     #[test]
@@ -74,19 +71,13 @@ mod tests {
         let new = config(&format!(
             "{BUS}\ntimeout = '500ms'\n[log]\nlevel = 'debug'\n[server]\nlisten = '[::1]:80'"
         ));
-        assert_eq!(
-            changed_keys(&old, &new),
-            ["devicebus.hat.timeout", "log.level", "server.listen"]
-        );
+        assert_eq!(changed_keys(&old, &new), ["devicebus.hat.timeout", "log.level", "server.listen"]);
     }
 
     #[test]
     fn a_bus_that_comes_or_goes_is_a_change_of_its_keys() {
         let changed = changed_keys(&config(""), &config(BUS));
-        assert!(
-            changed.contains(&"devicebus.hat.device".to_owned()),
-            "{changed:?}"
-        );
+        assert!(changed.contains(&"devicebus.hat.device".to_owned()), "{changed:?}");
         assert_eq!(changed, changed_keys(&config(BUS), &config("")));
     }
 }

@@ -45,10 +45,7 @@ struct Findings(Vec<Finding>);
 
 impl Findings {
     fn add(&mut self, path: impl Into<String>, message: impl Into<String>) {
-        self.0.push(Finding {
-            path: path.into(),
-            message: message.into(),
-        });
+        self.0.push(Finding { path: path.into(), message: message.into() });
     }
 
     fn range<T: PartialOrd + std::fmt::Display>(&mut self, path: &str, value: &T, range: &RangeInclusive<T>) {
@@ -61,10 +58,7 @@ impl Findings {
     fn duration(&mut self, path: &str, value: Duration, range: &RangeInclusive<Duration>) {
         if !range.contains(&value) {
             let (least, most) = (print(*range.start()), print(*range.end()));
-            self.add(
-                path,
-                format!("{} is out of range; use {least} to {most}", print(value)),
-            );
+            self.add(path, format!("{} is out of range; use {least} to {most}", print(value)));
         }
     }
 
@@ -82,24 +76,12 @@ impl Findings {
 fn check_server(server: &Server, findings: &mut Findings) {
     let limit = Duration::from_secs(1)..=Duration::from_secs(600);
     findings.range("server.max_connections", &server.max_connections, &(1..=65_536));
-    findings.range(
-        "server.max_header",
-        &server.max_header,
-        &(ByteSize(8 << 10)..=ByteSize::mebibytes(1)),
-    );
-    findings.range(
-        "server.max_body",
-        &server.max_body,
-        &(ByteSize(0)..=ByteSize::mebibytes(16)),
-    );
+    findings.range("server.max_header", &server.max_header, &(ByteSize(8 << 10)..=ByteSize::mebibytes(1)));
+    findings.range("server.max_body", &server.max_body, &(ByteSize(0)..=ByteSize::mebibytes(16)));
     findings.duration("server.header_timeout", server.header_timeout, &limit);
     findings.duration("server.request_timeout", server.request_timeout, &limit);
     findings.duration("server.send_timeout", server.send_timeout, &limit);
-    findings.duration(
-        "server.shutdown_timeout",
-        server.shutdown_timeout,
-        &(Duration::ZERO..=*limit.end()),
-    );
+    findings.duration("server.shutdown_timeout", server.shutdown_timeout, &(Duration::ZERO..=*limit.end()));
     if !server.insecure && !is_loopback(server.listen) {
         findings.add(
             "server.listen",
@@ -124,10 +106,7 @@ fn check_log(log: &Log, findings: &mut Findings) {
     if log.rotate_size < MIN_ROTATE_SIZE {
         findings.add(
             "log.rotate_size",
-            format!(
-                "{} is out of range; use {MIN_ROTATE_SIZE} or more",
-                log.rotate_size
-            ),
+            format!("{} is out of range; use {MIN_ROTATE_SIZE} or more", log.rotate_size),
         );
     }
     // The current and one rotated file of the two logs.
@@ -135,10 +114,7 @@ fn check_log(log: &Log, findings: &mut Findings) {
     if log.total_size < least {
         findings.add(
             "log.total_size",
-            format!(
-                "{} has no room for four files of log.rotate_size; use {least} or more",
-                log.total_size
-            ),
+            format!("{} has no room for four files of log.rotate_size; use {least} or more", log.total_size),
         );
     }
 }
@@ -148,10 +124,7 @@ fn check_bus(bus: &DeviceBus, path: &str, findings: &mut Findings) {
     findings.label(&key("name"), &bus.name, 32, "-_");
     findings.label(&key("rack"), &bus.rack, 64, "-_.");
     if !bus.device.is_absolute() {
-        let message = format!(
-            "{:?} is not an absolute path; use one such as /dev/ttyAMA0",
-            bus.device
-        );
+        let message = format!("{:?} is not an absolute path; use one such as /dev/ttyAMA0", bus.device);
         findings.add(key("device"), message);
     }
     findings.range(&key("retry_limit"), &bus.retry_limit, &(0..=10));
@@ -165,11 +138,7 @@ fn check_bus(bus: &DeviceBus, path: &str, findings: &mut Findings) {
         check_timeout(bus, &key("timeout"), findings);
     } else {
         let known: Vec<String> = BAUDS.iter().map(u32::to_string).collect();
-        let message = format!(
-            "{} is not a line speed; use one of {}",
-            bus.baud,
-            known.join(", ")
-        );
+        let message = format!("{} is not a line speed; use one of {}", bus.baud, known.join(", "));
         findings.add(key("baud"), message);
     }
 }
@@ -208,10 +177,7 @@ fn check_buses_together(buses: &[DeviceBus], findings: &mut Findings) {
     let mut devices = HashMap::new();
     for (index, bus) in buses.iter().enumerate() {
         if names.insert(&bus.name, index).is_some() {
-            let message = format!(
-                "{:?} is already the name of another bus; names are unique",
-                bus.name
-            );
+            let message = format!("{:?} is already the name of another bus; names are unique", bus.name);
             findings.add(format!("devicebus.{index}.name"), message);
         }
         if let Some(earlier) = devices.insert(&bus.device, &bus.name) {
@@ -233,10 +199,7 @@ fn check_ranges(bus: &DeviceBus, other: &DeviceBus, index: usize, findings: &mut
         return;
     };
     if range.overlaps(&taken) {
-        let message = format!(
-            "{range} overlaps {taken} of bus {:?}; a board is on one bus",
-            other.name
-        );
+        let message = format!("{range} overlaps {taken} of bus {:?}; a board is on one bus", other.name);
         findings.add(format!("devicebus.{index}.boards"), message);
     }
 }

@@ -29,11 +29,7 @@ fn check(path: &Path, out: &mut impl Write) -> anyhow::Result<()> {
         None => 0,
     };
     let buses = config.devicebus.len();
-    writeln!(
-        out,
-        "{}: sound; device buses: {buses}, BMCs (not served yet): {bmcs}",
-        path.display()
-    )?;
+    writeln!(out, "{}: sound; device buses: {buses}, BMCs (not served yet): {bmcs}", path.display())?;
     Ok(())
 }
 
@@ -63,13 +59,9 @@ mod tests {
         let config = folder.path().join("opendcre.toml");
         let check = || {
             let mut out = Vec::new();
-            let file = ConfigFile {
-                config: config.clone(),
-            };
+            let file = ConfigFile { config: config.clone() };
             let result = run(&ConfigCommand::Check(file), &mut out);
-            result
-                .map(|()| String::from_utf8(out).unwrap())
-                .map_err(|error| error.to_string())
+            result.map(|()| String::from_utf8(out).unwrap()).map_err(|error| error.to_string())
         };
 
         std::fs::write(&config, "[legacy]\nbmc_config = 'bmcs.json'\n").unwrap();
@@ -81,11 +73,7 @@ mod tests {
         );
 
         std::fs::write(folder.path().join("bmcs.json"), "{}").unwrap();
-        assert!(
-            check()
-                .unwrap_err()
-                .ends_with("bmcs.json: needs a list \"bmcs\" at the top")
-        );
+        assert!(check().unwrap_err().ends_with("bmcs.json: needs a list \"bmcs\" at the top"));
 
         std::fs::write(&config, "[log]\nlevel = 'loud'\nmax_files = 0\n").unwrap();
         let faults = check().unwrap_err();
@@ -106,15 +94,9 @@ mod tests {
         let mut out = Vec::new();
         run(&ConfigCommand::Show(ConfigFile { config }), &mut out).unwrap();
         let shown = String::from_utf8(out).unwrap();
-        for line in [
-            "listen = \"127.0.0.1:5000\"",
-            "rotate_size = \"10MiB\"",
-            "file = \"/logs/audit.jsonl\"",
-        ] {
-            assert!(
-                shown.lines().any(|shown| shown == line),
-                "{line} is missing in\n{shown}"
-            );
+        for line in ["listen = \"127.0.0.1:5000\"", "rotate_size = \"10MiB\"", "file = \"/logs/audit.jsonl\""]
+        {
+            assert!(shown.lines().any(|shown| shown == line), "{line} is missing in\n{shown}");
         }
     }
 }

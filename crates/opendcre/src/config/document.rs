@@ -47,10 +47,7 @@ pub(super) struct Document<'t> {
 /// Reads a `T` and keeps the places of its parts.
 pub(super) fn parse<T: DeserializeOwned>(text: &str) -> Result<(T, Document<'_>), Problem> {
     let root = DeTable::parse(text).map_err(|error| problem_of(&error, text, None))?;
-    let document = Document {
-        text,
-        root: root.into_inner(),
-    };
+    let document = Document { text, root: root.into_inner() };
     match toml::from_str(text) {
         Ok(value) => Ok((value, document)),
         Err(error) => Err(problem_of(&error, text, Some(&document))),
@@ -77,11 +74,7 @@ impl Document<'_> {
     pub(super) fn problem(&self, path: &str, message: String) -> Problem {
         let is_key = |part: &&str| !part.bytes().all(|byte| byte.is_ascii_digit());
         let keys: Vec<&str> = path.split('.').filter(is_key).collect();
-        Problem {
-            line: line_at(self.text, self.offset_of(path)),
-            key: keys.join("."),
-            message,
-        }
+        Problem { line: line_at(self.text, self.offset_of(path)), key: keys.join("."), message }
     }
 
     fn offset_of(&self, path: &str) -> usize {

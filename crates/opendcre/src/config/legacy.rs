@@ -73,35 +73,23 @@ pub enum LegacyError {
 /// # Errors
 /// When it cannot be read or anything in it is wrong; the first fault is reported.
 pub fn read_bmcs(path: &Path) -> Result<Vec<LegacyBmc>, LegacyError> {
-    let unreadable = |source| LegacyError::Unreadable {
-        path: path.to_owned(),
-        source,
-    };
+    let unreadable = |source| LegacyError::Unreadable { path: path.to_owned(), source };
     let mut text = String::new();
     let file = File::open(path).map_err(unreadable)?;
     let mut bounded = file.take(MAX_FILE_BYTES);
     bounded.read_to_string(&mut text).map_err(unreadable)?;
-    parse(&text).map_err(|message| LegacyError::Invalid {
-        path: path.to_owned(),
-        message,
-    })
+    parse(&text).map_err(|message| LegacyError::Invalid { path: path.to_owned(), message })
 }
 
 fn parse(text: &str) -> Result<Vec<LegacyBmc>, String> {
     let document: Value = serde_json::from_str(text).map_err(|error| format!("not JSON: {error}"))?;
     let entries = document.get("bmcs").and_then(Value::as_array);
     let entries = entries.ok_or("needs a list \"bmcs\" at the top")?;
-    let bmcs = entries
-        .iter()
-        .enumerate()
-        .map(|(index, value)| Entry::new(index, value)?.bmc());
+    let bmcs = entries.iter().enumerate().map(|(index, value)| Entry::new(index, value)?.bmc());
     let bmcs: Vec<LegacyBmc> = bmcs.collect::<Result<_, String>>()?;
     let mut seen = HashSet::new();
     match bmcs.iter().find(|bmc| !seen.insert(bmc.device_id)) {
-        Some(twice) => Err(format!(
-            "bmc_device_id {} is there twice; ids are unique",
-            twice.device_id
-        )),
+        Some(twice) => Err(format!("bmc_device_id {} is there twice; ids are unique", twice.device_id)),
         None => Ok(bmcs),
     }
 }
@@ -140,10 +128,7 @@ impl<'v> Entry<'v> {
     }
 
     fn text(&self, key: &str, longest: usize) -> Result<&'v str, String> {
-        let text = self
-            .get(key)?
-            .as_str()
-            .ok_or_else(|| self.wrong(key, "must be text"))?;
+        let text = self.get(key)?.as_str().ok_or_else(|| self.wrong(key, "must be text"))?;
         if text.len() > longest {
             return Err(self.wrong(key, &format!("must not be longer than {longest} bytes")));
         }
@@ -218,22 +203,10 @@ mod tests {
                 json!(65_536),
                 "bmcs[0].bmc_device_id: must be a number from 0 to 65535, without quotes",
             ),
-            (
-                "bmc_ip",
-                json!("bmc.example"),
-                "bmcs[0].bmc_ip: must be an IPv4 address such as \"10.1.0.20\"",
-            ),
-            (
-                "username",
-                json!("a name of 17 byte"),
-                "bmcs[0].username: must not be longer than 16 bytes",
-            ),
+            ("bmc_ip", json!("bmc.example"), "bmcs[0].bmc_ip: must be an IPv4 address such as \"10.1.0.20\""),
+            ("username", json!("a name of 17 byte"), "bmcs[0].username: must not be longer than 16 bytes"),
             ("password", json!(["s3cr3t"]), "bmcs[0].password: must be text"),
-            (
-                "password",
-                json!("s3cr3ts3cr3ts3cr3t"),
-                "bmcs[0].password: must not be longer than 16 bytes",
-            ),
+            ("password", json!("s3cr3ts3cr3ts3cr3t"), "bmcs[0].password: must not be longer than 16 bytes"),
             (
                 "auth_type",
                 json!("MD6"),
@@ -249,14 +222,7 @@ mod tests {
 
     #[test]
     fn all_six_keys_are_needed() {
-        for key in [
-            "bmc_device_id",
-            "bmc_ip",
-            "username",
-            "password",
-            "auth_type",
-            "asset_info",
-        ] {
+        for key in ["bmc_device_id", "bmc_ip", "username", "password", "auth_type", "asset_info"] {
             let mut bad = entry();
             bad.as_object_mut().unwrap().remove(key);
             assert_eq!(parse_one(&bad), Err(format!("bmcs[0].{key}: is missing")));
@@ -267,15 +233,9 @@ mod tests {
     fn the_file_as_a_whole() {
         assert!(parse("").unwrap_err().starts_with("not JSON: "));
         assert_eq!(parse("[]"), Err("needs a list \"bmcs\" at the top".into()));
-        assert_eq!(
-            parse(r#"{"bmcs": [7]}"#),
-            Err("bmcs[0]: must be an object".into())
-        );
+        assert_eq!(parse(r#"{"bmcs": [7]}"#), Err("bmcs[0]: must be an object".into()));
         assert_eq!(parse(r#"{"bmcs": []}"#), Ok(vec![]));
         let twice = parse(&json!({"bmcs": [entry(), entry()]}).to_string());
-        assert_eq!(
-            twice,
-            Err("bmc_device_id 1 is there twice; ids are unique".into())
-        );
+        assert_eq!(twice, Err("bmc_device_id 1 is there twice; ids are unique".into()));
     }
 }

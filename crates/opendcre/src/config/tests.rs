@@ -42,65 +42,32 @@ fn a_bus_needs_three_keys_and_has_the_documented_defaults() {
 
 /// What is written into the file, and the one line that it gets.
 const FAULTS: &[(&str, &str)] = &[
-    (
-        "[server]\n\nlissten = \"x\"",
-        "3: server.lissten: unknown field `lissten`",
-    ),
+    ("[server]\n\nlissten = \"x\"", "3: server.lissten: unknown field `lissten`"),
     ("colour = 1", "1: colour: unknown field `colour`"),
-    (
-        "[log]\nlevel = 3",
-        "2: log.level: invalid type: integer `3`, expected a string",
-    ),
-    (
-        "[server]\nlisten = \"localhost\"",
-        "2: server.listen: invalid socket address syntax",
-    ),
+    ("[log]\nlevel = 3", "2: log.level: invalid type: integer `3`, expected a string"),
+    ("[server]\nlisten = \"localhost\"", "2: server.listen: invalid socket address syntax"),
     (
         "[server]\nlisten = \"0.0.0.0:5000\"",
         "2: server.listen: 0.0.0.0:5000 can be reached from other machines",
     ),
-    (
-        "[server]\nmax_connections = 0",
-        "2: server.max_connections: 0 is out of range; use 1 to 65536",
-    ),
-    (
-        "[server]\nrequest_timeout = \"0s\"",
-        "2: server.request_timeout: 0s is out of range; use 1s to 10m",
-    ),
+    ("[server]\nmax_connections = 0", "2: server.max_connections: 0 is out of range; use 1 to 65536"),
+    ("[server]\nrequest_timeout = \"0s\"", "2: server.request_timeout: 0s is out of range; use 1s to 10m"),
     (
         "[server]\nrequest_timeout = 30",
         "2: server.request_timeout: invalid type: integer `30`, expected a duration such as \"250ms\" or \"5s\"",
     ),
-    (
-        "[server]\nrequest_timeout = \"soon\"",
-        "2: server.request_timeout: \"soon\" is not a duration",
-    ),
+    ("[server]\nrequest_timeout = \"soon\"", "2: server.request_timeout: \"soon\" is not a duration"),
     ("[server\n", "1: "),
     ("[log]\nlevel = \"inof\"", "2: log.level: "),
-    (
-        "[log]\nrotate_size = \"1KiB\"",
-        "2: log.rotate_size: 1KiB is out of range; use 64KiB or more",
-    ),
-    (
-        "[log]\nrotate_size = \"1MB\"",
-        "2: log.rotate_size: \"1MB\" is not a size",
-    ),
+    ("[log]\nrotate_size = \"1KiB\"", "2: log.rotate_size: 1KiB is out of range; use 64KiB or more"),
+    ("[log]\nrotate_size = \"1MB\"", "2: log.rotate_size: \"1MB\" is not a size"),
     (
         "[log]\ntotal_size = \"20MiB\"",
         "2: log.total_size: 20MiB has no room for four files of log.rotate_size; use 40MiB or more",
     ),
-    (
-        "[log]\nmax_files = 0",
-        "2: log.max_files: 0 is out of range; use 1 to 1000",
-    ),
-    (
-        "[log]\nformat = \"xml\"",
-        "2: log.format: unknown variant `xml`, expected `text` or `json`",
-    ),
-    (
-        "[[devicebus]]\nname = \"hat\"\nrack = \"r\"",
-        "1: devicebus: missing field `device`",
-    ),
+    ("[log]\nmax_files = 0", "2: log.max_files: 0 is out of range; use 1 to 1000"),
+    ("[log]\nformat = \"xml\"", "2: log.format: unknown variant `xml`, expected `text` or `json`"),
+    ("[[devicebus]]\nname = \"hat\"\nrack = \"r\"", "1: devicebus: missing field `device`"),
 ];
 
 #[test]
@@ -118,18 +85,12 @@ fn every_fault_names_its_line_and_key() {
 /// What is appended to a sound bus in lines 1 to 4, and the one line that it gets.
 const BUS_FAULTS: &[(&str, &str)] = &[
     ("speed = 9600", "5: devicebus.speed: unknown field `speed`"),
-    (
-        "baud = 12345",
-        "5: devicebus.baud: 12345 is not a line speed; use one of 9600, ",
-    ),
+    ("baud = 12345", "5: devicebus.baud: 12345 is not a line speed; use one of 9600, "),
     (
         "timeout = \"22ms\"",
         "5: devicebus.timeout: 22ms is too short; the longest answer alone takes 23ms at 115200 baud",
     ),
-    (
-        "timeout = \"61s\"",
-        "5: devicebus.timeout: 1m 1s is out of range; use 23ms to 1m",
-    ),
+    ("timeout = \"61s\"", "5: devicebus.timeout: 1m 1s is out of range; use 23ms to 1m"),
     // The default timeout is what does not fit, so the line is that of the bus.
     (
         "baud = 9600",
@@ -144,34 +105,13 @@ const BUS_FAULTS: &[(&str, &str)] = &[
         "protocol = \"1.4\"",
         "5: devicebus.protocol: unknown variant `1.4`, expected one of `1.1`, `1.2`, `1.3`",
     ),
-    (
-        "boards = \"2-1\"",
-        "5: devicebus.boards: \"2-1\" ends before it begins",
-    ),
-    (
-        "boards = \"1-1000000\"",
-        "5: devicebus.boards: the boards of a serial bus end at 00ffffff",
-    ),
-    (
-        "retry_limit = 11",
-        "5: devicebus.retry_limit: 11 is out of range; use 0 to 10",
-    ),
-    (
-        "time_slice = \"256ms\"",
-        "5: devicebus.time_slice: 256ms is out of range; use 1ms to 255ms",
-    ),
-    (
-        "time_slice = \"1500us\"",
-        "5: devicebus.time_slice: 1ms 500µs is not whole milliseconds",
-    ),
-    (
-        "backlog = 0",
-        "5: devicebus.backlog: 0 is out of range; use 1 to 4096",
-    ),
-    (
-        "backlog = -1",
-        "5: devicebus.backlog: invalid value: integer `-1`",
-    ),
+    ("boards = \"2-1\"", "5: devicebus.boards: \"2-1\" ends before it begins"),
+    ("boards = \"1-1000000\"", "5: devicebus.boards: the boards of a serial bus end at 00ffffff"),
+    ("retry_limit = 11", "5: devicebus.retry_limit: 11 is out of range; use 0 to 10"),
+    ("time_slice = \"256ms\"", "5: devicebus.time_slice: 256ms is out of range; use 1ms to 255ms"),
+    ("time_slice = \"1500us\"", "5: devicebus.time_slice: 1ms 500µs is not whole milliseconds"),
+    ("backlog = 0", "5: devicebus.backlog: 0 is out of range; use 1 to 4096"),
+    ("backlog = -1", "5: devicebus.backlog: invalid value: integer `-1`"),
 ];
 
 #[test]
@@ -188,10 +128,7 @@ fn every_fault_of_a_bus_names_its_line_and_key() {
 #[test]
 fn faults_of_the_second_bus_have_its_line() {
     let second = "[[devicebus]]\nname = \"b\"\nrack = \"r\"\n";
-    assert_eq!(
-        problems(&format!("{BUS}{second}")),
-        ["5: devicebus: missing field `device`"]
-    );
+    assert_eq!(problems(&format!("{BUS}{second}")), ["5: devicebus: missing field `device`"]);
     let second = format!("{second}device = \"/dev/b\"\ncolour = 1\n");
     assert!(
         problems(&format!("{BUS}{second}"))[0].starts_with("9: devicebus.colour: unknown field `colour`")
@@ -219,10 +156,7 @@ fn labels_and_paths_of_a_bus() {
 fn two_buses_must_not_share_name_tty_or_boards() {
     let first = format!("{BUS}boards = \"1-ff\"\n");
     let second = BUS.replace("\"hat\"", "\"other\"").replace("AMA0", "AMA1");
-    assert_eq!(
-        problems(&format!("{first}{second}boards = \"100-1ff\"\n")),
-        [""; 0]
-    );
+    assert_eq!(problems(&format!("{first}{second}boards = \"100-1ff\"\n")), [""; 0]);
     assert_eq!(
         problems(&format!("{first}{second}boards = \"ff-100\"\n")),
         [
@@ -240,19 +174,15 @@ fn two_buses_must_not_share_name_tty_or_boards() {
 
 #[test]
 fn the_outside_may_be_let_in_on_purpose() {
-    assert_eq!(
-        problems("[server]\nlisten = \"0.0.0.0:80\"\ninsecure = true"),
-        [""; 0]
-    );
+    assert_eq!(problems("[server]\nlisten = \"0.0.0.0:80\"\ninsecure = true"), [""; 0]);
     assert_eq!(problems("[server]\nlisten = \"[::1]:5000\""), [""; 0]);
 }
 
 #[test]
 fn what_is_shown_can_be_read_again() {
-    let config = Config::parse(&format!(
-        "{BUS}boards = \"1-ff\"\ntime_slice = \"80ms\"\n[log]\nformat = \"json\""
-    ))
-    .unwrap();
+    let config =
+        Config::parse(&format!("{BUS}boards = \"1-ff\"\ntime_slice = \"80ms\"\n[log]\nformat = \"json\""))
+            .unwrap();
     let shown = toml::to_string(&config).unwrap();
     assert_eq!(Config::parse(&shown).unwrap(), config, "{shown}");
 }
@@ -262,10 +192,7 @@ fn a_file_that_is_not_there_or_not_sound_is_one_line() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("opendcre.toml");
     let missing = Config::load(&path).unwrap_err().to_string();
-    assert!(
-        missing.starts_with("cannot read the configuration /"),
-        "{missing}"
-    );
+    assert!(missing.starts_with("cannot read the configuration /"), "{missing}");
     assert!(missing.ends_with("name another file with --config"), "{missing}");
 
     std::fs::write(&path, "[log]\nmax_files = 0\nlevel = \"loud\"\n").unwrap();
@@ -273,10 +200,7 @@ fn a_file_that_is_not_there_or_not_sound_is_one_line() {
     assert_eq!(error.lines().len(), 2);
     let line = error.to_string();
     assert!(line.contains("opendcre.toml:2: log.max_files: "), "{line}");
-    assert!(
-        line.ends_with("(and 1 more; `opendcre config check` lists them)"),
-        "{line}"
-    );
+    assert!(line.ends_with("(and 1 more; `opendcre config check` lists them)"), "{line}");
 
     std::fs::write(&path, [0xff, 0xfe]).unwrap();
     assert!(matches!(Config::load(&path), Err(ConfigError::Unreadable { .. })));
@@ -292,10 +216,7 @@ fn legacy_files_are_relative_to_the_configuration() {
     let path = folder.path().join("opendcre.toml");
     std::fs::write(&path, "[legacy]\nbmc_config = \"bmc_config.json\"\n").unwrap();
     let config = Config::load(&path).unwrap();
-    assert_eq!(
-        config.legacy.bmc_config,
-        Some(folder.path().join("bmc_config.json"))
-    );
+    assert_eq!(config.legacy.bmc_config, Some(folder.path().join("bmc_config.json")));
 }
 
 #[test]
@@ -307,10 +228,7 @@ fn the_schema_is_published() {
 #[test]
 fn the_documented_example_is_sound_and_complete() {
     let page = include_str!("../../../../docs/configuration.md");
-    let example = page
-        .split("```toml\n")
-        .nth(1)
-        .and_then(|rest| rest.split("```").next());
+    let example = page.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next());
     let example = example.unwrap();
     let config = Config::parse(example).unwrap();
 
@@ -320,19 +238,13 @@ fn the_documented_example_is_sound_and_complete() {
     let shown = toml::Table::try_from(&shown).unwrap();
     for (table, keys) in &shown {
         for key in key_names(keys) {
-            assert!(
-                key_names(&written[table]).contains(&key),
-                "{table}.{key} is not in the example"
-            );
+            assert!(key_names(&written[table]).contains(&key), "{table}.{key} is not in the example");
         }
     }
 }
 
 fn key_names(value: &toml::Value) -> Vec<String> {
-    let table = value
-        .as_array()
-        .and_then(|elements| elements.first())
-        .unwrap_or(value);
+    let table = value.as_array().and_then(|elements| elements.first()).unwrap_or(value);
     table.as_table().unwrap().keys().cloned().collect()
 }
 
@@ -342,19 +254,10 @@ fn every_key_is_documented() {
     let schema = serde_json::to_value(schemars::schema_for!(Config)).unwrap();
     let mut keys = Vec::new();
     for definition in schema["$defs"].as_object().unwrap().values() {
-        keys.extend(
-            definition["properties"]
-                .as_object()
-                .into_iter()
-                .flatten()
-                .map(|(key, _)| key),
-        );
+        keys.extend(definition["properties"].as_object().into_iter().flatten().map(|(key, _)| key));
     }
     assert!(keys.len() > 20, "{keys:?}");
     for key in keys {
-        assert!(
-            page.contains(&format!("| `{key}` |")),
-            "{key} is missing in docs/configuration.md"
-        );
+        assert!(page.contains(&format!("| `{key}` |")), "{key} is missing in docs/configuration.md");
     }
 }

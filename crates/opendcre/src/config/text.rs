@@ -77,9 +77,7 @@ impl FromStr for BoardRange {
         let first: BoardId = first.trim().parse().map_err(|_| wrong())?;
         let last: BoardId = last.trim().parse().map_err(|_| wrong())?;
         if first > last {
-            return Err(format!(
-                "{text:?} ends before it begins; write the lower board first"
-            ));
+            return Err(format!("{text:?} ends before it begins; write the lower board first"));
         }
         Ok(Self { first, last })
     }
@@ -154,10 +152,8 @@ pub(super) mod duration {
     }
 
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-        deserializer.deserialize_str(TextVisitor {
-            expected: "a duration such as \"250ms\" or \"5s\"",
-            parse,
-        })
+        deserializer
+            .deserialize_str(TextVisitor { expected: "a duration such as \"250ms\" or \"5s\"", parse })
     }
 
     pub(crate) fn schema(_: &mut SchemaGenerator) -> Schema {
@@ -182,27 +178,14 @@ mod tests {
 
     #[test]
     fn sizes_are_read_and_written_the_same_way() {
-        for (text, bytes) in [
-            ("0B", 0),
-            ("1500B", 1500),
-            ("64KiB", 65_536),
-            ("10MiB", 10 << 20),
-            ("3GiB", 3 << 30),
-        ] {
+        for (text, bytes) in
+            [("0B", 0), ("1500B", 1500), ("64KiB", 65_536), ("10MiB", 10 << 20), ("3GiB", 3 << 30)]
+        {
             assert_eq!(text.parse(), Ok(ByteSize(bytes)));
             assert_eq!(ByteSize(bytes).to_string(), text);
         }
         assert_eq!("10 MiB".parse(), Ok(ByteSize::mebibytes(10)));
-        for text in [
-            "",
-            "10",
-            "MiB",
-            "10MB",
-            "-1B",
-            "1.5MiB",
-            "99999999999GiB",
-            "99999999999999999999B",
-        ] {
+        for text in ["", "10", "MiB", "10MB", "-1B", "1.5MiB", "99999999999GiB", "99999999999999999999B"] {
             assert!(text.parse::<ByteSize>().is_err(), "{text}");
         }
     }

@@ -22,15 +22,8 @@ pub(crate) struct Filter {
 impl Filter {
     /// The filter with the line of each request, whose target is `access`, switched on or off.
     pub(super) fn targets(self, access: &'static str, enabled: bool) -> Targets {
-        let requests = if enabled {
-            LevelFilter::INFO
-        } else {
-            LevelFilter::OFF
-        };
-        Targets::new()
-            .with_default(self.level)
-            .with_targets(self.targets)
-            .with_target(access, requests)
+        let requests = if enabled { LevelFilter::INFO } else { LevelFilter::OFF };
+        Targets::new().with_default(self.level).with_targets(self.targets).with_target(access, requests)
     }
 }
 
@@ -85,16 +78,8 @@ mod tests {
 
     #[test]
     fn a_slip_is_not_taken_for_a_target() {
-        for text in [
-            "",
-            "inof",
-            "3",
-            "INFO",
-            "info,",
-            "info,opendcre_drivers",
-            "opendcre=debug",
-            "info,a=b",
-        ] {
+        for text in ["", "inof", "3", "INFO", "info,", "info,opendcre_drivers", "opendcre=debug", "info,a=b"]
+        {
             assert_eq!(text.parse::<Filter>(), Err(FilterError(text.to_owned())));
         }
     }

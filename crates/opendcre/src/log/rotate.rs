@@ -61,13 +61,7 @@ impl RotatingFile {
         if let Some(directory) = path.parent() {
             fs::create_dir_all(directory)?;
         }
-        let mut file = Self {
-            path,
-            bounds,
-            clock,
-            current: None,
-            lost: Arc::default(),
-        };
+        let mut file = Self { path, bounds, clock, current: None, lost: Arc::default() };
         file.current = Some(file.open_current()?);
         file.delete_oldest()?;
         Ok(file)
@@ -109,30 +103,18 @@ impl RotatingFile {
     }
 
     fn open_current(&self) -> io::Result<Current> {
-        let file = OpenOptions::new()
-            .append(true)
-            .create(true)
-            .mode(MODE)
-            .open(&self.path)?;
+        let file = OpenOptions::new().append(true).create(true).mode(MODE).open(&self.path)?;
         let metadata = file.metadata()?;
         // A time that no calendar knows makes the file old, which only rotates it.
         let modified = metadata.modified()?.try_into().unwrap_or(Timestamp::MIN);
         let day = utc_day(modified);
-        Ok(Current {
-            file,
-            size: metadata.len(),
-            day,
-        })
+        Ok(Current { file, size: metadata.len(), day })
     }
 
     /// Makes a predecessor of the current file.
     fn rotate(&self, current: &Current) -> io::Result<()> {
         let of_that_day = self.rotated()?.into_iter().filter(|file| file.day == current.day);
-        let number = of_that_day
-            .map(|file| file.number)
-            .max()
-            .unwrap_or(0)
-            .saturating_add(1);
+        let number = of_that_day.map(|file| file.number).max().unwrap_or(0).saturating_add(1);
         fs::rename(&self.path, self.rotated_path(current.day, number))
     }
 
@@ -167,12 +149,7 @@ impl RotatingFile {
             let path = entry?.path();
             if let Some((day, number)) = self.parse_rotated(&path) {
                 let size = fs::metadata(&path)?.len();
-                files.push(Rotated {
-                    day,
-                    number,
-                    path,
-                    size,
-                });
+                files.push(Rotated { day, number, path, size });
             }
         }
         Ok(files)
@@ -181,11 +158,7 @@ impl RotatingFile {
     /// The day and number in the name of a predecessor; nothing for any other file.
     fn parse_rotated(&self, path: &Path) -> Option<(Date, u32)> {
         let name = self.path.file_name()?.to_str()?;
-        let suffix = path
-            .file_name()?
-            .to_str()?
-            .strip_prefix(name)?
-            .strip_prefix('.')?;
+        let suffix = path.file_name()?.to_str()?.strip_prefix(name)?.strip_prefix('.')?;
         let (day, number) = suffix.split_once('.')?;
         Some((day.parse().ok()?, number.parse().ok()?))
     }
@@ -231,11 +204,7 @@ mod tests {
     }
 
     const LINE: &[u8] = b"123456789\n";
-    const BOUNDS: Bounds = Bounds {
-        file_bytes: 30,
-        rotated_files: 3,
-        total_bytes: 1000,
-    };
+    const BOUNDS: Bounds = Bounds { file_bytes: 30, rotated_files: 3, total_bytes: 1000 };
 
     impl Bench {
         fn new() -> Self {
@@ -259,12 +228,7 @@ mod tests {
         fn files(&self) -> Vec<(String, u64)> {
             let entries = fs::read_dir(self.folder.path()).unwrap().map(Result::unwrap);
             let mut files: Vec<_> = entries
-                .map(|entry| {
-                    (
-                        entry.file_name().into_string().unwrap(),
-                        entry.metadata().unwrap().len(),
-                    )
-                })
+                .map(|entry| (entry.file_name().into_string().unwrap(), entry.metadata().unwrap().len()))
                 .collect();
             files.sort();
             files
@@ -278,10 +242,7 @@ mod tests {
     }
 
     fn named(files: &[(&str, u64)]) -> Vec<(String, u64)> {
-        files
-            .iter()
-            .map(|(name, size)| ((*name).to_owned(), *size))
-            .collect()
+        files.iter().map(|(name, size)| ((*name).to_owned(), *size)).collect()
     }
 
     #[test]
@@ -291,11 +252,7 @@ mod tests {
         write_lines(&mut file, 3);
         assert_eq!(bench.files(), named(&[("app.log", 30)]));
         write_lines(&mut file, 4);
-        let expected = [
-            ("app.log", 10),
-            ("app.log.2026-02-28.1", 30),
-            ("app.log.2026-02-28.2", 30),
-        ];
+        let expected = [("app.log", 10), ("app.log.2026-02-28.1", 30), ("app.log.2026-02-28.2", 30)];
         assert_eq!(bench.files(), named(&expected));
         assert_eq!(file.lost().load(Ordering::Relaxed), 0);
     }
@@ -306,10 +263,7 @@ mod tests {
         let mut file = bench.open(BOUNDS);
         file.write_all(&[b'x'; 50]).unwrap();
         write_lines(&mut file, 1);
-        assert_eq!(
-            bench.files(),
-            named(&[("app.log", 10), ("app.log.2026-02-28.1", 50)])
-        );
+        assert_eq!(bench.files(), named(&[("app.log", 10), ("app.log.2026-02-28.1", 50)]));
     }
 
     #[test]
@@ -322,10 +276,7 @@ mod tests {
         assert_eq!(bench.files(), named(&[("app.log", 20)]));
         bench.pass(SignedDuration::from_secs(1));
         write_lines(&mut file, 2);
-        assert_eq!(
-            bench.files(),
-            named(&[("app.log", 20), ("app.log.2026-02-28.1", 20)])
-        );
+        assert_eq!(bench.files(), named(&[("app.log", 20), ("app.log.2026-02-28.1", 20)]));
     }
 
     #[test]
@@ -346,10 +297,7 @@ mod tests {
         File::open(&path).unwrap().set_modified(yesterday.into()).unwrap();
         let mut file = bench.open(BOUNDS);
         write_lines(&mut file, 1);
-        assert_eq!(
-            bench.files(),
-            named(&[("app.log", 10), ("app.log.2026-02-27.1", 10)])
-        );
+        assert_eq!(bench.files(), named(&[("app.log", 10), ("app.log.2026-02-27.1", 10)]));
     }
 
     #[test]
@@ -358,23 +306,14 @@ mod tests {
         let mut file = bench.open(BOUNDS);
         write_lines(&mut file, 3 * 12 + 1);
         let numbers: Vec<String> = bench.files().into_iter().map(|(name, _)| name).collect();
-        let expected = [
-            "app.log",
-            "app.log.2026-02-28.10",
-            "app.log.2026-02-28.11",
-            "app.log.2026-02-28.12",
-        ];
+        let expected = ["app.log", "app.log.2026-02-28.10", "app.log.2026-02-28.11", "app.log.2026-02-28.12"];
         assert_eq!(numbers, expected);
     }
 
     #[test]
     fn all_together_stay_within_their_bound_at_every_moment() {
         let bench = Bench::new();
-        let bounds = Bounds {
-            rotated_files: 100,
-            total_bytes: 95,
-            ..BOUNDS
-        };
+        let bounds = Bounds { rotated_files: 100, total_bytes: 95, ..BOUNDS };
         let mut file = bench.open(bounds);
         for _ in 0..100 {
             write_lines(&mut file, 1);
@@ -388,27 +327,14 @@ mod tests {
     #[test]
     fn files_of_others_are_left_alone() {
         let bench = Bench::new();
-        let others = [
-            "app.log.bak",
-            "app.log.2026-02-28",
-            "app.log.2026-02-28.x",
-            "other.log.2026-02-28.1",
-        ];
+        let others = ["app.log.bak", "app.log.2026-02-28", "app.log.2026-02-28.x", "other.log.2026-02-28.1"];
         for name in others {
             fs::write(bench.folder.path().join(name), LINE).unwrap();
         }
-        let mut file = bench.open(Bounds {
-            rotated_files: 1,
-            ..BOUNDS
-        });
+        let mut file = bench.open(Bounds { rotated_files: 1, ..BOUNDS });
         write_lines(&mut file, 20);
         let left = bench.files();
-        assert!(
-            others
-                .iter()
-                .all(|name| left.iter().any(|(left, _)| left == name)),
-            "{left:?}"
-        );
+        assert!(others.iter().all(|name| left.iter().any(|(left, _)| left == name)), "{left:?}");
         assert_eq!(left.len(), others.len() + 2);
     }
 

@@ -76,11 +76,7 @@ mod tests {
         let path = folder.path().join("opendcre.toml");
         let mut running = Running::new(path.clone(), Config::default());
 
-        fs::write(
-            &path,
-            "[log]\nlevel = 'debug'\nmax_files = 7\n[server]\nlisten = '[::1]:80'\n",
-        )
-        .unwrap();
+        fs::write(&path, "[log]\nlevel = 'debug'\nmax_files = 7\n[server]\nlisten = '[::1]:80'\n").unwrap();
         let restart = vec!["log.max_files".to_owned(), "server.listen".to_owned()];
         let first = running.read_again().unwrap();
         assert_eq!(first.live, ["log.level"]);
@@ -88,13 +84,7 @@ mod tests {
         assert_eq!(running.config.log.level, "debug");
 
         let second = running.read_again().unwrap();
-        assert_eq!(
-            second,
-            Changes {
-                live: vec![],
-                restart
-            }
-        );
+        assert_eq!(second, Changes { live: vec![], restart });
     }
 
     #[test]

@@ -2,11 +2,12 @@
 //! signals.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{anyhow, bail};
 use opendcre_api::{Api, Limits, Server};
-use opendcre_devicebus::{Protocol, ReplyMatching};
+use opendcre_devicebus::{Protocol, ReplyMatching, address};
 use opendcre_drivers::devicebus::{BusConfig, BusOwner, DeviceBus};
 use opendcre_gateway::{AuditLog, Gateway, Mount, Settings};
 use opendcre_model::{BoardId, WallClock};
@@ -16,10 +17,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::{self, BoardRange, Config};
 
 /// The boards that a serial bus can hold; the ids above belong to other protocols.
-const BUS_BOARDS: BoardRange = BoardRange {
-    first: BoardId(0),
-    last: BoardId(0x00ff_ffff),
-};
+const BUS_BOARDS: BoardRange = BoardRange { first: BoardId(0), last: BoardId(0x00ff_ffff) };
 
 /// Everything is open; nothing is sent or accepted until it runs.
 pub(crate) struct Service {
@@ -40,10 +38,7 @@ impl Service {
         for bus in &config.devicebus {
             let (driver, owner) = DeviceBus::open(bus_config(bus)?, Arc::clone(clock))?;
             let boards = bus.boards.unwrap_or(BUS_BOARDS);
-            mounts.push(Mount {
-                driver: Arc::new(driver),
-                boards: boards.first..=boards.last,
-            });
+            mounts.push(Mount { driver: Arc::new(driver), boards: boards.first..=boards.last });
             owners.push(owner);
         }
         let audit = AuditLog::open(config.audit_file())?;
@@ -104,10 +99,27 @@ fn bus_config(bus: &config::DeviceBus) -> anyhow::Result<BusConfig> {
         protocol,
         retry_limit: bus.retry_limit,
         time_slice_ms,
+        master_id: master_id(),
         save_slots: bus.save_slots,
         backlog: bus.backlog,
         ..BusConfig::new(&bus.name, &bus.device)
     })
+}
+
+/// Two bytes that tell boards which master assigned their slot, from the first network interface that has an
+/// address, as the original does it. Without any, zeros: boards treat the value as opaque.
+fn master_id() -> [u8; 2] {
+    let Ok(interfaces) = std::fs::read_dir("/sys/class/net") else { return [0, 0] };
+    let mut interfaces: Vec<PathBuf> = interfaces.flatten().map(|entry| entry.path()).collect();
+    interfaces.sort();
+    let addresses = interfaces.iter().filter_map(|path| std::fs::read_to_string(path.join("address")).ok());
+    let mut addresses = addresses.filter_map(|text| mac_address(&text)).filter(|mac| *mac != [0; 6]);
+    addresses.next().map_or([0, 0], address::master_id)
+}
+
+fn mac_address(text: &str) -> Option<[u8; 6]> {
+    let bytes: Result<Vec<u8>, _> = text.trim().split(':').map(|byte| u8::from_str_radix(byte, 16)).collect();
+    bytes.ok()?.try_into().ok()
 }
 
 fn limits(server: &config::Server) -> anyhow::Result<Limits> {
@@ -120,4 +132,17 @@ fn limits(server: &config::Server) -> anyhow::Result<Limits> {
         send_timeout: server.send_timeout,
         drain_timeout: server.shutdown_timeout,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_six_bytes_are_a_network_address() {
+        assert_eq!(mac_address("b8:27:eb:12:34:56\n"), Some([0xb8, 0x27, 0xeb, 0x12, 0x34, 0x56]));
+        for text in ["", "b8:27", "b8:27:eb:12:34:56:78", "zz:27:eb:12:34:56", "100:0:0:0:0:0"] {
+            assert_eq!(mac_address(text), None, "{text}");
+        }
+    }
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 pub(crate) const PRODUCT: &str = env!("CARGO_BIN_EXE_opendcre");
 /// Debian's Python, which is the one that Debian's `python3-serial` belongs to.
@@ -20,14 +20,10 @@ pub(crate) struct Program {
 
 impl Program {
     pub(crate) fn start(command: &mut Command) -> Self {
-        let mut child = command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap_or_else(|error| {
-                panic!("{command:?}: {error}; `cargo xtask test` installs what tests need")
-            });
+        let mut child =
+            command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap_or_else(
+                |error| panic!("{command:?}: {error}; `cargo xtask test` installs what tests need"),
+            );
         let output = BufReader::new(child.stdout.take().expect("a pipe"));
         Self { child, output }
     }
@@ -59,10 +55,7 @@ impl Drop for Program {
 }
 
 pub(crate) fn signal(process: u32, name: &str) {
-    let status = Command::new("kill")
-        .args(["-s", name, &process.to_string()])
-        .status()
-        .expect("kill");
+    let status = Command::new("kill").args(["-s", name, &process.to_string()]).status().expect("kill");
     assert!(status.success());
 }
 
@@ -82,17 +75,13 @@ pub(crate) fn tty_pair(directory: &Path) -> (Program, PathBuf, PathBuf) {
     let (near, far) = (directory.join("near"), directory.join("far"));
     let end = |path: &Path| format!("PTY,link={},rawer", path.display());
     let socat = Program::start(Command::new("socat").arg(end(&near)).arg(end(&far)));
-    eventually("socat makes its ttys", || {
-        (near.exists() && far.exists()).then_some(())
-    });
+    eventually("socat makes its ttys", || (near.exists() && far.exists()).then_some(()));
     (socat, near, far)
 }
 
 /// A program of the independent implementation under `tests/peer`.
 pub(crate) fn peer(program: &str) -> Command {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../../tests/peer")
-        .join(program);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/peer").join(program);
     let mut command = Command::new(PYTHON);
     command.env("PYTHONDONTWRITEBYTECODE", "1").arg(path);
     command
@@ -125,11 +114,7 @@ impl Gateway {
         std::fs::write(&config, text).expect("a configuration");
         let program = Program::start(Command::new(PRODUCT).arg("serve").arg("--config").arg(&config));
         eventually("the gateway listens", || TcpStream::connect(address).ok());
-        Self {
-            program,
-            address,
-            directory,
-        }
+        Self { program, address, directory }
     }
 
     pub(crate) fn get(&self, path: &str) -> (u16, Value) {
@@ -161,10 +146,37 @@ pub(crate) fn request(address: SocketAddr, method: &str, path: &str) -> (u16, St
     let mut answer = String::new();
     stream.read_to_string(&mut answer).expect("an answer");
     let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
-    let status = head
-        .split(' ')
-        .nth(1)
-        .and_then(|status| status.parse().ok())
-        .expect("a status");
+    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
     (status, body.to_owned())
+}
+
+/// A room with one thermistor and one switch, on a tty that stays at the same path.
+pub(crate) struct Room {
+    directory: tempfile::TempDir,
+}
+
+impl Room {
+    pub(crate) fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let devices = json!([
+            {"device_id": "01ff", "device_type": "thermistor", "read": {"repeatable": true, "responses": [656]}},
+            {"device_id": "0dff", "device_type": "power", "has_state": true, "asset_info": "rack7-u12",
+             "power": "0,12000,2400,3356", "on": "0,12000,2400,3356", "off": "64,0,0,0"}
+        ]);
+        let board = json!({"board_id": "1", "firmware_version": "fw 3.2", "devices": devices});
+        std::fs::write(directory.path().join("room.json"), json!({"boards": [board]}).to_string()).unwrap();
+        Self { directory }
+    }
+
+    pub(crate) fn tty(&self) -> PathBuf {
+        self.directory.path().join("tty")
+    }
+
+    pub(crate) fn emulate(&self) -> Program {
+        let mut command = Command::new(PRODUCT);
+        command.args(["emulate", "bus", "--config"]).arg(self.directory.path().join("room.json"));
+        let emulator = Program::start(command.arg("--link").arg(self.tty()));
+        eventually("the link appears", || self.tty().exists().then_some(()));
+        emulator
+    }
 }

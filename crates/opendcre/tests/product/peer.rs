@@ -1,19 +1,10 @@
 //! Against an implementation of the protocol that shares no line with ours (`tests/peer`, Python), over real ttys, in
 //! both directions: our gateway with its emulator, its master with our emulator.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test may stop at the first surprise"
-)]
-
-mod common;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use common::{Gateway, PRODUCT, Program, eventually, peer, tty_pair};
+use crate::support::{Gateway, PRODUCT, Program, eventually, peer, tty_pair};
 use serde_json::{Value, json};
 
 fn room() -> PathBuf {
@@ -34,79 +25,47 @@ impl TheirRoom {
         let (ttys, near, far) = tty_pair(directory.path());
         let mut emulator = Program::start(peer("bus_emulator.py").arg(far).arg(room).args(emulator_options));
         assert_eq!(emulator.line(), "ready");
-        Self {
-            gateway: Gateway::start(&near, bus),
-            _emulator: emulator,
-            _ttys: ttys,
-            _directory: directory,
-        }
+        Self { gateway: Gateway::start(&near, bus), _emulator: emulator, _ttys: ttys, _directory: directory }
     }
 }
 
 #[test]
 fn our_gateway_serves_their_room_of_1_1() {
-    let room = TheirRoom::start(
-        &room(),
-        &["--protocol", "1.1"],
-        "replies = \"compatible\"\nprotocol = \"1.1\"",
-    );
+    let room =
+        TheirRoom::start(&room(), &["--protocol", "1.1"], "replies = \"compatible\"\nprotocol = \"1.1\"");
     let gateway = &room.gateway;
 
     let (status, scanned) = gateway.get("/scan");
     assert_eq!(status, 200);
-    let ids: Vec<&Value> = scanned["boards"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|board| &board["board_id"])
-        .collect();
+    let ids: Vec<&Value> =
+        scanned["boards"].as_array().unwrap().iter().map(|board| &board["board_id"]).collect();
     assert_eq!(ids, ["00000001", "0000000a", "40000000"]);
-    assert_eq!(
-        scanned["boards"][0]["devices"][3],
-        json!({"device_id": "0dff", "device_type": "power"})
-    );
+    assert_eq!(scanned["boards"][0]["devices"][3], json!({"device_id": "0dff", "device_type": "power"}));
 
     for celsius in [24.45, 28.88, 34.3, 24.45] {
         let (status, reading) = gateway.get("/read/thermistor/1/01ff");
         assert_eq!((status, &reading["temperature_c"]), (200, &json!(celsius)));
     }
     let humidity: Vec<u16> = (0..4).map(|_| gateway.get("/read/humidity/1/03ff").0).collect();
-    assert_eq!(
-        humidity,
-        [200, 500, 500, 500],
-        "a number, silence, garbage, exhausted"
-    );
+    assert_eq!(humidity, [200, 500, 500, 500], "a number, silence, garbage, exhausted");
     let power: Vec<Value> = (0..3).map(|_| gateway.get("/power/status/1/0dff").1).collect();
     assert_eq!(power[0]["input_power"], json!(198.57686579513486));
     assert_eq!(
-        [
-            &power[0]["power_status"],
-            &power[1]["power_status"],
-            &power[2]["power_status"]
-        ],
+        [&power[0]["power_status"], &power[1]["power_status"], &power[2]["power_status"]],
         ["on", "off", "on"]
     );
-    assert_eq!(
-        (&power[2]["power_ok"], &power[2]["over_current"]),
-        (&json!(false), &json!(true))
-    );
+    assert_eq!((&power[2]["power_ok"], &power[2]["over_current"]), (&json!(false), &json!(true)));
 
     assert_eq!(gateway.get("/version/1").1["firmware_version"], "PLC fw 3.2");
     assert_eq!(gateway.get("/version/2").1["firmware_version"], "");
-    assert_eq!(
-        (gateway.get("/version/a").0, gateway.get("/scan/2").0),
-        (500, 500)
-    );
+    assert_eq!((gateway.get("/version/a").0, gateway.get("/scan/2").0), (500, 500));
     let board_a =
         json!({"board_id": "0000000a", "devices": [{"device_id": "01ff", "device_type": "thermistor"}]});
     assert_eq!(gateway.get("/scan/a"), (200, json!({"boards": [board_a]})));
 
     let asset = |text: &str| json!({"board_id": "00000001", "device_id": "0dff", "asset_info": text});
     assert_eq!(gateway.get("/read/power/1/0dff/info"), (200, asset("rack7-u12")));
-    assert_eq!(
-        gateway.post("/write/power/1/0dff/info/rack7-u13"),
-        (200, asset("rack7-u13"))
-    );
+    assert_eq!(gateway.post("/write/power/1/0dff/info/rack7-u13"), (200, asset("rack7-u13")));
     assert_eq!(gateway.get("/read/power/1/0dff/info"), (200, asset("rack7-u13")));
 }
 
@@ -114,10 +73,7 @@ fn our_gateway_serves_their_room_of_1_1() {
 fn our_gateway_is_strict_with_boards_that_echo() {
     let room = TheirRoom::start(&room(), &["--protocol", "1.3", "--echo"], "");
     let gateway = &room.gateway;
-    assert_eq!(
-        gateway.get("/read/thermistor/1/01ff").1["temperature_c"],
-        json!(24.45)
-    );
+    assert_eq!(gateway.get("/read/thermistor/1/01ff").1["temperature_c"], json!(24.45));
     assert_eq!(gateway.get("/power/status/1/0dff").1["power_status"], "on");
     assert_eq!(gateway.get("/version/1").1["firmware_version"], "PLC fw 3.2");
     assert_eq!(gateway.get("/scan/1").1["boards"][0]["board_id"], "00000001");
@@ -150,35 +106,19 @@ impl OurRoom {
         let directory = tempfile::tempdir().unwrap();
         let tty = directory.path().join("tty");
         let mut command = Command::new(PRODUCT);
-        command
-            .args(["emulate", "bus", "--config"])
-            .arg(room)
-            .arg("--link")
-            .arg(&tty)
-            .args(options);
+        command.args(["emulate", "bus", "--config"]).arg(room).arg("--link").arg(&tty).args(options);
         let mut emulator = Program::start(&mut command);
         assert!(emulator.line().contains("/dev/pts/"));
         eventually("the link appears", || tty.exists().then_some(()));
-        Self {
-            _emulator: emulator,
-            tty,
-            _directory: directory,
-        }
+        Self { _emulator: emulator, tty, _directory: directory }
     }
 
     /// What their master makes of one run of commands, which are separated by `--`.
     fn ask(&self, options: &[&str], commands: &[&str]) -> Vec<Value> {
-        let output = peer("bus_master.py")
-            .arg(&self.tty)
-            .args(options)
-            .args(commands)
-            .output()
-            .unwrap();
+        let output = peer("bus_master.py").arg(&self.tty).args(options).args(commands).output().unwrap();
         let text = String::from_utf8(output.stdout).unwrap();
         assert!(!text.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
-        text.lines()
-            .map(|line| serde_json::from_str(line).unwrap())
-            .collect()
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 }
 
@@ -244,19 +184,15 @@ fn their_strict_master_drives_our_stateful_room_of_1_3() {
     assert_eq!(payload(4)["value"], json!(1));
     assert_eq!(payload(6)["value"], json!(4100));
 
-    let strict = room.ask(
-        &["--protocol", "1.3", "--strict"],
-        &["read", "led", "40", "2", "--", "version", "40"],
-    );
+    let strict =
+        room.ask(&["--protocol", "1.3", "--strict"], &["read", "led", "40", "2", "--", "version", "40"]);
     assert!(strict.iter().all(|answer| answer["ok"] == true), "{strict:?}");
 }
 
 #[test]
 fn our_emulator_survives_what_their_program_throws_at_it() {
     let room = OurRoom::start(&room(), &["--protocol", "1.1"]);
-    let noise: Vec<String> = (0..200_u32)
-        .map(|n| format!("{:02x}", n.wrapping_mul(167) % 256))
-        .collect();
+    let noise: Vec<String> = (0..200_u32).map(|n| format!("{:02x}", n.wrapping_mul(167) % 256)).collect();
     let mut commands = vec!["raw"];
     commands.extend(noise.iter().map(String::as_str));
     commands.extend(["--", "version", "1"]);

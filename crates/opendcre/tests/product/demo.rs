@@ -1,0 +1,60 @@
+//! The demo keeps its promises: every line that it suggests works, and its power really changes.
+
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::support::{PRODUCT, Program, request};
+
+/// A running demo, and what it suggested at its start.
+struct Demo {
+    program: Program,
+    suggestions: Vec<String>,
+}
+
+impl Demo {
+    fn start() -> Self {
+        let mut program = Program::start(Command::new(PRODUCT).args(["demo", "--listen", "127.0.0.1:0"]));
+        let welcome: Vec<String> =
+            std::iter::from_fn(|| Some(program.line()).filter(|line| !line.starts_with("Ctrl-C"))).collect();
+        let suggestions =
+            welcome.iter().filter_map(|line| line.strip_prefix("  ")).map(str::to_owned).collect();
+        Self { program, suggestions }
+    }
+}
+
+/// Status and body of the request that a suggested `curl` line makes.
+fn curl(method: &str, url: &str) -> (u16, String) {
+    let (host, path) = url.strip_prefix("http://").and_then(|rest| rest.split_once('/')).unwrap();
+    request(host.parse().unwrap(), method, &format!("/{path}"))
+}
+
+#[test]
+fn everything_that_the_demo_suggests_works() {
+    let mut demo = Demo::start();
+    assert_eq!(demo.suggestions.len(), 12, "{:#?}", demo.suggestions);
+    for line in &demo.suggestions {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let works = match words.as_slice() {
+            ["curl", url] => curl("GET", url).0 == 200,
+            ["curl", "-X", "POST", url] => curl("POST", url).0 == 200,
+            [_, arguments @ ..] => Command::new(PRODUCT).args(arguments).output().unwrap().status.success(),
+            [] => false,
+        };
+        assert!(works, "{line}");
+    }
+    assert_eq!(demo.program.terminate(), Some(0));
+}
+
+#[test]
+fn the_power_of_the_demo_really_changes() {
+    let mut demo = Demo::start();
+    let scan = demo.suggestions.iter().find(|line| line.ends_with("/scan")).unwrap();
+    let power = scan.trim_start_matches("curl ").replace("/scan", "/power");
+    for (order, state) in [("on", "on"), ("off", "off"), ("status", "off"), ("on", "on"), ("status", "on")] {
+        let (_, body) = curl("GET", &format!("{power}/{order}/13/0dff"));
+        let report: Value = serde_json::from_str(&body).unwrap();
+        assert_eq!(report["power_status"], state, "{order}: {body}");
+    }
+    assert_eq!(demo.program.terminate(), Some(0));
+}

@@ -1,0 +1,14 @@
+//! The product as its users meet it: processes, ttys, sockets, and programs that others wrote.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may stop at the first surprise"
+)]
+
+mod demo;
+mod peer;
+mod serve;
+mod start;
+mod support;

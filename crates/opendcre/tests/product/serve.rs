@@ -1,0 +1,97 @@
+//! The product as a process: what it serves, what it records, how it loses its line, reloads and stops.
+
+use serde_json::{Value, json};
+
+use crate::support::{Gateway, Room, eventually, request, signal};
+
+#[test]
+fn a_reading_an_action_and_the_record_of_it() {
+    let room = Room::new();
+    let _emulator = room.emulate();
+    let gateway = Gateway::start(&room.tty(), "");
+    assert_eq!(
+        gateway.get("/read/thermistor/1/01ff"),
+        (200, json!({"device_raw": 656, "temperature_c": 28.78}))
+    );
+    assert_eq!(gateway.get("/power/off/1/0dff").1["power_status"], "off");
+    assert_eq!(gateway.post("/power/on/1/0dff").1["power_status"], "on");
+
+    let audit = std::fs::read_to_string(gateway.directory.path().join("log/audit.jsonl")).unwrap();
+    let records: Vec<Value> = audit.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(records.len(), 4, "an intent and an outcome for each action: {audit}");
+}
+
+#[test]
+fn an_unplugged_line_is_an_error_that_says_so_until_it_is_back() {
+    let room = Room::new();
+    let emulator = room.emulate();
+    let gateway = Gateway::start(&room.tty(), "");
+    assert_eq!(gateway.get("/read/thermistor/1/01ff").0, 200);
+    assert_eq!(request(gateway.address, "GET", "/readyz").0, 200);
+
+    drop(emulator);
+    let tty = room.tty();
+    if tty.symlink_metadata().is_ok() {
+        // Killed, so it could not clean up.
+        std::fs::remove_file(&tty).unwrap();
+    }
+    let gone = eventually("the loss is noticed", || {
+        let (status, body) = gateway.get("/read/thermistor/1/01ff");
+        (body["code"] == "gone").then_some((status, body))
+    });
+    assert_eq!(gone.0, 500);
+    assert!(gone.1["message"].as_str().unwrap().contains(tty.to_str().unwrap()), "{}", gone.1);
+    assert_eq!(request(gateway.address, "GET", "/readyz").0, 503);
+    assert_eq!(request(gateway.address, "GET", "/healthz").0, 200);
+
+    let _emulator = room.emulate();
+    eventually("the line is back", || (gateway.get("/read/thermistor/1/01ff").0 == 200).then_some(()));
+}
+
+#[test]
+fn it_stops_when_told_and_finishes_what_runs() {
+    let room = Room::new();
+    let _emulator = room.emulate();
+    let mut gateway = Gateway::start_logging(&room.tty(), "", "level = \"debug\"");
+    // A scan waits for the silence at its end, which leaves time to send the signal.
+    let address = gateway.address;
+    let scan = std::thread::spawn(move || request(address, "GET", "/opendcre/1.1/scan/1"));
+    let log = gateway.directory.path().join("log/opendcre.log");
+    eventually("the scan is on the wire", || {
+        let log = std::fs::read_to_string(&log).ok()?;
+        log.contains("44 bd 04").then_some(())
+    });
+    assert_eq!(gateway.program.terminate(), Some(0));
+    let (status, body) = scan.join().unwrap();
+    assert_eq!(status, 200, "{body}");
+}
+
+#[test]
+fn the_log_level_changes_without_a_restart() {
+    let room = Room::new();
+    let _emulator = room.emulate();
+    let gateway = Gateway::start(&room.tty(), "");
+    let config = gateway.directory.path().join("opendcre.toml");
+    let log = gateway.directory.path().join("log/opendcre.log");
+    let text = std::fs::read_to_string(&config).unwrap();
+    let changed = text
+        .replace("[log]\n", "[log]\nlevel = \"debug\"\n")
+        .replace("name = \"hat\"\n", "name = \"hat\"\ntimeout = \"300ms\"\n");
+    std::fs::write(&config, changed).unwrap();
+    signal(gateway.program.id(), "HUP");
+    // The bytes on the wire are logged at debug level only.
+    eventually("debug lines appear", || {
+        gateway.get("/read/thermistor/1/01ff");
+        let log = std::fs::read_to_string(&log).ok()?;
+        log.contains("01 0c").then_some(())
+    });
+    let log = std::fs::read_to_string(&log).unwrap();
+    assert!(log.contains("restart") && log.contains("devicebus"), "what cannot change is named: {log}");
+
+    std::fs::write(&config, text.replace("[log]\n", "[log]\nlevel = \"loud\"\n")).unwrap();
+    signal(gateway.program.id(), "HUP");
+    eventually("the mistake is named", || {
+        let log = std::fs::read_to_string(gateway.directory.path().join("log/opendcre.log")).ok()?;
+        log.contains("\"loud\" is not a level").then_some(())
+    });
+}

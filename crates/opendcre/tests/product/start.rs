@@ -1,0 +1,100 @@
+//! How the product refuses to start: one line that says what is wrong and how to mend it.
+
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use crate::support::{Gateway, PRODUCT, Room, free_address};
+
+fn run(arguments: &[&str]) -> Output {
+    Command::new(PRODUCT).args(arguments).output().unwrap()
+}
+
+/// It failed, with one line that says all of `words`.
+#[track_caller]
+fn refused(output: &Output, words: &[&str]) {
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert_eq!(stderr.trim_end().lines().count(), 1, "{stderr}");
+    for word in words {
+        assert!(stderr.contains(word), "{word:?} is missing in: {stderr}");
+    }
+}
+
+fn write(directory: &Path, text: &str) -> String {
+    let path = directory.join("opendcre.toml");
+    std::fs::write(&path, text).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_port_in_use_is_named() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let text = format!("[server]\nlisten = \"{address}\"\n[log]\ndirectory = {:?}\n", directory.path());
+    let output = run(&["serve", "--config", &write(directory.path(), &text)]);
+    refused(&output, &[&address.port().to_string(), "in use"]);
+}
+
+#[test]
+fn a_missing_or_busy_tty_is_named() {
+    let directory = tempfile::tempdir().unwrap();
+    let config = |tty: &Path| {
+        let (address, log) = (free_address(), directory.path());
+        let text = format!(
+            "[server]\nlisten = \"{address}\"\n[log]\ndirectory = {log:?}\n\
+             [[devicebus]]\nname = \"hat\"\nrack = \"rack_1\"\ndevice = {tty:?}\n"
+        );
+        write(directory.path(), &text)
+    };
+    let missing = directory.path().join("ttyNone");
+    let output = run(&["serve", "--config", &config(&missing)]);
+    refused(&output, &[missing.to_str().unwrap(), "no such tty"]);
+
+    let room = Room::new();
+    let _emulator = room.emulate();
+    let _owner = Gateway::start(&room.tty(), "");
+    let output = run(&["serve", "--config", &config(&room.tty())]);
+    refused(&output, &[room.tty().to_str().unwrap(), "in use by another program"]);
+}
+
+#[test]
+fn a_log_directory_that_cannot_be_written_is_named() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    let text =
+        format!("[server]\nlisten = \"{}\"\n[log]\ndirectory = {:?}\n", free_address(), file.join("log"));
+    let output = run(&["serve", "--config", &write(directory.path(), &text)]);
+    refused(&output, &[file.join("log").to_str().unwrap()]);
+}
+
+#[test]
+fn a_broken_configuration_is_one_line_with_file_and_line() {
+    let directory = tempfile::tempdir().unwrap();
+    let config = write(directory.path(), "[server]\nlisten = \"127.0.0.1:5000\"\nlisten_too = 1\n");
+    refused(&run(&["serve", "--config", &config]), &["opendcre.toml:3", "listen_too"]);
+    refused(&run(&["config", "check", "--config", &config]), &["opendcre.toml:3", "listen_too"]);
+    refused(&run(&["serve", "--config", "/nonexistent/opendcre.toml"]), &["/nonexistent/opendcre.toml"]);
+}
+
+#[test]
+fn serving_beyond_this_machine_has_to_be_written_out() {
+    let directory = tempfile::tempdir().unwrap();
+    let config = write(directory.path(), "[server]\nlisten = \"0.0.0.0:5000\"\n");
+    refused(&run(&["config", "check", "--config", &config]), &["insecure"]);
+}
+
+#[test]
+fn a_legacy_file_or_an_audit_log_that_is_no_good_is_named() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("bmc.json"), "{}").unwrap();
+    let serve = |more: &str| {
+        let (address, log) = (free_address(), directory.path());
+        let text = format!("[server]\nlisten = \"{address}\"\n[log]\ndirectory = {log:?}\n{more}");
+        run(&["serve", "--config", &write(directory.path(), &text)])
+    };
+    refused(&serve("[legacy]\nbmc_config = \"bmc.json\"\n"), &["bmc.json", "\"bmcs\""]);
+    refused(&serve("[audit]\nfile = \"/proc/none/audit.jsonl\"\n"), &["/proc/none/audit.jsonl"]);
+}
