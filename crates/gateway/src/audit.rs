@@ -87,6 +87,7 @@ impl LineFile {
     fn open(path: &Path) -> io::Result<Self> {
         let mut file = OpenOptions::new().read(true).append(true).create(true).mode(FILE_MODE).open(path)?;
         let torn = ends_inside_a_line(&mut file)?;
+        sync_directory(path)?;
         Ok(Self { file, torn })
     }
 
@@ -100,6 +101,12 @@ impl LineFile {
         self.torn = false;
         self.file.sync_data()
     }
+}
+
+/// Brings the name of a new file to the disk; without it, a power cut could take the file with all its lines.
+fn sync_directory(path: &Path) -> io::Result<()> {
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    File::open(directory.unwrap_or(Path::new(".")))?.sync_all()
 }
 
 /// Looks at the last byte of a regular file. Devices have no length and no last line.

@@ -7,24 +7,28 @@ use serde_json::Value;
 use crate::support::{PRODUCT, Program, request};
 
 /// A running demo, and what it suggested at its start.
-struct Demo {
+pub(crate) struct Demo {
     program: Program,
     suggestions: Vec<String>,
+    /// Where it serves: scheme, address and port.
+    pub(crate) root: String,
 }
 
 impl Demo {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let mut program = Program::start(Command::new(PRODUCT).args(["demo", "--listen", "127.0.0.1:0"]));
         let welcome: Vec<String> =
             std::iter::from_fn(|| Some(program.line()).filter(|line| !line.starts_with("Ctrl-C"))).collect();
-        let suggestions =
+        let suggestions: Vec<String> =
             welcome.iter().filter_map(|line| line.strip_prefix("  ")).map(str::to_owned).collect();
-        Self { program, suggestions }
+        let scan = suggestions.iter().find_map(|line| line.strip_suffix("/opendcre/1.1/scan")).unwrap();
+        let root = scan.trim_start_matches("curl ").to_owned();
+        Self { program, suggestions, root }
     }
 }
 
 /// Status and body of the request that a suggested `curl` line makes.
-fn curl(method: &str, url: &str) -> (u16, String) {
+pub(crate) fn curl(method: &str, url: &str) -> (u16, String) {
     let (host, path) = url.strip_prefix("http://").and_then(|rest| rest.split_once('/')).unwrap();
     request(host.parse().unwrap(), method, &format!("/{path}"))
 }
@@ -49,8 +53,7 @@ fn everything_that_the_demo_suggests_works() {
 #[test]
 fn the_power_of_the_demo_really_changes() {
     let mut demo = Demo::start();
-    let scan = demo.suggestions.iter().find(|line| line.ends_with("/scan")).unwrap();
-    let power = scan.trim_start_matches("curl ").replace("/scan", "/power");
+    let power = format!("{}/opendcre/1.1/power", demo.root);
     for (order, state) in [("on", "on"), ("off", "off"), ("status", "off"), ("on", "on"), ("status", "on")] {
         let (_, body) = curl("GET", &format!("{power}/{order}/13/0dff"));
         let report: Value = serde_json::from_str(&body).unwrap();

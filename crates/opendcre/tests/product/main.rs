@@ -9,6 +9,7 @@
 
 mod demo;
 mod peer;
+mod readme;
 mod serve;
 mod start;
 mod support;
