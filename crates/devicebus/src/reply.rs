@@ -156,9 +156,6 @@ pub fn write(data: &[u8]) -> Result<(), ReplyError> {
     }
 }
 
-/// Number of fields in an asset information answer (§7.5).
-const ASSET_FIELDS: usize = 13;
-
 /// Asset information of a server (§7.5), in the order of the answer.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the names say it")]
@@ -185,38 +182,24 @@ pub struct AssetInfo {
 pub fn asset_info(data: &[u8]) -> Result<AssetInfo, ReplyError> {
     let text = ascii(data)?;
     let malformed = || form(text, "thirteen fields of asset information");
-    let fields: Vec<String> = text.split(',').map(str::to_owned).collect();
-    let fields: [String; ASSET_FIELDS] = fields.try_into().map_err(|_| malformed())?;
-    let [
-        board_manufacturer,
-        board_part_number,
-        board_product_name,
-        board_serial_number,
-        chassis_type,
-        chassis_part_number,
-        chassis_serial_number,
-        product_asset_tag,
-        product_manufacturer,
-        product_part_number,
-        product_name,
-        product_serial_number,
-        product_version,
-    ] = fields;
-    Ok(AssetInfo {
-        board_manufacturer,
-        board_part_number,
-        board_product_name,
-        board_serial_number,
-        chassis_type,
-        chassis_part_number,
-        chassis_serial_number,
-        product_asset_tag,
-        product_manufacturer,
-        product_part_number,
-        product_name,
-        product_serial_number,
-        product_version,
-    })
+    let mut fields = text.split(',').map(str::to_owned);
+    let mut next = || fields.next().ok_or_else(malformed);
+    let info = AssetInfo {
+        board_manufacturer: next()?,
+        board_part_number: next()?,
+        board_product_name: next()?,
+        board_serial_number: next()?,
+        chassis_type: next()?,
+        chassis_part_number: next()?,
+        chassis_serial_number: next()?,
+        product_asset_tag: next()?,
+        product_manufacturer: next()?,
+        product_part_number: next()?,
+        product_name: next()?,
+        product_serial_number: next()?,
+        product_version: next()?,
+    };
+    if fields.next().is_some() { Err(malformed()) } else { Ok(info) }
 }
 
 /// Reads the answer to a boot target command: "B" and a code (§7).

@@ -30,11 +30,16 @@ pub(super) struct Bounds {
     pub(super) total_bytes: u64,
 }
 
+/// Lines that arrive together are written together, up to this many bytes.
+const BATCH_BYTES: usize = 32 << 10;
+
 /// A writer that takes whole lines and never fails: what cannot be written is counted.
 pub(super) struct RotatingFile {
     path: PathBuf,
     bounds: Bounds,
     clock: Arc<dyn WallClock>,
+    /// Whole lines that wait for [`Write::flush`].
+    batch: Vec<u8>,
     /// Missing after a failure, until the next line opens it again.
     current: Option<Current>,
     lost: Arc<AtomicU64>,
@@ -61,7 +66,8 @@ impl RotatingFile {
         if let Some(directory) = path.parent() {
             fs::create_dir_all(directory)?;
         }
-        let mut file = Self { path, bounds, clock, current: None, lost: Arc::default() };
+        let batch = Vec::with_capacity(BATCH_BYTES);
+        let mut file = Self { path, bounds, clock, batch, current: None, lost: Arc::default() };
         file.current = Some(file.open_current()?);
         file.delete_oldest()?;
         Ok(file)
@@ -72,12 +78,23 @@ impl RotatingFile {
         Arc::clone(&self.lost)
     }
 
-    fn append(&mut self, line: &[u8]) -> io::Result<()> {
+    /// Writes the lines that wait. They share a file, so a batch may not be larger than one.
+    fn write_batch(&mut self) {
+        let mut batch = std::mem::take(&mut self.batch);
+        if !batch.is_empty() && self.append(&batch).is_err() {
+            let lines = batch.iter().filter(|byte| **byte == b'\n').count();
+            self.lost.fetch_add(lines as u64, Ordering::Relaxed);
+        }
+        batch.clear();
+        self.batch = batch;
+    }
+
+    fn append(&mut self, lines: &[u8]) -> io::Result<()> {
         let mut current = match self.current.take() {
             Some(current) => current,
             None => self.open_current()?,
         };
-        if self.is_full(&current, line.len() as u64) {
+        if self.is_full(&current, lines.len() as u64) {
             self.rotate(&current)?;
             current = self.open_current()?;
             self.delete_oldest()?;
@@ -86,12 +103,12 @@ impl RotatingFile {
             // An empty file belongs to the day of its first line.
             current.day = utc_day(self.clock.now());
         }
-        if let Err(error) = current.file.write_all(line) {
+        if let Err(error) = current.file.write_all(lines) {
             // A full disk may have taken half a line; the next one must not continue it.
             current.file.set_len(current.size)?;
             return Err(error);
         }
-        current.size += line.len() as u64;
+        current.size += lines.len() as u64;
         self.current = Some(current);
         Ok(())
     }
@@ -166,14 +183,23 @@ impl RotatingFile {
 
 impl Write for RotatingFile {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        if self.append(line).is_err() {
-            self.lost.fetch_add(1, Ordering::Relaxed);
+        let limit = BATCH_BYTES.min(usize::try_from(self.bounds.file_bytes).unwrap_or(BATCH_BYTES));
+        if self.batch.len() + line.len() > limit {
+            self.write_batch();
         }
+        self.batch.extend_from_slice(line);
         Ok(line.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
+        self.write_batch();
         Ok(())
+    }
+}
+
+impl Drop for RotatingFile {
+    fn drop(&mut self) {
+        self.write_batch();
     }
 }
 
@@ -238,6 +264,7 @@ mod tests {
     fn write_lines(file: &mut RotatingFile, count: usize) {
         for _ in 0..count {
             file.write_all(LINE).unwrap();
+            file.flush().unwrap();
         }
     }
 
@@ -255,6 +282,20 @@ mod tests {
         let expected = [("app.log", 10), ("app.log.2026-02-28.1", 30), ("app.log.2026-02-28.2", 30)];
         assert_eq!(bench.files(), named(&expected));
         assert_eq!(file.lost().load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn lines_that_come_together_are_written_together_but_fill_no_file_beyond_its_bound() {
+        let bench = Bench::new();
+        let mut file = bench.open(BOUNDS);
+        for _ in 0..3 {
+            file.write_all(LINE).unwrap();
+        }
+        assert_eq!(bench.files(), named(&[("app.log", 0)]));
+        file.write_all(LINE).unwrap();
+        assert_eq!(bench.files(), named(&[("app.log", 30)]));
+        drop(file);
+        assert_eq!(bench.files(), named(&[("app.log", 10), ("app.log.2026-02-28.1", 30)]));
     }
 
     #[test]
