@@ -8,6 +8,7 @@
 )]
 
 mod demo;
+mod fault;
 mod peer;
 mod readme;
 mod serve;

@@ -1,15 +1,11 @@
 //! Against an implementation of the protocol that shares no line with ours (`tests/peer`, Python), over real ttys, in
 //! both directions: our gateway with its emulator, its master with our emulator.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
-
-use crate::support::{Gateway, PRODUCT, Program, eventually, peer, tty_pair};
+use crate::support::{Gateway, Program, Room, peer, tty_pair};
 use serde_json::{Value, json};
 
-fn room() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/peer/room-1.1.json")
-}
+/// The room with which the peer tests itself, too.
+const ROOM: &str = include_str!("../../../../tests/peer/room-1.1.json");
 
 /// Their emulator and our gateway on the two ends of a pair of ttys.
 struct TheirRoom {
@@ -20,10 +16,12 @@ struct TheirRoom {
 }
 
 impl TheirRoom {
-    fn start(room: &Path, emulator_options: &[&str], bus: &str) -> Self {
+    fn start(room: &str, emulator_options: &[&str], bus: &str) -> Self {
         let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("room.json");
+        std::fs::write(&file, room).unwrap();
         let (ttys, near, far) = tty_pair(directory.path());
-        let mut emulator = Program::start(peer("bus_emulator.py").arg(far).arg(room).args(emulator_options));
+        let mut emulator = Program::start(peer("bus_emulator.py").arg(far).arg(file).args(emulator_options));
         assert_eq!(emulator.line(), "ready");
         Self { gateway: Gateway::start(&near, bus), _emulator: emulator, _ttys: ttys, _directory: directory }
     }
@@ -31,8 +29,7 @@ impl TheirRoom {
 
 #[test]
 fn our_gateway_serves_their_room_of_1_1() {
-    let room =
-        TheirRoom::start(&room(), &["--protocol", "1.1"], "replies = \"compatible\"\nprotocol = \"1.1\"");
+    let room = TheirRoom::start(ROOM, &["--protocol", "1.1"], "replies = \"compatible\"\nprotocol = \"1.1\"");
     let gateway = &room.gateway;
 
     let (status, scanned) = gateway.get("/scan");
@@ -71,7 +68,7 @@ fn our_gateway_serves_their_room_of_1_1() {
 
 #[test]
 fn our_gateway_is_strict_with_boards_that_echo() {
-    let room = TheirRoom::start(&room(), &["--protocol", "1.3", "--echo"], "");
+    let room = TheirRoom::start(ROOM, &["--protocol", "1.3", "--echo"], "");
     let gateway = &room.gateway;
     assert_eq!(gateway.get("/read/thermistor/1/01ff").1["temperature_c"], json!(24.45));
     assert_eq!(gateway.get("/power/status/1/0dff").1["power_status"], "on");
@@ -81,41 +78,33 @@ fn our_gateway_is_strict_with_boards_that_echo() {
 
 #[test]
 fn our_gateway_asks_their_board_for_a_damaged_answer_again() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("room.json");
     let damaged = [1, 12, 999, 156, 0, 0, 0, 1, 1, 255, 54, 53, 54, 0, 4];
     let intact = [1, 12, 999, 156, 0, 0, 0, 1, 1, 255, 54, 53, 54, 1002, 4];
     let read = json!({"repeatable": true, "responses": [damaged], "retry_responses": [intact]});
     let device = json!({"device_id": "01ff", "device_type": "thermistor", "read": read});
     let board = json!({"board_id": "00000001", "firmware_version": "x", "devices": [device]});
-    std::fs::write(&path, json!({"boards": [board]}).to_string()).unwrap();
-    let room = TheirRoom::start(&path, &["--protocol", "1.3", "--echo"], "");
+    let room =
+        TheirRoom::start(&json!({"boards": [board]}).to_string(), &["--protocol", "1.3", "--echo"], "");
     let (status, reading) = room.gateway.get("/read/thermistor/1/01ff");
     assert_eq!((status, &reading["device_raw"]), (200, &json!(656)), "{reading}");
 }
 
 /// Our emulator on its own tty.
 struct OurRoom {
+    room: Room,
     _emulator: Program,
-    tty: PathBuf,
-    _directory: tempfile::TempDir,
 }
 
 impl OurRoom {
-    fn start(room: &Path, options: &[&str]) -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let tty = directory.path().join("tty");
-        let mut command = Command::new(PRODUCT);
-        command.args(["emulate", "bus", "--config"]).arg(room).arg("--link").arg(&tty).args(options);
-        let mut emulator = Program::start(&mut command);
-        assert!(emulator.line().contains("/dev/pts/"));
-        eventually("the link appears", || tty.exists().then_some(()));
-        Self { _emulator: emulator, tty, _directory: directory }
+    fn start(room: Room, options: &[&str]) -> Self {
+        let emulator = room.emulate(options);
+        Self { room, _emulator: emulator }
     }
 
     /// What their master makes of one run of commands, which are separated by `--`.
     fn ask(&self, options: &[&str], commands: &[&str]) -> Vec<Value> {
-        let output = peer("bus_master.py").arg(&self.tty).args(options).args(commands).output().unwrap();
+        let output =
+            peer("bus_master.py").arg(self.room.tty()).args(options).args(commands).output().unwrap();
         let text = String::from_utf8(output.stdout).unwrap();
         assert!(!text.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
@@ -124,7 +113,7 @@ impl OurRoom {
 
 #[test]
 fn their_master_reads_our_room_of_1_1() {
-    let room = OurRoom::start(&room(), &["--protocol", "1.1"]);
+    let room = OurRoom::start(Room::with_text(ROOM), &["--protocol", "1.1"]);
     let commands = "scan 1 -- scan -- version 1 -- read thermistor 1 01ff -- read humidity 1 03ff -- \
                     read humidity 1 03ff -- power status 1 0dff -- asset-get 1 0dff -- \
                     asset-set 1 0dff 10.0.0.9 -- asset-get 1 0dff -- version a -- scan 2";
@@ -154,8 +143,6 @@ fn their_master_reads_our_room_of_1_1() {
 
 #[test]
 fn their_strict_master_drives_our_stateful_room_of_1_3() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("room.json");
     let devices = json!([
         {"device_id": "0001", "device_type": "power", "has_state": true,
          "power": "0,12000,2400,3356", "on": "0,12000,2400,3356", "off": "64,0,0,0"},
@@ -166,12 +153,10 @@ fn their_strict_master_drives_our_stateful_room_of_1_3() {
          "host_info": {"repeatable": true, "responses": ["hnode4,i10.2.0.4"]},
          "boot_target": {"repeatable": true, "responses": ["B1"]}}
     ]);
-    let board = json!({"board_id": "00000040", "firmware_version": "x", "devices": devices});
-    std::fs::write(&path, json!({"boards": [board]}).to_string()).unwrap();
-    let room = OurRoom::start(&path, &["--baud", "115200"]);
-    let commands = "power off 40 1 -- power status 40 1 -- power on 40 1 -- write-led on 40 2 -- read led 40 2 -- \
-                    write-fan 4100 40 3 -- read vapor_fan 40 3 -- asset-info 40 4 -- host-info 40 4 -- \
-                    boot status 40 4";
+    let room = OurRoom::start(Room::with_devices(&devices), &["--baud", "115200"]);
+    let commands = "power off 1 1 -- power status 1 1 -- power on 1 1 -- write-led on 1 2 -- read led 1 2 -- \
+                    write-fan 4100 1 3 -- read vapor_fan 1 3 -- asset-info 1 4 -- host-info 1 4 -- \
+                    boot status 1 4";
     let commands: Vec<&str> = commands.split_whitespace().collect();
     let answers = room.ask(&["--protocol", "1.3"], &commands);
     for answer in &answers {
@@ -185,13 +170,13 @@ fn their_strict_master_drives_our_stateful_room_of_1_3() {
     assert_eq!(payload(6)["value"], json!(4100));
 
     let strict =
-        room.ask(&["--protocol", "1.3", "--strict"], &["read", "led", "40", "2", "--", "version", "40"]);
+        room.ask(&["--protocol", "1.3", "--strict"], &["read", "led", "1", "2", "--", "version", "1"]);
     assert!(strict.iter().all(|answer| answer["ok"] == true), "{strict:?}");
 }
 
 #[test]
 fn our_emulator_survives_what_their_program_throws_at_it() {
-    let room = OurRoom::start(&room(), &["--protocol", "1.1"]);
+    let room = OurRoom::start(Room::with_text(ROOM), &["--protocol", "1.1"]);
     let noise: Vec<String> = (0..200_u32).map(|n| format!("{:02x}", n.wrapping_mul(167) % 256)).collect();
     let mut commands = vec!["raw"];
     commands.extend(noise.iter().map(String::as_str));

@@ -7,7 +7,7 @@ use crate::support::{Gateway, Room, eventually, request, signal};
 #[test]
 fn a_reading_an_action_and_the_record_of_it() {
     let room = Room::new();
-    let _emulator = room.emulate();
+    let _emulator = room.emulate(&[]);
     let gateway = Gateway::start(&room.tty(), "");
     assert_eq!(
         gateway.get("/read/thermistor/1/01ff"),
@@ -24,7 +24,7 @@ fn a_reading_an_action_and_the_record_of_it() {
 #[test]
 fn an_unplugged_line_is_an_error_that_says_so_until_it_is_back() {
     let room = Room::new();
-    let emulator = room.emulate();
+    let emulator = room.emulate(&[]);
     let gateway = Gateway::start(&room.tty(), "");
     assert_eq!(gateway.get("/read/thermistor/1/01ff").0, 200);
     assert_eq!(request(gateway.address, "GET", "/readyz").0, 200);
@@ -44,14 +44,14 @@ fn an_unplugged_line_is_an_error_that_says_so_until_it_is_back() {
     assert_eq!(request(gateway.address, "GET", "/readyz").0, 503);
     assert_eq!(request(gateway.address, "GET", "/healthz").0, 200);
 
-    let _emulator = room.emulate();
+    let _emulator = room.emulate(&[]);
     eventually("the line is back", || (gateway.get("/read/thermistor/1/01ff").0 == 200).then_some(()));
 }
 
 #[test]
 fn it_stops_when_told_and_finishes_what_runs() {
     let room = Room::new();
-    let _emulator = room.emulate();
+    let _emulator = room.emulate(&[]);
     let mut gateway = Gateway::start_logging(&room.tty(), "", "level = \"debug\"");
     // A scan waits for the silence at its end, which leaves time to send the signal.
     let address = gateway.address;
@@ -69,7 +69,7 @@ fn it_stops_when_told_and_finishes_what_runs() {
 #[test]
 fn the_log_level_changes_without_a_restart() {
     let room = Room::new();
-    let _emulator = room.emulate();
+    let _emulator = room.emulate(&[]);
     let gateway = Gateway::start(&room.tty(), "");
     let config = gateway.directory.path().join("opendcre.toml");
     let log = gateway.directory.path().join("log/opendcre.log");

@@ -53,7 +53,7 @@ fn a_missing_or_busy_tty_is_named() {
     refused(&output, &[missing.to_str().unwrap(), "no such tty"]);
 
     let room = Room::new();
-    let _emulator = room.emulate();
+    let _emulator = room.emulate(&[]);
     let _owner = Gateway::start(&room.tty(), "");
     let output = run(&["serve", "--config", &config(&room.tty())]);
     refused(&output, &[room.tty().to_str().unwrap(), "in use by another program"]);

@@ -150,21 +150,31 @@ pub(crate) fn request(address: SocketAddr, method: &str, path: &str) -> (u16, St
     (status, body.to_owned())
 }
 
-/// A room with one thermistor and one switch, on a tty that stays at the same path.
+/// An emulated room whose tty stays at the same path.
 pub(crate) struct Room {
     directory: tempfile::TempDir,
 }
 
 impl Room {
+    /// One thermistor and one switch whose state changes.
     pub(crate) fn new() -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let devices = json!([
+        Self::with_devices(&json!([
             {"device_id": "01ff", "device_type": "thermistor", "read": {"repeatable": true, "responses": [656]}},
             {"device_id": "0dff", "device_type": "power", "has_state": true, "asset_info": "rack7-u12",
              "power": "0,12000,2400,3356", "on": "0,12000,2400,3356", "off": "64,0,0,0"}
-        ]);
+        ]))
+    }
+
+    /// One board, number 1, with these devices.
+    pub(crate) fn with_devices(devices: &Value) -> Self {
         let board = json!({"board_id": "1", "firmware_version": "fw 3.2", "devices": devices});
-        std::fs::write(directory.path().join("room.json"), json!({"boards": [board]}).to_string()).unwrap();
+        Self::with_text(&json!({"boards": [board]}).to_string())
+    }
+
+    /// The room of a configuration of the emulator.
+    pub(crate) fn with_text(text: &str) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join("room.json"), text).unwrap();
         Self { directory }
     }
 
@@ -172,11 +182,14 @@ impl Room {
         self.directory.path().join("tty")
     }
 
-    pub(crate) fn emulate(&self) -> Program {
+    /// Our emulator in this room, with its first line read: the name of its tty and that of its link.
+    pub(crate) fn emulate(&self, options: &[&str]) -> Program {
         let mut command = Command::new(PRODUCT);
         command.args(["emulate", "bus", "--config"]).arg(self.directory.path().join("room.json"));
-        let emulator = Program::start(command.arg("--link").arg(self.tty()));
-        eventually("the link appears", || self.tty().exists().then_some(()));
+        let mut emulator = Program::start(command.arg("--link").arg(self.tty()).args(options));
+        let first = emulator.line();
+        let tty = std::fs::read_link(self.tty()).unwrap();
+        assert_eq!(first, format!("{} {}", tty.display(), self.tty().display()));
         emulator
     }
 }
