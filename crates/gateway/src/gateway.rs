@@ -98,12 +98,12 @@ pub(crate) struct Inner {
 // === impl Settings ===
 
 impl Default for Settings {
-    /// Reads 10 s, changes 30 s, scans 60 s.
+    /// Reads 10 s, changes 30 s, scans 50 s: all less than clients and proxies usually wait, which is 60 s.
     fn default() -> Self {
         Self {
             read_timeout: Duration::from_secs(10),
             control_timeout: Duration::from_secs(30),
-            scan_timeout: Duration::from_secs(60),
+            scan_timeout: Duration::from_secs(50),
         }
     }
 }

@@ -289,3 +289,11 @@ fn completions_know_the_commands() {
         assert!(run.out.contains(word), "{shell}");
     }
 }
+
+#[test]
+fn an_incomplete_scan_is_shown_with_a_warning() {
+    let answer = ("200 OK\r\nx-opendcre-failed: attic, cellar", r#"{"boards": []}"#);
+    let (_, run) = ask(&["scan"], answer);
+    assert_eq!(run.exit, 0);
+    assert_eq!(run.err, "warning: the boards of these buses are missing: attic, cellar\n");
+}

@@ -149,7 +149,7 @@ async fn every_class_of_command_has_its_priority_and_its_time() {
     for (command, priority, seconds) in [
         (Command::Query(Query::Version(BoardId(1))), Priority::Read, 10),
         (Command::Action(power_off(1)), Priority::Control, 30),
-        (Command::Scan(Scope::All), Priority::Scan, 60),
+        (Command::Scan(Scope::All), Priority::Scan, 50),
     ] {
         room.gateway.execute(&somebody(), command).await.unwrap();
         let context = *room.drivers[0].contexts.lock().unwrap().last().unwrap();

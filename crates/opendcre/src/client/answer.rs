@@ -16,12 +16,24 @@ use super::ClientError;
 #[derive(Debug)]
 pub(super) struct Answer {
     members: Vec<(String, Box<RawValue>)>,
+    /// The buses whose part is missing, as the server named them beside the object.
+    missing_buses: Option<String>,
 }
 
 impl Answer {
     /// Reads the body of a successful answer.
     pub(super) fn parse(body: &str) -> Result<Self, ClientError> {
         serde_json::from_str(&without_blanks(body)).map_err(|error| malformed(&error))
+    }
+
+    /// This answer, of which the part of `buses` is missing.
+    pub(super) fn without_buses(self, buses: Option<String>) -> Self {
+        Self { missing_buses: buses, ..self }
+    }
+
+    /// The buses whose part is missing.
+    pub(super) fn missing_buses(&self) -> Option<&str> {
+        self.missing_buses.as_deref()
     }
 
     /// The value of the member `name` as a type.
@@ -84,7 +96,7 @@ impl<'de> Deserialize<'de> for Answer {
                 while let Some(member) = map.next_entry()? {
                     members.push(member);
                 }
-                Ok(Answer { members })
+                Ok(Answer { members, missing_buses: None })
             }
         }
 

@@ -42,7 +42,12 @@ impl<'a> Console<'a> {
     }
 
     /// Prints the answer of a scan, one row per device; a board without devices has a row of its own.
+    ///
+    /// Buses that could not be scanned are named on the error output, in either format.
     pub(super) fn scan(&mut self, answer: &Answer) -> Result<(), ClientError> {
+        if let Some(buses) = answer.missing_buses() {
+            writeln!(self.err, "warning: the boards of these buses are missing: {}", visible(buses))?;
+        }
         match self.format {
             OutputFormat::Table => {
                 let boards: Vec<ScannedBoard> = answer.member("boards")?;

@@ -15,6 +15,9 @@ use super::{Answer, ClientError, Request};
 /// The base of the API that this client speaks.
 const API_BASE: [&str; 2] = ["opendcre", "1.1"];
 
+/// Names the buses that are missing in the answer to a scan.
+const X_OPENDCRE_FAILED: &str = "x-opendcre-failed";
+
 /// What is percent-encoded in a segment: everything but the characters that RFC 3986 calls unreserved.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
@@ -117,8 +120,13 @@ impl Http {
         let sent = self.client.request(request.method.clone(), url).send().await;
         let response = sent.map_err(|error| self.transport_error(&error))?;
         let status = response.status();
+        let missing_buses = response.headers().get(X_OPENDCRE_FAILED);
+        let missing_buses = missing_buses.map(|buses| String::from_utf8_lossy(buses.as_bytes()).into_owned());
         let body = self.body(response).await?;
-        if status == StatusCode::OK { Answer::parse(&body) } else { Err(refusal(status, &body)) }
+        if status != StatusCode::OK {
+            return Err(refusal(status, &body));
+        }
+        Ok(Answer::parse(&body)?.without_buses(missing_buses))
     }
 
     /// Reads a body of bounded length.
