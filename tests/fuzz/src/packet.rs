@@ -1,6 +1,7 @@
 //! Any bytes, taken as one packet, as a stream, as a command and as every form of answer.
 
 use opendcre_devicebus::{Command, Deframer, MIN_PACKET, Packet, Request, conversion, reply};
+use opendcre_model::Number;
 
 /// What decodes encodes back to the same bytes, a stream never holds more packets than fit into it, and numbers of
 /// devices become finite values.
@@ -46,7 +47,8 @@ fn command(data: &[u8]) {
 
 fn answers(data: &[u8]) {
     if let Ok(number) = reply::number(data) {
-        assert_eq!(number.to_string().parse(), Ok(number.clone()));
+        let again = number.to_string().parse::<Number>();
+        assert_eq!(again.map(|number| number.to_f64()), Ok(number.to_f64()), "{number}");
         number.to_i64().into_iter().for_each(conversions);
     }
     if let Ok(text) = reply::text(data) {

@@ -1,0 +1,70 @@
+//! Any text, taken as the configuration of an emulated room.
+//!
+//! The promises: what is refused is refused with one line for people, no longer than the text needs; what is accepted
+//! can be asked anything.
+
+use opendcre_devicebus::{Command, Packet, Request, address, kind};
+use opendcre_emulator::bus::{Headers, Protocol, Responder, ResponderOptions, Room};
+use opendcre_model::PowerAction;
+
+/// What a message says besides repeating a wrong value.
+const MAX_EXPLANATION: usize = 300;
+/// An escaped character in a message is at most so many times as long as in the configuration.
+const MAX_ESCAPE: usize = 10;
+
+/// Reads the text, then asks the room for everything that its boards showed in a scan.
+pub fn emulator_config(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    let room = match Room::from_json(&text) {
+        Ok(room) => room,
+        Err(error) => return check_message(&error.to_string(), data.len()),
+    };
+    for protocol in [Protocol::V1_1, Protocol::V1_2, Protocol::V1_3] {
+        let options = ResponderOptions { protocol, headers: Headers::Full };
+        ask_everything(&mut Responder::new(room.clone(), options));
+    }
+}
+
+fn check_message(message: &str, length: usize) {
+    assert!(!message.is_empty());
+    let limit = MAX_EXPLANATION + MAX_ESCAPE * length;
+    assert!(message.len() <= limit, "{} bytes: {message}", message.len());
+    assert!(!message.contains(char::is_control), "{message:?}");
+}
+
+fn ask_everything(responder: &mut Responder) {
+    let scan = Request::to_board(address::SCAN_ALL, Command::Scan);
+    let shuffled = Request::to_board(address::SCAN_ALL | address::SHUFFLE, Command::Scan);
+    let answers = ask(responder, &scan);
+    ask(responder, &shuffled);
+    ask(responder, &shuffled);
+    for answer in answers.iter().filter_map(|answer| Packet::decode(answer).ok()) {
+        ask(responder, &Request::to_board(answer.board, Command::Version));
+        for command in commands() {
+            let kind_code = answer.data.first().copied().unwrap_or(kind::NONE);
+            ask(responder, &Request::to_device(kind_code, answer.board, answer.device, command));
+        }
+    }
+}
+
+fn commands() -> [Command; 9] {
+    [
+        Command::Read,
+        Command::PowerStatus,
+        Command::Power(PowerAction::Off),
+        Command::WriteLed(true),
+        Command::WriteFan("4100".to_owned()),
+        Command::AssetText,
+        Command::AssetInfo,
+        Command::BootTarget,
+        Command::HostInfo,
+    ]
+}
+
+/// Asks twice, because answers change with their use, and then for a repeat.
+fn ask(responder: &mut Responder, request: &Request) -> Vec<Vec<u8>> {
+    responder.respond(&request.packet(1));
+    let answers = responder.respond(&request.packet(2));
+    responder.respond(&request.repeat().packet(3));
+    answers
+}

@@ -1,0 +1,65 @@
+//! Everything that must pass before a change lands.
+//!
+//! The steps are in the order in which they fail fastest. Each is a command that can also be typed by hand.
+
+use std::io;
+use std::process::Command;
+
+use anyhow::Result;
+
+use crate::step::{self, Step, program};
+use crate::tool;
+
+/// Installs what is missing and runs every check.
+///
+/// # Errors
+/// The first step that fails.
+pub(crate) fn run() -> Result<()> {
+    let steps = vec![
+        Step::function("tools", "installing what is missing", tool::install_missing),
+        Step::command("format", program("cargo", &["fmt", "--all", "--check"])),
+        Step::command("lints", lints()),
+        // Unit, property and integration tests, doc tests, the replay of the fuzzing corpora, and the rules about
+        // the workspace itself.
+        Step::command("tests", program("cargo", &["test", "--workspace", "--locked"])),
+        Step::command("documents", documents()),
+        Step::command("licences", licences()),
+        Step::command("bus peer", bus_peer()),
+    ];
+    step::run_all(steps, &mut io::stdout())
+}
+
+/// Asks the advisory database. Not a part of [`run`], because the database must be downloaded and changes daily.
+///
+/// # Errors
+/// A dependency is known to be unsafe, or the database cannot be had.
+pub(crate) fn audit() -> Result<()> {
+    tool::install_cargo_deny()?;
+    step::run(program(tool::cargo_deny(), &["check", "advisories"]))
+}
+
+fn lints() -> Command {
+    let scope = ["clippy", "--workspace", "--all-targets", "--locked"];
+    let strict = ["--", "-D", "warnings"];
+    program("cargo", &[&scope[..], &strict[..]].concat())
+}
+
+fn documents() -> Command {
+    let mut command = program("cargo", &["doc", "--workspace", "--no-deps", "--locked"]);
+    command.env("RUSTDOCFLAGS", "-D warnings");
+    command
+}
+
+/// The tests of the second implementation of the bus, which other tests measure ours against.
+fn bus_peer() -> Command {
+    let mut command = program(tool::PYTHON, &["tests/peer/vectors_test.py"]);
+    command.env("PYTHONDONTWRITEBYTECODE", "1");
+    command
+}
+
+/// Licences, banned crates and where crates come from.
+fn licences() -> Command {
+    let what = ["bans", "licenses", "sources"];
+    let how = ["check", "--hide-inclusion-graph"];
+    program(tool::cargo_deny(), &[&how[..], &what[..]].concat())
+}

@@ -1,0 +1,152 @@
+//! The tools that the tests need beyond the Rust toolchain: found, or installed.
+//!
+//! Debian packages come from apt-get, as root or through sudo. Cargo tools go to target/tools, so that nothing in the
+//! home directory changes. What is there already is left as it is.
+
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+
+use crate::step::{program, run};
+use crate::{root, say};
+
+/// The system's own Python: another one on the path would not find Debian's modules.
+pub(crate) const PYTHON: &str = "/usr/bin/python3";
+
+const CARGO_DENY_VERSION: &str = "0.20.2";
+
+/// A Debian package, and a command that succeeds only where it is installed.
+struct Package {
+    name: &'static str,
+    probe: &'static [&'static str],
+}
+
+const PACKAGES: &[Package] = &[
+    // Lists the files whose text the tests look at.
+    Package { name: "git", probe: &["git", "--version"] },
+    // Brings kill, by which a test ends the program as systemd would.
+    Package { name: "procps", probe: &["kill", "-l"] },
+    Package { name: "python3", probe: &[PYTHON, "--version"] },
+    Package { name: "python3-serial", probe: &[PYTHON, "-c", "import serial"] },
+    Package { name: "socat", probe: &["socat", "-V"] },
+];
+
+/// What measurements need besides.
+const LOAD_GENERATOR: &[Package] = &[Package { name: "wrk", probe: &["which", "wrk"] }];
+
+/// Installs what is missing.
+///
+/// # Errors
+/// Something is missing and cannot be installed; the message names it.
+pub(crate) fn install_missing() -> Result<()> {
+    install_packages(PACKAGES)?;
+    install_cargo_deny()
+}
+
+/// Installs what puts load on a server.
+///
+/// # Errors
+/// It is missing and cannot be installed.
+pub(crate) fn install_load_generator() -> Result<()> {
+    install_packages(LOAD_GENERATOR)
+}
+
+fn install_packages(packages: &[Package]) -> Result<()> {
+    let missing: Vec<_> =
+        packages.iter().filter(|package| !succeeds(package.probe)).map(|package| package.name).collect();
+    if missing.is_empty() {
+        return say("all Debian packages are there").map_err(Into::into);
+    }
+    say(&format!("installing {}", missing.join(", ")))?;
+    let by_hand = || format!("cannot install {}; please do it by hand", missing.join(", "));
+    run(apt_get(&["update"])?).with_context(by_hand)?;
+    let install = ["install", "--yes", "--no-install-recommends"];
+    run(apt_get(&[&install[..], &missing[..]].concat())?).with_context(by_hand)
+}
+
+/// An apt-get that may install: directly for root, through sudo for everybody else.
+fn apt_get(args: &[&str]) -> Result<Command> {
+    let noninteractive = "DEBIAN_FRONTEND=noninteractive";
+    let words = [&[noninteractive, "apt-get"][..], args].concat();
+    Ok(match is_root()? {
+        true => program("env", &words),
+        // Without a terminal there is nobody to type a password: fail at once instead of waiting.
+        false => program("sudo", &[&["--non-interactive"][..], &words[..]].concat()),
+    })
+}
+
+fn is_root() -> Result<bool> {
+    let output = program("id", &["-u"]).output().context("cannot start `id`")?;
+    Ok(output.stdout.trim_ascii() == b"0")
+}
+
+/// Installs cargo-deny unless this version is there already.
+///
+/// # Errors
+/// It cannot be built.
+pub(crate) fn install_cargo_deny() -> Result<()> {
+    if !has_cargo_deny()? {
+        say(&format!("installing cargo-deny {CARGO_DENY_VERSION}"))?;
+        run(build_cargo_deny())?;
+    }
+    if !has_cargo_deny()? {
+        bail!("cargo-deny {CARGO_DENY_VERSION} was installed but does not run");
+    }
+    say(&format!("cargo-deny {CARGO_DENY_VERSION} is there")).map_err(Into::into)
+}
+
+/// Where cargo-deny is kept: a place of our own, so that every version elsewhere can stay.
+pub(crate) fn cargo_deny() -> PathBuf {
+    tools().join("bin/cargo-deny")
+}
+
+fn tools() -> PathBuf {
+    root().join("target/tools")
+}
+
+fn has_cargo_deny() -> Result<bool> {
+    let path = cargo_deny();
+    if !path.exists() {
+        return Ok(false);
+    }
+    let output = program(path, &["--version"]).output().context("cannot start cargo-deny")?;
+    let version = String::from_utf8_lossy(&output.stdout);
+    Ok(version.split_whitespace().last() == Some(CARGO_DENY_VERSION))
+}
+
+/// Unoptimised: the tool runs for a second, its build should not take longer than everything else.
+fn build_cargo_deny() -> Command {
+    let mut command =
+        program("cargo", &["install", "cargo-deny", "--locked", "--version", CARGO_DENY_VERSION]);
+    command
+        .arg("--root")
+        .arg(tools())
+        .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "0")
+        .env("CARGO_PROFILE_RELEASE_LTO", "off")
+        .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "256");
+    command
+}
+
+/// Whether a command can be started and exits with 0.
+fn succeeds(words: &[&str]) -> bool {
+    let Some((name, args)) = words.split_first() else {
+        return false;
+    };
+    let mut command = program(name, args);
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    command.status().is_ok_and(|status| status.success())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_probe_tells_present_from_absent() {
+        assert!(succeeds(&["true"]));
+        assert!(!succeeds(&["false"]));
+        assert!(!succeeds(&["opendcre-no-such-program"]));
+        assert!(!succeeds(&[]));
+    }
+}
