@@ -45,7 +45,7 @@ impl Drop for Entry<'_> {
             method = self.head.method.as_str(),
             path = path.split_at(path.floor_char_boundary(MAX_PATH)).0,
             status = self.status,
-            duration_ms = self.start.elapsed().as_secs_f64() * 1000.0,
+            duration_us = u64::try_from(self.start.elapsed().as_micros()).unwrap_or(u64::MAX),
             bytes = self.bytes,
             remote = %self.remote,
             request_id = self.request_id.as_str(),

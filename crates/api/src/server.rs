@@ -175,10 +175,12 @@ impl Connections {
             async move { Ok::<_, Infallible>(api.respond(request, remote).await) }
         });
         let mut connection = pin!(self.http.serve_connection(TokioIo::new(stream), service));
+        // A token of its own: every wake-up looks at it, and a shared one is a lock between all connections.
+        let closing = self.closing.child_token();
         let served = tokio::select! {
             biased;
             served = connection.as_mut() => Some(served),
-            () = self.closing.cancelled() => {
+            () = closing.cancelled() => {
                 connection.as_mut().graceful_shutdown();
                 self.cut_off.run_until_cancelled(connection).await
             }

@@ -5,6 +5,8 @@
 //! logged but that a line for each request has the target [`ACCESS`].
 
 mod filter;
+mod queue;
+mod request_line;
 mod rotate;
 
 use std::io::{self, IsTerminal};
@@ -14,7 +16,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use opendcre_model::WallClock;
 use thiserror::Error;
-use tracing_appender::non_blocking::{ErrorCounter, NonBlocking, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::filter::{Targets, filter_fn};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -23,12 +24,12 @@ use tracing_subscriber::{Layer, Registry, fmt, reload};
 pub(crate) use filter::{Filter, FilterError};
 
 use crate::config::{self, LogFormat};
+use queue::{Carrier, Queue};
+use request_line::RequestLine;
 use rotate::{Bounds, RotatingFile};
 
 /// The target of the line that each request gets.
 const ACCESS: &str = "access";
-/// Lines that may wait to be written, for each place. A burst is a few hundred; beyond this the disk hangs.
-const QUEUE_LINES: usize = 4096;
 
 /// Why logging cannot start.
 #[derive(Debug, Error)]
@@ -50,6 +51,9 @@ pub(crate) enum LogError {
     /// The level in the configuration is not one.
     #[error("log.level: {0}")]
     Level(FilterError),
+    /// The system has no thread left for a log.
+    #[error("cannot start the thread of a log: {0}")]
+    Thread(io::Error),
     /// Something else already receives the log lines of this process.
     #[error("logging has already been started in this process")]
     Started,
@@ -59,13 +63,13 @@ pub(crate) enum LogError {
 pub(crate) struct Logging {
     filter: reload::Handle<Targets, Registry>,
     losses: Losses,
-    _writers: Vec<WorkerGuard>,
+    _carriers: Vec<Carrier>,
 }
 
 /// Counts the lines that reached no place.
 #[derive(Clone, Default)]
 pub(crate) struct Losses {
-    queues: Vec<ErrorCounter>,
+    queues: Vec<Queue>,
     files: Vec<Arc<AtomicU64>>,
 }
 
@@ -85,17 +89,17 @@ pub(crate) fn start(
         None => settings.level.parse().map_err(LogError::Level)?,
     };
     let mut places = Places::default();
-    let mut layers = vec![places.layer(settings, io::stderr(), Place::Stderr)];
+    let mut layers = vec![places.layer(settings, io::stderr(), Place::Stderr)?];
     if settings.files {
         let opendcre = open(settings, "opendcre.log", clock, &mut places.losses)?;
-        layers.push(places.layer(settings, opendcre, Place::File));
+        layers.push(places.layer(settings, opendcre, Place::File)?);
         let access = open(settings, "access.log", clock, &mut places.losses)?;
-        layers.push(places.layer(settings, access, Place::AccessFile));
+        layers.push(places.layer(settings, access, Place::AccessFile)?);
     }
     let (filter, handle) = reload::Layer::new(chosen.targets(ACCESS, settings.access));
     let subscriber = tracing_subscriber::registry().with(filter).with(layers);
     subscriber.try_init().map_err(|_| LogError::Started)?;
-    Ok(Logging { filter: handle, losses: places.losses, _writers: places.writers })
+    Ok(Logging { filter: handle, losses: places.losses, _carriers: places.carriers })
 }
 
 /// What one place of the log takes.
@@ -122,35 +126,40 @@ impl Place {
 /// The writers that were set up so far.
 #[derive(Default)]
 struct Places {
-    writers: Vec<WorkerGuard>,
+    carriers: Vec<Carrier>,
     losses: Losses,
 }
 
 impl Places {
     /// A layer that writes to `writer` from a thread of its own.
-    fn layer<S, W>(&mut self, settings: &config::Log, writer: W, place: Place) -> BoxedLayer<S>
+    fn layer<S, W>(
+        &mut self,
+        settings: &config::Log,
+        writer: W,
+        place: Place,
+    ) -> Result<BoxedLayer<S>, LogError>
     where
         S: tracing::Subscriber + for<'a> tracing_subscriber::registry::LookupSpan<'a>,
         W: io::Write + Send + 'static,
     {
-        let (queue, guard) =
-            NonBlockingBuilder::default().buffered_lines_limit(QUEUE_LINES).thread_name("log").finish(writer);
-        self.writers.push(guard);
-        self.losses.queues.push(queue.error_counter());
+        let (queue, carrier) = queue::start(writer).map_err(LogError::Thread)?;
+        self.carriers.push(carrier);
+        self.losses.queues.push(queue.clone());
         let files = settings.files;
         let filter = filter_fn(move |metadata| place.takes(metadata.target(), files));
-        let colours = place == Place::Stderr && io::stderr().is_terminal();
-        format(settings.format, queue, colours).with_filter(filter).boxed()
+        Ok(format(settings.format, queue, place).with_filter(filter).boxed())
     }
 }
 
-fn format<S>(format: LogFormat, queue: NonBlocking, colours: bool) -> BoxedLayer<S>
+fn format<S>(format: LogFormat, queue: Queue, place: Place) -> BoxedLayer<S>
 where
     S: tracing::Subscriber + for<'a> tracing_subscriber::registry::LookupSpan<'a>,
 {
-    let layer = fmt::layer().with_writer(queue);
+    let colours = place == Place::Stderr && io::stderr().is_terminal();
+    let layer = fmt::layer().with_ansi(colours).with_writer(move || queue.clone());
     match format {
-        LogFormat::Text => layer.with_ansi(colours).boxed(),
+        LogFormat::Text if place == Place::AccessFile => layer.event_format(RequestLine).boxed(),
+        LogFormat::Text => layer.boxed(),
         LogFormat::Json => layer.json().flatten_event(true).boxed(),
     }
 }
@@ -194,7 +203,7 @@ impl Logging {
 impl Losses {
     /// Lines that were lost since the start.
     pub(crate) fn count(&self) -> u64 {
-        let queues = self.queues.iter().map(|queue| queue.dropped_lines() as u64);
+        let queues = self.queues.iter().map(Queue::lost);
         let files = self.files.iter().map(|lost| lost.load(Ordering::Relaxed));
         queues.chain(files).sum()
     }

@@ -1,0 +1,209 @@
+//! Lines on their way to a slow place: callers leave them in a bounded buffer, a thread of its own carries them on.
+//!
+//! One buffer that is swapped, rather than a channel of lines: a busy server logs a line for each request, and an
+//! allocation and a wake-up for each would cost more than the rest of the request.
+
+use std::io::{self, Write};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+/// How much may wait. At a hundred thousand requests a second this is filled in 50 ms; beyond it the disk hangs.
+const CAPACITY_BYTES: usize = 1 << 20;
+/// How long lines gather before they are carried on together.
+const REST: Duration = Duration::from_millis(4);
+
+/// The near end: takes whole lines and never waits.
+#[derive(Clone)]
+pub(super) struct Queue {
+    shared: Arc<Shared>,
+}
+
+/// The far end. Dropping it carries on what still waits, and ends the thread.
+pub(super) struct Carrier {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+struct Shared {
+    state: Mutex<State>,
+    /// Wakes the thread.
+    wake: Condvar,
+    lost: AtomicU64,
+}
+
+#[derive(Default)]
+struct State {
+    lines: Vec<u8>,
+    /// The thread sleeps until it is woken.
+    asleep: bool,
+    stopping: bool,
+}
+
+/// Starts a thread that carries lines to `writer`, each in a call of its own, with a flush after the last that waited.
+pub(super) fn start(writer: impl Write + Send + 'static) -> io::Result<(Queue, Carrier)> {
+    let shared = Arc::new(Shared { state: Mutex::default(), wake: Condvar::new(), lost: AtomicU64::new(0) });
+    let thread = thread::Builder::new().name("log".to_owned()).spawn({
+        let shared = Arc::clone(&shared);
+        move || shared.carry(writer)
+    })?;
+    Ok((Queue { shared: Arc::clone(&shared) }, Carrier { shared, thread: Some(thread) }))
+}
+
+impl Queue {
+    /// The count of lines that found no room, or that the writer did not take.
+    pub(super) fn lost(&self) -> u64 {
+        self.shared.lost.load(Ordering::Relaxed)
+    }
+}
+
+impl Write for Queue {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let mut state = self.shared.state();
+        if state.lines.len() + line.len() > CAPACITY_BYTES {
+            self.shared.lost.fetch_add(1, Ordering::Relaxed);
+            return Ok(line.len());
+        }
+        state.lines.extend_from_slice(line);
+        let asleep = std::mem::take(&mut state.asleep);
+        drop(state);
+        if asleep {
+            self.shared.wake.notify_one();
+        }
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Shared {
+    /// Held for copying only; a panic elsewhere leaves whole lines.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn carry(&self, mut writer: impl Write) {
+        let mut lines = Vec::new();
+        while self.take(&mut lines) {
+            for line in lines.split_inclusive(|byte| *byte == b'\n') {
+                if writer.write_all(line).is_err() {
+                    self.lost.fetch_add(1, Ordering::Relaxed);
+                }
+            }
+            if writer.flush().is_err() {
+                self.lost.fetch_add(1, Ordering::Relaxed);
+            }
+            lines.clear();
+            self.rest();
+        }
+    }
+
+    /// Waits for lines and swaps them for the empty `lines`. False when there will be no more.
+    fn take(&self, lines: &mut Vec<u8>) -> bool {
+        let mut state = self.state();
+        while state.lines.is_empty() && !state.stopping {
+            state.asleep = true;
+            state = self.wake.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        std::mem::swap(&mut state.lines, lines);
+        !lines.is_empty()
+    }
+
+    fn rest(&self) {
+        let waited = self.wake.wait_timeout_while(self.state(), REST, |state| !state.stopping);
+        drop(waited.unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+impl Drop for Carrier {
+    fn drop(&mut self) {
+        self.shared.state().stopping = true;
+        self.shared.wake.notify_one();
+        // A writer that panicked has nothing more to carry, and nobody is left to tell.
+        self.thread.take().map(JoinHandle::join).transpose().ok();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{Receiver, Sender, channel};
+
+    use super::*;
+
+    /// Passes on every line, and blocks where the test tells it to.
+    struct Probe {
+        lines: Sender<Vec<u8>>,
+        gate: Receiver<()>,
+    }
+
+    impl Write for Probe {
+        fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+            self.lines.send(line.to_vec()).unwrap();
+            Ok(line.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            // Closed gates stay open.
+            self.gate.recv().ok();
+            Ok(())
+        }
+    }
+
+    fn probe() -> (Queue, Carrier, Receiver<Vec<u8>>, Sender<()>) {
+        let ((lines, received), (open, gate)) = (channel(), channel());
+        let (queue, carrier) = start(Probe { lines, gate }).unwrap();
+        (queue, carrier, received, open)
+    }
+
+    #[test]
+    fn every_line_arrives_by_itself_and_in_order() {
+        let (mut queue, carrier, received, open) = probe();
+        drop(open);
+        for line in ["one\n", "two\n", "three\n"] {
+            queue.write_all(line.as_bytes()).unwrap();
+        }
+        drop(carrier);
+        let lines: Vec<Vec<u8>> = received.iter().collect();
+        assert_eq!(lines, [b"one\n".to_vec(), b"two\n".to_vec(), b"three\n".to_vec()]);
+        assert_eq!(queue.lost(), 0);
+    }
+
+    #[test]
+    fn beyond_the_bound_lines_are_counted_instead_of_kept() {
+        let (mut queue, carrier, received, open) = probe();
+        queue.write_all(b"first\n").unwrap();
+        // Now the thread is at the gate, and everything else has to wait.
+        assert_eq!(received.recv().unwrap(), b"first\n");
+        let line = [vec![b'x'; 1023], vec![b'\n']].concat();
+        for _ in 0..CAPACITY_BYTES / line.len() + 3 {
+            queue.write_all(&line).unwrap();
+        }
+        assert_eq!(queue.lost(), 3);
+        drop(open);
+        drop(carrier);
+        assert_eq!(received.iter().count(), CAPACITY_BYTES / line.len());
+    }
+
+    #[test]
+    fn a_writer_that_fails_costs_the_lines_it_does_not_take() {
+        struct Broken;
+
+        impl Write for Broken {
+            fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+                Err(io::Error::other("broken"))
+            }
+
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+
+        let (mut queue, carrier) = start(Broken).unwrap();
+        queue.write_all(b"one\ntwo\n").unwrap();
+        drop(carrier);
+        assert_eq!(queue.lost(), 2);
+    }
+}
