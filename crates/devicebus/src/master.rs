@@ -94,7 +94,7 @@ pub enum TransactionError {
     #[error("damaged answer after {attempts} attempt(s): {last}")]
     Corrupt {
         /// How often something was sent.
-        attempts: u8,
+        attempts: u16,
         /// The last damage seen.
         last: PacketError,
     },
@@ -152,7 +152,7 @@ struct Waiting {
     request: Request,
     /// The sequence numbers of everything sent in this transaction.
     sequences: Vec<u8>,
-    attempts: u8,
+    attempts: u16,
     deadline: Instant,
     /// Damage in the answer to the latest attempt.
     damage: Option<Damage>,
@@ -395,8 +395,8 @@ impl Master {
     fn on_corrupt(&mut self, mut waiting: Waiting, last: PacketError, now: Instant) {
         // The first transmission of a scan counts against its limit, that of a command does not.
         let retries_left = match waiting.is_scan() {
-            true => waiting.attempts < self.config.retry_limit,
-            false => self.config.repeats && waiting.attempts <= self.config.retry_limit,
+            true => waiting.attempts < u16::from(self.config.retry_limit),
+            false => self.config.repeats && waiting.attempts <= u16::from(self.config.retry_limit),
         };
         if !retries_left {
             return self.complete(Err(TransactionError::Corrupt { attempts: waiting.attempts, last }));

@@ -6,6 +6,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::excerpt;
+
 /// Why a text is not an identifier.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum IdError {
@@ -18,7 +20,7 @@ pub enum IdError {
     /// The number does not fit the identifier.
     #[error("{text} is larger than the largest identifier, {max:x}")]
     OutOfRange {
-        /// The text as given.
+        /// The beginning of the text as given.
         text: String,
         /// The largest value that fits.
         max: u32,
@@ -31,9 +33,9 @@ fn parse_hex(text: &str, max: u32) -> Result<u32, IdError> {
         return Err(IdError::Empty);
     }
     if !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return Err(IdError::NotHexadecimal(text.to_owned()));
+        return Err(IdError::NotHexadecimal(excerpt(text)));
     }
-    let out_of_range = || IdError::OutOfRange { text: text.to_owned(), max };
+    let out_of_range = || IdError::OutOfRange { text: excerpt(text), max };
     let digits = text.trim_start_matches('0');
     if digits.is_empty() {
         return Ok(0);
@@ -92,7 +94,7 @@ impl FromStr for DeviceId {
 
     fn from_str(text: &str) -> Result<Self, IdError> {
         let value = parse_hex(text, u32::from(u16::MAX))?;
-        let out_of_range = |_| IdError::OutOfRange { text: text.to_owned(), max: u32::from(u16::MAX) };
+        let out_of_range = |_| IdError::OutOfRange { text: excerpt(text), max: u32::from(u16::MAX) };
         u16::try_from(value).map(Self).map_err(out_of_range)
     }
 }

@@ -6,6 +6,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::excerpt;
+
 /// A name that is no device kind.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{0:?} is not a device kind")]
@@ -88,7 +90,7 @@ impl FromStr for DeviceKind {
     /// Reads a name in any case.
     fn from_str(text: &str) -> Result<Self, UnknownKind> {
         let same_name = |kind: &&Self| kind.name().eq_ignore_ascii_case(text);
-        Self::ALL.iter().find(same_name).copied().ok_or_else(|| UnknownKind(text.to_owned()))
+        Self::ALL.iter().find(same_name).copied().ok_or_else(|| UnknownKind(excerpt(text)))
     }
 }
 

@@ -12,6 +12,7 @@ mod kind;
 mod number;
 mod power;
 mod reading;
+mod text;
 
 pub use board::{Board, Device};
 pub use driver::{Action, BoxFuture, Context, Driver, Observation, Priority, Query, Scope, WallClock};
@@ -21,3 +22,4 @@ pub use kind::{DeviceKind, UnknownKind};
 pub use number::{Number, NumberError};
 pub use power::{Electrical, PowerAction, PowerReport, PowerState, UnknownPowerAction};
 pub use reading::{Measurement, Quality, Quantity, Reading};
+pub use text::excerpt;

@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use thiserror::Error;
 
+use crate::excerpt;
+
 /// Why a text is not a number.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{0:?} is not a decimal number")]
@@ -83,7 +85,7 @@ impl FromStr for Number {
 
     /// Reads a decimal integer of any length or a finite decimal fraction, with optional surrounding blanks.
     fn from_str(text: &str) -> Result<Self, NumberError> {
-        let not_a_number = || NumberError(text.to_owned());
+        let not_a_number = || NumberError(excerpt(text));
         let trimmed = text.trim();
         if let Some(digits) = normalise_integer(trimmed) {
             return Ok(Self::Integer(digits));

@@ -7,6 +7,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::excerpt;
+
 /// A change of power. Asking for the state is a [`crate::Query`], not an action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -43,7 +45,7 @@ impl FromStr for PowerAction {
             "on" => Ok(Self::On),
             "off" => Ok(Self::Off),
             "cycle" => Ok(Self::Cycle),
-            _ => Err(UnknownPowerAction(text.to_owned())),
+            _ => Err(UnknownPowerAction(excerpt(text))),
         }
     }
 }

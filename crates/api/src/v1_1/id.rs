@@ -2,9 +2,9 @@
 
 use std::str::FromStr;
 
-use opendcre_model::{BoardId, DeviceId, IdError};
+use opendcre_model::{BoardId, DeviceId, IdError, excerpt};
 
-use super::path::{PathError, excerpt};
+use super::path::PathError;
 
 /// Reads a board id.
 pub(super) fn board(text: &str) -> Result<BoardId, PathError> {

@@ -6,7 +6,7 @@
 use std::array;
 use std::fmt;
 
-use opendcre_model::{BoardId, DeviceAddress, DeviceKind, PowerAction};
+use opendcre_model::{BoardId, DeviceAddress, DeviceKind, PowerAction, excerpt};
 use percent_encoding::percent_decode_str;
 use thiserror::Error;
 
@@ -15,9 +15,6 @@ use crate::method::Methods;
 
 /// The characters of an asset text that are kept; the rest has always been cut off without complaint.
 const MAX_TEXT: usize = 127;
-
-/// The characters of a wrong segment that a message repeats.
-const MAX_EXCERPT: usize = 40;
 
 /// One more than the longest route has, so that a longer path is seen to be longer.
 const MAX_SEGMENTS: usize = 7;
@@ -265,14 +262,4 @@ fn require_power(kind: &str, device: DeviceAddress) -> Result<(), PathError> {
         return Ok(());
     }
     Err(PathError::NotPower { text: excerpt(kind), device })
-}
-
-/// The beginning of a text that may be very long.
-pub(super) fn excerpt(text: &str) -> String {
-    let mut characters = text.chars();
-    let mut excerpt: String = characters.by_ref().take(MAX_EXCERPT).collect();
-    if characters.next().is_some() {
-        excerpt.push('…');
-    }
-    excerpt
 }
