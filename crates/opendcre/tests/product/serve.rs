@@ -31,10 +31,6 @@ fn an_unplugged_line_is_an_error_that_says_so_until_it_is_back() {
 
     drop(emulator);
     let tty = room.tty();
-    if tty.symlink_metadata().is_ok() {
-        // Killed, so it could not clean up.
-        std::fs::remove_file(&tty).unwrap();
-    }
     let gone = eventually("the loss is noticed", || {
         let (status, body) = gateway.get("/read/thermistor/1/01ff");
         (body["code"] == "gone").then_some((status, body))

@@ -48,7 +48,16 @@ impl Program {
 
 impl Drop for Program {
     fn drop(&mut self) {
-        // Already ended when the test terminated it itself.
+        // Asked first, because a program that is killed cannot clean up after itself.
+        if matches!(self.child.try_wait(), Ok(None)) {
+            signal(self.child.id(), "TERM");
+        }
+        for _ in 0..500 {
+            if matches!(self.child.try_wait(), Ok(Some(_))) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
         self.child.kill().ok();
         self.child.wait().ok();
     }
