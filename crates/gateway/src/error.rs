@@ -23,10 +23,12 @@ pub enum GatewayError {
         buses: Vec<String>,
     },
     /// Policy does not permit it; nothing was sent.
-    #[error("{principal} is not permitted to do this")]
+    #[error("{principal} may not do this: {reason}; nothing was sent")]
     Forbidden {
         /// Who asked.
         principal: String,
+        /// Why not.
+        reason: &'static str,
     },
     /// The intent of a change could not be recorded, so nothing was sent.
     #[error("nothing was changed, because the change cannot be audited: {0}")]

@@ -27,7 +27,8 @@ pub struct Mount {
     pub boards: RangeInclusive<BoardId>,
 }
 
-/// How long each class of command may take, waiting in queues included.
+/// What the owner of the service wants: what may be done at all, and how long each class of command may take,
+/// waiting in queues included.
 #[derive(Debug, Clone, Copy)]
 pub struct Settings {
     /// For reading one value.
@@ -36,6 +37,8 @@ pub struct Settings {
     pub control_timeout: Duration,
     /// For finding out what is there.
     pub scan_timeout: Duration,
+    /// Whether every change is refused.
+    pub read_only: bool,
 }
 
 /// What may be asked at the door.
@@ -98,12 +101,13 @@ pub(crate) struct Inner {
 // === impl Settings ===
 
 impl Default for Settings {
-    /// Reads 10 s, changes 30 s, scans 50 s: all less than clients and proxies usually wait, which is 60 s.
+    /// Changes are permitted. Reads 10 s, changes 30 s, scans 50 s: all less than clients and proxies usually wait, which is 60 s.
     fn default() -> Self {
         Self {
             read_timeout: Duration::from_secs(10),
             control_timeout: Duration::from_secs(30),
             scan_timeout: Duration::from_secs(50),
+            read_only: false,
         }
     }
 }
@@ -150,8 +154,8 @@ impl Gateway {
             return Err(GatewayError::ShuttingDown);
         }
         // Before the board is looked for, because looking for it may already ask the wires.
-        if !policy::permits(principal, &command) {
-            return Err(GatewayError::Forbidden { principal: principal.name.clone() });
+        if let Some(reason) = policy::refusal(&self.inner.settings, &command) {
+            return Err(GatewayError::Forbidden { principal: principal.name.clone(), reason });
         }
         let context = self.context(&command);
         match command {

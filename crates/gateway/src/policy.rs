@@ -1,11 +1,16 @@
-//! The one place that decides who may do what.
+//! The one place that decides what may be done.
 //!
-//! In this release everybody who reaches the door may do everything: the service listens on the loopback
-//! address unless its owner writes another one. Roles will be decided here and nowhere else.
+//! In this release it does not matter who asks: everybody who reaches the service may do everything that its owner
+//! has not switched off. Roles will be decided here and nowhere else.
 
-use crate::{Command, Principal};
+use crate::{Command, Settings};
 
-/// Says whether `principal` may give `command`.
-pub(crate) const fn permits(_principal: &Principal, _command: &Command) -> bool {
-    true
+/// Why `command` is refused; nothing if it may be carried out.
+pub(crate) const fn refusal(settings: &Settings, command: &Command) -> Option<&'static str> {
+    match command {
+        Command::Action(_) if settings.read_only => {
+            Some("this service only reads; its configuration says read_only")
+        }
+        Command::Action(_) | Command::Query(_) | Command::Scan(_) => None,
+    }
 }

@@ -54,6 +54,8 @@ pub struct Server {
     /// Listen on more than this machine although there is neither TLS nor login. Everybody who reaches the port
     /// can then switch servers off.
     pub insecure: bool,
+    /// Refuse everything that changes equipment, with 403.
+    pub read_only: bool,
     /// Connections that are open at the same time, 1 to 65536. More wait to be accepted.
     pub max_connections: usize,
     /// The request line and header fields together, 8KiB to 1MiB. More is answered with 431.
@@ -230,6 +232,7 @@ impl Default for Server {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 5000)),
             insecure: false,
+            read_only: false,
             max_connections: 1024,
             max_header: ByteSize(16 << 10),
             max_body: ByteSize(64 << 10),

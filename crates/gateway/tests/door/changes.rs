@@ -167,3 +167,13 @@ async fn readiness_names_the_drivers_that_cannot_be_used() {
     assert!(!readiness.is_ready());
     assert_eq!(readiness.unusable, [("b".to_owned(), failure("b", Fault::Gone))]);
 }
+
+#[tokio::test]
+async fn a_read_only_service_reads_and_changes_nothing() {
+    let room = Room::read_only();
+    let error = room.gateway.execute(&somebody(), Command::Action(power_off(1))).await.unwrap_err();
+    assert_eq!(error.code(), "forbidden");
+    assert!(room.drivers[0].calls.lock().unwrap().is_empty());
+    assert!(room.audit_lines().is_empty());
+    room.gateway.execute(&somebody(), Command::Query(Query::Version(BoardId(1)))).await.unwrap();
+}

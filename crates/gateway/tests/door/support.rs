@@ -100,15 +100,22 @@ impl Room {
     pub(crate) fn with_drivers(count: usize) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let audit = folder.path().join("audit.jsonl");
-        Self::new(count, audit, folder)
+        Self::new(count, audit, folder, Settings::default())
+    }
+
+    /// A room in which nothing may be changed.
+    pub(crate) fn read_only() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let audit = folder.path().join("audit.jsonl");
+        Self::new(1, audit, folder, Settings { read_only: true, ..Settings::default() })
     }
 
     /// A room whose audit log can be opened but not written.
     pub(crate) fn with_a_full_disk() -> Self {
-        Self::new(1, "/dev/full".into(), tempfile::tempdir().unwrap())
+        Self::new(1, "/dev/full".into(), tempfile::tempdir().unwrap(), Settings::default())
     }
 
-    fn new(count: usize, audit: PathBuf, folder: TempDir) -> Self {
+    fn new(count: usize, audit: PathBuf, folder: TempDir, settings: Settings) -> Self {
         let names = ["a", "b", "c"].iter().take(count);
         let driver = |name: &&'static str| {
             Arc::new(FakeDriver {
@@ -129,7 +136,7 @@ impl Room {
         };
         let log = AuditLog::open(&audit).unwrap();
         let mounts = drivers.iter().map(mount).collect();
-        let gateway = Gateway::new(mounts, log, Arc::new(FixedClock), Settings::default());
+        let gateway = Gateway::new(mounts, log, Arc::new(FixedClock), settings);
         Self { gateway, drivers, audit, _folder: folder }
     }
 

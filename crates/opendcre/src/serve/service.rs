@@ -42,7 +42,8 @@ impl Service {
             owners.push(owner);
         }
         let audit = AuditLog::open(config.audit_file())?;
-        let gateway = Gateway::new(mounts, audit, Arc::clone(clock), Settings::default());
+        let settings = Settings { read_only: config.server.read_only, ..Settings::default() };
+        let gateway = Gateway::new(mounts, audit, Arc::clone(clock), settings);
         let api = Api::new(gateway, &**clock, limits(&config.server)?);
         Ok(Self { server, api, owners })
     }

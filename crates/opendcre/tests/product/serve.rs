@@ -91,3 +91,21 @@ fn the_log_level_changes_without_a_restart() {
         log.contains("\"loud\" is not a level").then_some(())
     });
 }
+
+#[test]
+fn more_requests_than_the_bus_can_take_are_told_when_to_come_back() {
+    let room = Room::with_devices(&json!([]));
+    let _emulator = room.emulate(&[]);
+    let gateway = Gateway::start(&room.tty(), "backlog = 1");
+    let address = gateway.address;
+    // None of these devices answers, so the first request holds the bus and the second fills the queue.
+    let path = |device| format!("/opendcre/1.1/read/thermistor/1/{device}");
+    let asked = (0..8).map(|device| std::thread::spawn(move || request(address, "GET", &path(device))));
+    let answers: Vec<_> =
+        asked.collect::<Vec<_>>().into_iter().map(|thread| thread.join().unwrap()).collect();
+    let count = |status, code: &str| {
+        answers.iter().filter(|answer| answer.0 == status && answer.1.contains(code)).count()
+    };
+    assert!(count(503, "\"busy\"") > 0 && count(500, "\"timeout\"") > 0, "{answers:?}");
+    assert_eq!(count(503, "\"busy\"") + count(500, "\"timeout\""), answers.len(), "{answers:?}");
+}
