@@ -122,7 +122,7 @@ fn sensor(kind: DeviceKind, reading: &Reading) -> Result<Bytes, String> {
         to_json(&ThermistorBody {
             device_raw,
             temperature_c: temperature
-                .ok_or("the answer has no temperature; check the type of the device")?,
+                .ok_or_else(|| format!("{} is outside the range of a thermistor", reading.raw))?,
         })
     } else {
         to_json(&RawBody { device_raw })
@@ -134,9 +134,9 @@ fn sensor(kind: DeviceKind, reading: &Reading) -> Result<Bytes, String> {
 fn integer(number: &Number) -> Result<Box<RawValue>, String> {
     match number {
         Number::Integer(digits) => RawValue::from_string(digits.clone()).map_err(|error| error.to_string()),
-        Number::Decimal(value) => Err(format!(
-            "the device answered {value}, but API 1.1 carries integers only; use a newer generation of the API"
-        )),
+        Number::Decimal(value) => {
+            Err(format!("the device answered {value}, but API 1.1 carries integers only"))
+        }
     }
 }
 

@@ -142,7 +142,7 @@ async fn answers_that_do_not_fit_are_malformed() {
 
     room.bus.answers(reading(DeviceKind::Thermistor, Number::from(656), None));
     let message = room.get("/read/thermistor/1/1ff").await.failure(500, "malformed");
-    assert!(message.contains("no temperature"), "{message}");
+    assert!(message.contains("656 is outside the range of a thermistor"), "{message}");
 
     room.bus.answers(Observation::AssetText("x".to_owned()));
     room.get("/read/thermistor/1/1ff").await.failure(500, "malformed");

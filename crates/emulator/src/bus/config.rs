@@ -7,7 +7,7 @@
 use std::str::FromStr;
 
 use opendcre_devicebus::MAX_DATA;
-use opendcre_model::{BoardId, DeviceKind};
+use opendcre_model::{BoardId, DeviceKind, excerpt};
 use serde_json::{Number, Value};
 use thiserror::Error;
 
@@ -232,6 +232,6 @@ fn outcome(node: &Node<'_>) -> Result<Outcome, ConfigError> {
     match result.text()? {
         "ok" => Ok(Outcome::Clean),
         "error" => Ok(Outcome::Damaged { board: node.require("failed_board")?.text()?.to_owned() }),
-        other => Err(result.refuse(format_args!("must be \"ok\" or \"error\", not {other:?}"))),
+        other => Err(result.refuse(format_args!("must be \"ok\" or \"error\", not {:?}", excerpt(other)))),
     }
 }

@@ -105,6 +105,18 @@ fn devices_are_checked() {
 }
 
 #[test]
+fn complaints_are_short_however_long_the_wrong_text_is() {
+    let long = "x".repeat(100_000);
+    for complaint in [
+        complaint(&format!(r#"{{"boards": [{{"board_id": "{long}"}}]}}"#)),
+        complaint(&room_of(&format!(r#"{{"device_id": "1", "device_type": "{long}"}}"#))),
+        complaint(&format!(r#"{{"boards": [], "scanall": [{{"initial": {{"result": "{long}"}}}}]}}"#)),
+    ] {
+        assert!(complaint.len() < 200, "{} bytes", complaint.len());
+    }
+}
+
+#[test]
 fn keys_without_a_meaning_are_ignored() {
     let json = r#"{"comment": 1, "boards": [{"board_id": "1", "firmware_version": "v", "location": {},
         "devices": [{"device_id": "1", "device_type": "none", "hdd": 3, "on": {}, "colour": null}]}]}"#;
