@@ -231,6 +231,29 @@ async fn what_is_no_tty_is_refused_with_a_reason() {
 }
 
 #[tokio::test]
+async fn the_line_is_raw_8n1_at_its_speed_and_needs_no_modem() {
+    use rustix::termios::{ControlModes, InputModes, LocalModes, OutputModes, tcgetattr};
+
+    let board = Board::start(answer(b"656"));
+    let bus = open(BusConfig { baud: 57_600, ..board.config() });
+    let tty = std::fs::File::open(board.config().device).unwrap();
+    let attributes = tcgetattr(&tty).unwrap();
+    assert_eq!((attributes.output_speed(), attributes.input_speed()), (57_600, 57_600));
+    let control = attributes.control_modes;
+    assert!(control.contains(ControlModes::CS8 | ControlModes::CLOCAL | ControlModes::CREAD), "{control:?}");
+    assert!(
+        !control.intersects(ControlModes::PARENB | ControlModes::CSTOPB | ControlModes::CRTSCTS),
+        "{control:?}"
+    );
+    let local = attributes.local_modes;
+    assert!(!local.intersects(LocalModes::ICANON | LocalModes::ECHO | LocalModes::ISIG), "{local:?}");
+    let input = attributes.input_modes;
+    assert!(!input.intersects(InputModes::ICRNL | InputModes::IXON | InputModes::ISTRIP), "{input:?}");
+    assert!(!attributes.output_modes.contains(OutputModes::OPOST));
+    bus.stop().await;
+}
+
+#[tokio::test]
 async fn stopping_finishes_what_is_on_the_wire() {
     let board = Board::start_slow(Duration::from_millis(100));
     let bus = open(board.config());

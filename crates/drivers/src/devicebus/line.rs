@@ -5,7 +5,7 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, Mode, OFlags};
-use rustix::termios;
+use rustix::termios::{self, ControlModes, OptionalActions};
 use serial2_tokio::{CharSize, FlowControl, Parity, SerialPort, Settings, StopBits};
 use thiserror::Error;
 
@@ -64,6 +64,7 @@ impl Line {
                     _ => settings(source),
                 }
             })?;
+        ignore_modem_lines(&guard).map_err(|error| settings(error.into()))?;
         // The lock keeps out programs that ask for it; this keeps out everybody else but root.
         termios::ioctl_tiocexcl(&guard).map_err(|error| settings(error.into()))?;
         port.discard_buffers().map_err(settings)?;
@@ -115,6 +116,13 @@ fn open_error(device: &Path, source: io::Error) -> LineError {
         io::ErrorKind::ResourceBusy => LineError::Busy(device),
         _ => LineError::Open { device, source },
     }
+}
+
+/// There is no modem on the bus. Unless told so, the system hangs up a line whose unwired carrier detect drops.
+fn ignore_modem_lines(tty: &OwnedFd) -> rustix::io::Result<()> {
+    let mut attributes = termios::tcgetattr(tty)?;
+    attributes.control_modes |= ControlModes::CLOCAL | ControlModes::CREAD;
+    termios::tcsetattr(tty, OptionalActions::Now, &attributes)
 }
 
 fn raw_8n1(mut settings: Settings, baud: u32) -> io::Result<Settings> {

@@ -7,6 +7,7 @@
     reason = "a test may stop at the first surprise"
 )]
 
+mod buses;
 mod demo;
 mod fault;
 mod peer;
