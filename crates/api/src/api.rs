@@ -3,6 +3,7 @@
 //! One flat function on purpose, not a stack of middleware: what happens to a request can be read from top to
 //! bottom, and the cheapest answer stays cheap.
 
+use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -13,6 +14,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Bytes};
 use opendcre_gateway::{Gateway, Principal};
 use opendcre_model::WallClock;
+use percent_encoding::percent_decode_str;
 use tokio::time::timeout;
 
 use crate::access::Entry;
@@ -81,21 +83,27 @@ impl Api {
         let request_id = self.inner.request_ids.name(&head.headers);
         let entry = Entry::start(&head, remote, &request_id);
         let caller = Caller { remote, request_id: &request_id };
+        let path = decode(head.uri.path());
         let limit = self.inner.limits.request_timeout;
-        let answer = timeout(limit, self.answer(&head, body, caller)).await;
+        let answer = timeout(limit, self.answer(&head, &path, body, caller)).await;
         let answer = answer.unwrap_or(Err(ApiError::TimedOut(limit)));
         let mut reply = answer.unwrap_or_else(|error| error.to_reply());
-        complete(&mut reply, &head, &request_id);
+        complete(&mut reply, &head, &path, &request_id);
         entry.finish(&reply);
         reply
     }
 
-    async fn answer<B>(&self, head: &Parts, body: B, caller: Caller<'_>) -> Result<Reply, ApiError>
+    async fn answer<B>(
+        &self,
+        head: &Parts,
+        path: &str,
+        body: B,
+        caller: Caller<'_>,
+    ) -> Result<Reply, ApiError>
     where
         B: Body<Data = Bytes> + Unpin,
     {
         discard(body, self.inner.limits.body_bytes).await?;
-        let path = head.uri.path();
         if let Some(path) = path.strip_prefix(v1_1::BASE) {
             return v1_1::answer(&self.inner.gateway, head, path, caller).await;
         }
@@ -107,11 +115,17 @@ impl Api {
     }
 }
 
+/// The text of a path, which is decoded once, before it is compared with anything or cut at slashes: an encoded slash
+/// is a slash. Costs no memory when nothing is encoded. What is not UTF-8 becomes a character that fits nowhere.
+pub(crate) fn decode(path: &str) -> Cow<'_, str> {
+    percent_decode_str(path).decode_utf8_lossy()
+}
+
 /// Adds what every answer has.
-fn complete(reply: &mut Reply, head: &Parts, request_id: &RequestId) {
+fn complete(reply: &mut Reply, head: &Parts, path: &str, request_id: &RequestId) {
     let headers = reply.headers_mut();
     headers.insert(X_REQUEST_ID, request_id.to_header());
-    if head.uri.path().starts_with(v1_1::BASE) {
+    if path.starts_with(v1_1::BASE) {
         headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
     }
     if head.method == Method::HEAD {
@@ -137,4 +151,17 @@ where
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_decoded_once_and_copied_only_if_it_must_be() {
+        assert!(matches!(decode("/opendcre/1.1/test"), Cow::Borrowed("/opendcre/1.1/test")));
+        assert_eq!(decode("/opendcre/1%2E1%2ftest"), "/opendcre/1.1/test");
+        assert_eq!(decode("%2561"), "%61");
+        assert_eq!(decode("%FF%"), "\u{fffd}%");
+    }
 }

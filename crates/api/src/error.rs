@@ -164,7 +164,94 @@ fn whole_seconds(time: Duration) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::io;
+
+    use opendcre_gateway::AuditError;
+    use opendcre_model::{DeviceId, DriverError};
+
     use super::*;
+
+    const DEVICE: DeviceAddress = DeviceAddress { board: BoardId(1), device: DeviceId(1) };
+
+    /// What people look codes up in.
+    const PAGE: &str = include_str!("../../../docs/status-codes.md");
+
+    fn own_errors() -> Vec<ApiError> {
+        vec![
+            ApiError::NotFound,
+            ApiError::MethodNotAllowed(Methods::Read),
+            ApiError::NotImplemented,
+            ApiError::CrossSite,
+            ApiError::BodyTooLarge(1),
+            ApiError::BodyBroken,
+            ApiError::TimedOut(RESTART),
+            ApiError::UnknownBoard(DEVICE.board),
+            ApiError::UnknownDevice(DEVICE),
+            ApiError::Malformed { subject: String::new(), problem: String::new() },
+            ApiError::Internal(String::new()),
+        ]
+    }
+
+    fn path_errors() -> Vec<PathError> {
+        let (what, highest, text, device) = ("board", "ffffff", String::new, DEVICE);
+        vec![
+            PathError::NotFound,
+            PathError::MalformedId { what, text: text(), highest },
+            PathError::IdOutOfRange { what, text: text(), highest },
+            PathError::UnknownKind { text: text(), device },
+            PathError::UnknownCommand { text: text(), device },
+            PathError::NotPower { text: text(), device },
+            PathError::NotAscii { device },
+        ]
+    }
+
+    fn gateway_errors() -> Vec<GatewayError> {
+        let reason = io::Error::from(io::ErrorKind::StorageFull);
+        vec![
+            GatewayError::UnknownBoard(DEVICE.board),
+            GatewayError::AmbiguousBoard { board: DEVICE.board, buses: Vec::new() },
+            GatewayError::Forbidden { principal: String::new(), reason: "" },
+            GatewayError::AuditUnavailable(AuditError::Write { path: "audit".into(), reason }),
+            GatewayError::ShuttingDown,
+        ]
+    }
+
+    fn driver_errors() -> impl Iterator<Item = GatewayError> {
+        let faults = [
+            Fault::Timeout,
+            Fault::Corrupt,
+            Fault::Refused,
+            Fault::NotPermitted,
+            Fault::Busy { retry_after: RESTART },
+            Fault::Unsupported,
+            Fault::Invalid,
+            Fault::Malformed,
+            Fault::Gone,
+            Fault::Uncertain,
+        ];
+        faults.into_iter().map(|fault| DriverError::new(fault, "").into())
+    }
+
+    #[test]
+    fn every_code_is_documented_with_its_status() {
+        let gateway = gateway_errors().into_iter().chain(driver_errors());
+        let gateway = gateway.map(|error| ApiError::Gateway { subject: String::new(), error });
+        let path = path_errors().into_iter().map(ApiError::from);
+        let errors = own_errors().into_iter().chain(path).chain(gateway);
+        let errors = errors.map(|error| (error.status(), error.code()));
+        let not_ready = (StatusCode::SERVICE_UNAVAILABLE, "not_ready");
+        let mut missing: Vec<_> = errors.chain([not_ready]).collect();
+        missing.retain(|(status, code)| !PAGE.lines().any(|row| documents(row, *status, code)));
+        assert_eq!(missing, [], "add these to docs/status-codes.md");
+    }
+
+    /// Whether a row of the table, `| statuses | codes | …`, holds the status and the code.
+    fn documents(row: &str, status: StatusCode, code: &str) -> bool {
+        let mut cells = row.split('|').skip(1);
+        let statuses = cells.next().unwrap_or_default();
+        let codes = cells.next().unwrap_or_default();
+        statuses.contains(status.as_str()) && codes.contains(&format!("`{code}`"))
+    }
 
     #[test]
     fn waiting_times_are_whole_seconds_and_never_none() {

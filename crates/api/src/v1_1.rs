@@ -4,6 +4,7 @@ mod body;
 mod id;
 pub mod path;
 mod plan;
+mod shape;
 
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
@@ -16,6 +17,7 @@ use crate::method::Verb;
 use crate::reply::{self, Reply};
 use path::Route;
 use plan::Plan;
+use shape::Shape;
 
 /// Everything of this generation is below this path.
 pub(crate) const BASE: &str = "/opendcre/1.1";
@@ -26,21 +28,27 @@ const X_OPENDCRE_FAILED: HeaderName = HeaderName::from_static("x-opendcre-failed
 /// Where a browser says what sort of page sent a request. Programs do not send it.
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// Answers a request for `path`, which is what follows [`BASE`].
+/// What it says about a page of this site, and about a person who typed the address.
+const OUR_SITES: [&[u8]; 2] = [b"same-origin", b"none"];
+
+/// Answers a request for `path`, which is what follows [`BASE`], decoded.
+///
+/// The method is judged before the values in the path: a path takes its methods whatever its values are.
 pub(crate) async fn answer(
     gateway: &Gateway,
     head: &Parts,
     path: &str,
     caller: Caller<'_>,
 ) -> Result<Reply, ApiError> {
-    let route = path::parse(path)?;
-    let verb = route.methods().verb(&head.method)?;
+    let shape = Shape::of(path)?;
+    let verb = shape.methods().verb(&head.method)?;
     if verb == Verb::List {
-        return Ok(reply::allow(route.methods()));
+        return Ok(reply::allow(shape.methods()));
     }
-    if route.is_control() && is_from_another_site(&head.headers) {
+    if shape.is_control() && is_from_another_site(&head.headers) {
         return Err(ApiError::CrossSite);
     }
+    let route = shape.route()?;
     let plan = plan::plan(&route)?;
     match (verb, plan) {
         (Verb::Do, Plan::Ask(command)) => {
@@ -75,7 +83,9 @@ fn failed_buses(report: &ScanReport) -> Option<(HeaderName, HeaderValue)> {
     Some((X_OPENDCRE_FAILED, value.unwrap_or_else(|_| HeaderValue::from(names.len()))))
 }
 
+/// Whether any header field says so. What is not known to be ours is another site.
 fn is_from_another_site(headers: &HeaderMap) -> bool {
-    let site = headers.get(SEC_FETCH_SITE).map(HeaderValue::as_bytes);
-    matches!(site, Some(b"cross-site" | b"same-site"))
+    let is_ours =
+        |value: &HeaderValue| OUR_SITES.iter().any(|site| site.eq_ignore_ascii_case(value.as_bytes()));
+    !headers.get_all(SEC_FETCH_SITE).iter().all(is_ours)
 }

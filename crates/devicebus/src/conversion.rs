@@ -17,9 +17,9 @@ pub enum ConversionError {
 /// The converter count from which on a thermistor is broken or absent (§10.1).
 const THERMISTOR_LIMIT: i64 = 65_535;
 
-/// Rounds to two decimals, half away from zero.
+/// The nearest value with two decimals. Multiplying and dividing would round twice and miss it now and then.
 fn round_to_hundredths(value: f64) -> f64 {
-    (value * 100.0).round() / 100.0
+    format!("{value:.2}").parse().unwrap_or(value)
 }
 
 /// Degrees Celsius of a thermistor's converter count, with two decimals (§10.1).
@@ -129,6 +129,8 @@ mod tests {
             (700, 24.45),
             (655, 28.88),
             (600, 34.3),
+            (544, 39.81),
+            (564, 37.84),
         ];
         for (count, celsius) in table {
             assert_eq!(thermistor_celsius(count), Ok(celsius), "{count}");

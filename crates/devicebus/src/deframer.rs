@@ -2,7 +2,8 @@
 //!
 //! There is no escaping on the bus, so any `01` may begin a packet (§2). A candidate that turns out to be damaged
 //! costs one byte: the search goes on inside it, because the real packet may begin there. A candidate that is
-//! still incomplete does not hide a complete packet behind it either. Knows nothing of time or meaning.
+//! still incomplete is waited for, because what looks like a packet inside it may be its data; only when the line
+//! has fallen silent may the owner look behind it. Knows nothing of time or meaning.
 
 use crate::packet::{Front, HEADER};
 use crate::{MAX_PACKET, Packet, PacketError};
@@ -38,7 +39,7 @@ impl Deframer {
                 self.drop_front(1);
                 Some(Err(error))
             }
-            Front::Incomplete => self.packet_behind_incomplete().map(Ok),
+            Front::Incomplete => None,
         }
     }
 
@@ -48,13 +49,20 @@ impl Deframer {
         self.drop_front(noise);
     }
 
-    /// Looks for a complete packet behind an incomplete candidate, which noise may have feigned.
-    fn packet_behind_incomplete(&mut self) -> Option<Packet> {
+    /// Whether a candidate has begun that is not complete yet.
+    #[must_use]
+    pub fn has_incomplete(&self) -> bool {
+        !self.buffer.is_empty()
+    }
+
+    /// A complete packet that fits and stands behind an incomplete candidate, which noise may have feigned. The
+    /// candidate is given up only if there is one.
+    pub fn packet_behind(&mut self, fits: impl Fn(&Packet) -> bool) -> Option<Packet> {
         // Never longer: the candidate in front would be complete.
         debug_assert!(self.buffer.len() < MAX_PACKET);
         let found =
             (1..self.buffer.len()).find_map(|start| match self.buffer.get(start..).map(Packet::at_front) {
-                Some(Front::Packet(packet, length)) => Some((packet, start + length)),
+                Some(Front::Packet(packet, length)) if fits(&packet) => Some((packet, start + length)),
                 _ => None,
             });
         let (packet, end) = found?;

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use thiserror::Error;
 
-use crate::{Command, Deframer, Packet, PacketError, Request, address, kind, wire_time};
+use crate::{Command, Deframer, Packet, PacketError, Protocol, Request, address, kind, wire_time};
 
 /// The highest sequence number is one below `FF`, which is never used (§4).
 const SEQUENCES: u8 = 255;
@@ -18,14 +18,17 @@ const FIXED_SEQUENCE: u8 = 1;
 /// More answers than this to one scan are a fault, not a room: it bounds memory and, at 115200 baud, a scan of
 /// endless answers to a third of a minute.
 const MAX_SCAN_REPLIES: usize = 16_384;
+/// The longest wait for a silent line: 256 boards in slots of 75 ms. A line that is never silent must not hold up
+/// everything for ever.
+const MAX_UNREST: Duration = Duration::from_secs(20);
 
 /// How closely a reply must fit its request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ReplyMatching {
     /// Sequence, board, device and type are those of the request.
     Strict,
-    /// As strict, but a field may also hold what responders of 1.1 put there instead of an echo: sequence `01`,
-    /// board `00000000`, device `FFFF`, type `FF` (§4, §8).
+    /// As strict, but an address may also be what old responders put there instead of an echo: board `00000000`,
+    /// device `FFFF`, type `FF`; and from boards of 1.1 the sequence may also be `01` (§4, §8).
     Compatible,
 }
 
@@ -39,13 +42,15 @@ pub struct MasterConfig {
     pub reply_timeout: Duration,
     /// How closely replies must fit.
     pub matching: ReplyMatching,
-    /// Whether boards understand the request to repeat their last answer ("?", 1.2 and later).
-    pub repeats: bool,
+    /// The release that the boards speak. From 1.2 on they repeat their last answer when asked ("?"), and answer with
+    /// the sequence number of the request.
+    pub protocol: Protocol,
     /// How often a damaged answer is asked for again, and how often a scan is sent at most (§9: 3).
     pub retry_limit: u8,
-    /// Silence after which a damaged answer is taken as all there is. Longer than what serial adapters buffer.
+    /// Silence after which nothing more is expected of an answer that has begun. Longer than what serial adapters
+    /// buffer.
     pub quiet: Duration,
-    /// Pause before a scan is sent again, so that boards finish their slots (§9.2: 150 ms).
+    /// Silence before a scan is sent again, so that boards finish their slots (§9.2: 150 ms).
     pub scan_pause: Duration,
     /// Whether boards are told to keep their time slots after a scan of all (§9.4).
     pub save_after_scan: bool,
@@ -57,7 +62,7 @@ impl Default for MasterConfig {
             baud: 115_200,
             reply_timeout: Duration::from_millis(250),
             matching: ReplyMatching::Strict,
-            repeats: true,
+            protocol: Protocol::V1_3,
             retry_limit: 3,
             quiet: Duration::from_millis(20),
             scan_pause: Duration::from_millis(150),
@@ -79,7 +84,13 @@ pub struct Transmit {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reply {
     /// The answer to anything but a scan.
-    Packet(Packet),
+    Packet {
+        /// The answer.
+        packet: Packet,
+        /// It was asked for with "?". If the request itself was never heard, a board repeats what it answered to
+        /// another one.
+        repeated: bool,
+    },
     /// The answers to a scan, at least one, in the order of arrival.
     Scan(Vec<Packet>),
 }
@@ -87,9 +98,15 @@ pub enum Reply {
 /// Why a transaction failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum TransactionError {
-    /// Nothing, or nothing complete and fitting, came in time.
+    /// Nothing complete came in time.
     #[error("no answer in time")]
     Timeout,
+    /// Packets came in time, but none that fitted.
+    #[error("{count} packet(s) came, but none that answers this request")]
+    Unmatched {
+        /// How many.
+        count: u32,
+    },
     /// Answers came damaged, and asking again did not help or was not possible.
     #[error("damaged answer after {attempts} attempt(s): {last}")]
     Corrupt {
@@ -134,17 +151,32 @@ pub struct Statistics {
 #[derive(Debug)]
 enum State {
     Idle,
-    /// A late answer to an earlier request may still come; the next request waits for it to pass.
+    /// Answers to an earlier request may still come; the next request waits for them to pass.
     Settling {
         request: Request,
-        until: Instant,
+        silence: Silence,
     },
     Waiting(Waiting),
     /// A scan was damaged; boards finish talking before it is sent again.
     Pausing {
         waiting: Waiting,
-        until: Instant,
+        silence: Silence,
     },
+}
+
+/// A wait for a line that is silent for a while.
+#[derive(Debug, Clone, Copy)]
+struct Silence {
+    until: Instant,
+    /// The end of it, even if the line is never silent.
+    limit: Instant,
+}
+
+impl Silence {
+    /// The line is not silent: waits for `length` more.
+    fn extend(&mut self, length: Duration, now: Instant) {
+        self.until = self.until.max(now + length).min(self.limit);
+    }
 }
 
 #[derive(Debug)]
@@ -154,19 +186,16 @@ struct Waiting {
     sequences: Vec<u8>,
     attempts: u16,
     deadline: Instant,
+    /// The line has not been silent since the latest bytes, which may be all there is.
+    quiet_at: Option<Instant>,
     /// Damage in the answer to the latest attempt.
-    damage: Option<Damage>,
+    damage: Option<PacketError>,
     /// Damage in the answer to the attempt before.
     damage_before: Option<PacketError>,
+    /// Packets that fitted nothing.
+    unmatched: u32,
     /// Answers to a scan so far.
     replies: Vec<Packet>,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Damage {
-    last: PacketError,
-    /// When the line has been silent long enough to act on it.
-    quiet_at: Instant,
 }
 
 impl Waiting {
@@ -174,16 +203,16 @@ impl Waiting {
         matches!(self.request.command, Command::Scan)
     }
 
-    fn accepts(&self, packet: &Packet, matching: ReplyMatching) -> bool {
-        let lenient = matching == ReplyMatching::Compatible;
-        let sequence_fits =
-            self.sequences.contains(&packet.sequence) || lenient && packet.sequence == FIXED_SEQUENCE;
-        sequence_fits
-            && if self.is_scan() {
-                self.accepts_scanned(packet)
-            } else {
-                self.accepts_addresses(packet, lenient)
-            }
+    fn accepts(&self, packet: &Packet, config: &MasterConfig) -> bool {
+        let lenient = config.matching == ReplyMatching::Compatible;
+        let fixed = lenient && config.protocol == Protocol::V1_1 && packet.sequence == FIXED_SEQUENCE;
+        let sequence_fits = self.sequences.contains(&packet.sequence) || fixed;
+        let addresses_fit = if self.is_scan() {
+            self.accepts_scanned(packet)
+        } else {
+            self.accepts_addresses(packet, lenient)
+        };
+        sequence_fits && addresses_fit
     }
 
     /// Scan answers carry their own addresses in every version (§7.1).
@@ -198,6 +227,17 @@ impl Waiting {
         let kind_fits = packet.kind_code == *kind_code || lenient && packet.kind_code == kind::NONE;
         board_fits && device_fits && kind_fits
     }
+
+    /// Whether a damaged answer may be asked for again. The first transmission of a scan counts against its limit,
+    /// that of a command does not (§9).
+    fn may_retry(&self, config: &MasterConfig) -> bool {
+        let limit = u16::from(config.retry_limit);
+        if self.is_scan() {
+            self.attempts < limit
+        } else {
+            config.protocol >= Protocol::V1_2 && self.attempts <= limit
+        }
+    }
 }
 
 /// The master of one bus.
@@ -207,7 +247,7 @@ pub struct Master {
     state: State,
     deframer: Deframer,
     next_sequence: u8,
-    /// Until when a late answer could be mistaken for the next one.
+    /// Until when an answer to the last request could be mistaken for one to the next.
     settled_at: Option<Instant>,
     transmits: VecDeque<Transmit>,
     completion: Option<Completion>,
@@ -242,7 +282,12 @@ impl Master {
         // Refuse before anything is sent or numbered.
         request.encode(0).map_err(TransactionError::Unsendable)?;
         match self.settled_at.take().filter(|until| *until > now) {
-            Some(until) => self.state = State::Settling { request, until },
+            Some(until) => {
+                self.state = State::Settling {
+                    request,
+                    silence: Silence { until, limit: until + self.config.reply_timeout },
+                };
+            }
             None => self.begin(request, now),
         }
         Ok(())
@@ -262,20 +307,39 @@ impl Master {
         matches!(self.state, State::Idle) && self.completion.is_none()
     }
 
+    /// Whether anything of the running transaction has been given out to be sent.
+    #[must_use]
+    pub fn has_sent(&self) -> bool {
+        matches!(self.state, State::Waiting(_) | State::Pausing { .. })
+    }
+
     /// Takes in received bytes.
     pub fn on_bytes(&mut self, bytes: &[u8], now: Instant) {
-        if !matches!(self.state, State::Waiting(_)) {
+        match &mut self.state {
+            State::Waiting(waiting) => waiting.quiet_at = Some(now + self.config.quiet),
+            State::Settling { silence, .. } => silence.extend(self.config.quiet, now),
+            State::Pausing { silence, .. } => silence.extend(self.config.scan_pause, now),
+            State::Idle => {}
+        }
+        if !self.is_waiting() {
             self.statistics.unsolicited_bytes += u64::try_from(bytes.len()).unwrap_or(u64::MAX);
             return;
         }
-        self.postpone_quiet(now);
         self.deframer.push(bytes);
+        self.take_packets(now);
+    }
+
+    fn is_waiting(&self) -> bool {
+        matches!(self.state, State::Waiting(_))
+    }
+
+    fn take_packets(&mut self, now: Instant) {
         while let Some(found) = self.deframer.next_packet() {
             match found {
                 Ok(packet) => self.on_packet(packet, now),
-                Err(error) => self.on_damage(error, now),
+                Err(error) => self.on_damage(error),
             }
-            if !matches!(self.state, State::Waiting(_)) {
+            if !self.is_waiting() {
                 self.deframer.clear();
                 return;
             }
@@ -287,14 +351,36 @@ impl Master {
         if self.next_deadline().is_none_or(|deadline| now < deadline) {
             return;
         }
+        self.look_behind(now);
         match std::mem::replace(&mut self.state, State::Idle) {
             State::Idle => {}
             State::Settling { request, .. } => self.begin(request, now),
             State::Pausing { waiting, .. } => self.send_scan_again(waiting, now),
-            State::Waiting(waiting) => match waiting.damage {
-                Some(damage) => self.on_corrupt(waiting, damage.last, now),
-                None => self.on_timeout(waiting, now),
-            },
+            State::Waiting(waiting) => self.on_silence(waiting, now),
+        }
+    }
+
+    /// The line is silent: what began and was not finished may have been noise in front of the answer.
+    fn look_behind(&mut self, now: Instant) {
+        while let State::Waiting(waiting) = &self.state {
+            let fits = |packet: &Packet| waiting.accepts(packet, &self.config);
+            let Some(packet) = self.deframer.packet_behind(fits) else { return };
+            self.on_packet(packet, now);
+            self.take_packets(now);
+        }
+    }
+
+    /// Nothing has come for a while, or the time is over.
+    fn on_silence(&mut self, mut waiting: Waiting, now: Instant) {
+        match waiting.damage {
+            Some(last) if waiting.may_retry(&self.config) => self.retry(waiting, last, now),
+            // Without a way to ask again, the answer may still follow the noise.
+            _ if now < waiting.deadline => {
+                waiting.quiet_at = None;
+                self.state = State::Waiting(waiting);
+            }
+            Some(last) => self.fail(TransactionError::Corrupt { attempts: waiting.attempts, last }, now),
+            None => self.on_timeout(waiting, now),
         }
     }
 
@@ -303,10 +389,11 @@ impl Master {
     pub fn next_deadline(&self) -> Option<Instant> {
         match &self.state {
             State::Idle => None,
-            State::Settling { until, .. } | State::Pausing { until, .. } => Some(*until),
+            State::Settling { silence, .. } | State::Pausing { silence, .. } => Some(silence.until),
             State::Waiting(waiting) => {
-                let quiet_at = waiting.damage.map_or(waiting.deadline, |damage| damage.quiet_at);
-                Some(waiting.deadline.min(quiet_at))
+                let may_retry = waiting.damage.is_some() && waiting.may_retry(&self.config);
+                let quiet_at = waiting.quiet_at.filter(|_| may_retry || self.deframer.has_incomplete());
+                Some(quiet_at.map_or(waiting.deadline, |quiet_at| quiet_at.min(waiting.deadline)))
             }
         }
     }
@@ -334,8 +421,10 @@ impl Master {
             sequences: vec![sequence],
             attempts: 0,
             deadline: now,
+            quiet_at: None,
             damage: None,
             damage_before: None,
+            unmatched: 0,
             replies: Vec::new(),
         };
         let request = waiting.request.clone();
@@ -348,6 +437,7 @@ impl Master {
             Ok(bytes) => {
                 waiting.attempts = waiting.attempts.saturating_add(1);
                 waiting.damage = None;
+                waiting.quiet_at = None;
                 waiting.deadline = now + wire_time(bytes.len(), self.config.baud) + self.config.reply_timeout;
                 self.deframer.clear();
                 self.statistics.sent += 1;
@@ -359,52 +449,49 @@ impl Master {
     }
 
     fn on_packet(&mut self, packet: Packet, now: Instant) {
-        let State::Waiting(waiting) = &mut self.state else {
-            return;
-        };
-        if !waiting.accepts(&packet, self.config.matching) {
+        let State::Waiting(waiting) = &mut self.state else { return };
+        if !waiting.accepts(&packet, &self.config) {
             self.statistics.unmatched += 1;
+            waiting.unmatched = waiting.unmatched.saturating_add(1);
             return;
         }
         self.statistics.received += 1;
         if !waiting.is_scan() {
-            self.complete(Ok(Reply::Packet(packet)));
+            let repeated = waiting.attempts > 1;
+            self.settle_after(&packet, now);
+            self.complete(Ok(Reply::Packet { packet, repeated }));
         } else if waiting.replies.len() >= MAX_SCAN_REPLIES {
-            self.complete(Err(TransactionError::TooManyReplies));
+            self.fail(TransactionError::TooManyReplies, now);
         } else {
             waiting.replies.push(packet);
             waiting.deadline = now + self.config.reply_timeout;
         }
     }
 
-    fn on_damage(&mut self, last: PacketError, now: Instant) {
-        self.statistics.damaged += 1;
-        if let State::Waiting(waiting) = &mut self.state {
-            waiting.damage = Some(Damage { last, quiet_at: now + self.config.quiet });
+    /// A second copy of an answer that does not say what it answers would pass for the next one.
+    fn settle_after(&mut self, packet: &Packet, now: Instant) {
+        let State::Waiting(waiting) = &self.state else { return };
+        let identified =
+            waiting.sequences.contains(&packet.sequence) && waiting.accepts_addresses(packet, false);
+        if !identified {
+            self.settled_at = Some(now + self.config.quiet);
         }
     }
 
-    /// While bytes keep coming, the answer may still be among them.
-    fn postpone_quiet(&mut self, now: Instant) {
-        if let State::Waiting(Waiting { damage: Some(damage), .. }) = &mut self.state {
-            damage.quiet_at = now + self.config.quiet;
+    fn on_damage(&mut self, last: PacketError) {
+        self.statistics.damaged += 1;
+        if let State::Waiting(waiting) = &mut self.state {
+            waiting.damage = Some(last);
         }
     }
 
     /// Everything that came was damaged (§9.1, §9.2).
-    fn on_corrupt(&mut self, mut waiting: Waiting, last: PacketError, now: Instant) {
-        // The first transmission of a scan counts against its limit, that of a command does not.
-        let retries_left = match waiting.is_scan() {
-            true => waiting.attempts < u16::from(self.config.retry_limit),
-            false => self.config.repeats && waiting.attempts <= u16::from(self.config.retry_limit),
-        };
-        if !retries_left {
-            return self.complete(Err(TransactionError::Corrupt { attempts: waiting.attempts, last }));
-        }
+    fn retry(&mut self, mut waiting: Waiting, last: PacketError, now: Instant) {
         self.statistics.retries += 1;
         if waiting.is_scan() {
             waiting.replies.clear();
-            self.state = State::Pausing { waiting, until: now + self.config.scan_pause };
+            let silence = Silence { until: now + self.config.scan_pause, limit: now + MAX_UNREST };
+            self.state = State::Pausing { waiting, silence };
         } else {
             let repeat = waiting.request.repeat();
             let sequence = self.take_sequence();
@@ -430,15 +517,22 @@ impl Master {
             return self.finish_scan(waiting);
         }
         self.statistics.timeouts += 1;
+        let error = match (waiting.damage_before, waiting.unmatched) {
+            // A repeat that stays unanswered ends the story of a damaged answer.
+            (Some(last), _) => TransactionError::Corrupt { attempts: waiting.attempts, last },
+            (None, 0) => TransactionError::Timeout,
+            (None, count) => TransactionError::Unmatched { count },
+        };
+        self.fail(error, now);
+    }
+
+    /// Ends without an answer, which may still come.
+    fn fail(&mut self, error: TransactionError, now: Instant) {
         if self.config.matching == ReplyMatching::Compatible {
             // Without an echo nothing tells a late answer from the next one: let it pass first.
             self.settled_at = Some(now + self.config.reply_timeout);
         }
-        // A repeat that stays unanswered ends the story of a damaged answer.
-        self.complete(Err(match waiting.damage_before {
-            Some(last) => TransactionError::Corrupt { attempts: waiting.attempts, last },
-            None => TransactionError::Timeout,
-        }));
+        self.complete(Err(error));
     }
 
     fn finish_scan(&mut self, waiting: Waiting) {

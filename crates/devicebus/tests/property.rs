@@ -61,11 +61,16 @@ fn any_command() -> impl Strategy<Value = Command> {
     ]
 }
 
-/// Everything that a stream of bytes holds.
+/// Everything that a stream of bytes holds, after which the line is silent.
 fn found(bytes: &[u8]) -> Vec<Result<Packet, PacketError>> {
     let mut deframer = Deframer::default();
     deframer.push(bytes);
-    std::iter::from_fn(|| deframer.next_packet()).collect()
+    take_all(&mut deframer)
+}
+
+fn take_all(deframer: &mut Deframer) -> Vec<Result<Packet, PacketError>> {
+    std::iter::from_fn(|| deframer.next_packet().or_else(|| deframer.packet_behind(|_| true).map(Ok)))
+        .collect()
 }
 
 proptest! {
@@ -127,6 +132,7 @@ proptest! {
             deframer.push(piece);
             packets.extend(std::iter::from_fn(|| deframer.next_packet()).flatten());
         }
+        packets.extend(take_all(&mut deframer).into_iter().flatten());
         let hidden_by_another = packets.iter().any(|found| *found != packet);
         prop_assert!(packets.contains(&packet) || hidden_by_another);
     }

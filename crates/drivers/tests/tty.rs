@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use common::{Board, answer, context, eventually, open, silent};
-use opendcre_devicebus::{Command, ReplyMatching};
+use opendcre_devicebus::{Command, Protocol, ReplyMatching};
 use opendcre_drivers::devicebus::{BusConfig, DeviceBus, LineError};
 use opendcre_model::{
     Action, BoardId, DeviceAddress, DeviceId, DeviceKind, Driver, Fault, Observation, PowerAction,
@@ -133,6 +133,44 @@ async fn an_action_is_sent_once_and_its_state_is_read_back_after_doubt() {
 }
 
 #[tokio::test]
+async fn nonsense_in_answer_to_an_action_is_no_proof_and_no_reason_to_ask() {
+    let board = Board::start(answer(b"aaa"));
+    let bus = open(board.config());
+    let error = bus.perform(power(PowerAction::On), context(Priority::Control)).await.unwrap_err();
+    assert_eq!(error.fault, Fault::Uncertain);
+    assert_eq!(board.requests().len(), 1);
+}
+
+#[tokio::test]
+async fn a_repeated_answer_that_contradicts_the_action_is_not_believed() {
+    // The board hears only noise instead of the action, and repeats what it answered to an earlier command.
+    let board = Board::start(|packet| match packet.data.as_slice() {
+        b"P0" => vec![common::damaged(packet)],
+        _ => common::echo(packet, b"0,0,0,0"),
+    });
+    let bus = open(board.config());
+    let error = bus.perform(power(PowerAction::Off), context(Priority::Control)).await.unwrap_err();
+    assert_eq!(error.fault, Fault::Uncertain);
+    assert!(error.message.contains("the device now reports power on"), "{error}");
+    let sent: Vec<Vec<u8>> = board.requests().into_iter().map(|packet| packet.data).collect();
+    assert_eq!(sent, [b"P0".to_vec(), b"?".to_vec(), b"P?".to_vec()]);
+}
+
+#[tokio::test]
+async fn an_owner_that_goes_away_leaves_nobody_waiting() {
+    let board = Board::start(silent());
+    let bus = open(board.config());
+    let action = bus.perform(power(PowerAction::Off), context(Priority::Control));
+    let abort = async {
+        eventually("the action is on the wire", || !board.requests().is_empty()).await;
+        bus.abort().await;
+    };
+    let (result, ()) = tokio::join!(action, abort);
+    assert_eq!(result.unwrap_err().fault, Fault::Uncertain);
+    assert_eq!(bus.read(THERMISTOR, context(Priority::Read)).await.unwrap_err().fault, Fault::Gone);
+}
+
+#[tokio::test]
 async fn what_the_bus_cannot_say_is_refused_before_anything_is_sent() {
     let board = Board::start(answer(b"ok"));
     let bus = open(board.config());
@@ -160,7 +198,7 @@ async fn responders_of_1_1_need_compatible_matching() {
         }]
     };
     let board = Board::start(fixed);
-    let config = BusConfig { replies: ReplyMatching::Compatible, ..board.config() };
+    let config = BusConfig { replies: ReplyMatching::Compatible, protocol: Protocol::V1_1, ..board.config() };
     let bus = open(config);
     for _ in 0..3 {
         bus.read(THERMISTOR, context(Priority::Read)).await.unwrap();
@@ -169,7 +207,9 @@ async fn responders_of_1_1_need_compatible_matching() {
 
     let board = Board::start(fixed);
     let strict = open(board.config());
-    assert_eq!(strict.read(THERMISTOR, context(Priority::Read)).await.unwrap_err().fault, Fault::Timeout);
+    let error = strict.read(THERMISTOR, context(Priority::Read)).await.unwrap_err();
+    assert_eq!(error.fault, Fault::Timeout);
+    assert!(error.message.contains("replies = \"compatible\""), "{error}");
     assert_eq!(strict.statistics().unmatched, 1);
 }
 

@@ -1,6 +1,7 @@
 //! The device bus emulator: plays all boards of one serial device bus.
 //!
 //! * [`Room`] is the configuration: `Room::from_json` reads the JSON formats of OpenDCRE 1.1, 1.2 and 1.3.
+//! * [`Requests`] finds the requests in the bytes that the line brings. No I/O, no time.
 //! * [`Responder`] answers requests: packets in, byte strings out. No I/O, no time.
 //! * [`Faults`] spoils answers as a [`FaultPlan`] says, repeatably by its seed. No I/O, no clock.
 //! * [`Line`] computes when bytes are through on a line of a given speed. No I/O, no clock.
@@ -33,6 +34,7 @@ mod json;
 mod line;
 mod link;
 mod pty;
+mod request;
 mod responder;
 mod room;
 mod scan_fault;
@@ -43,6 +45,7 @@ pub use config::ConfigError;
 pub use emulated_bus::{EmulatedBus, EmulatorError, Handle, Options, Statistics};
 pub use fault::{FaultPlan, Faults, TimedAnswer};
 pub use line::{Line, Transmission};
+pub use request::Requests;
 pub use responder::{Headers, Responder, ResponderOptions};
 pub use room::Room;
 pub use stop::StopFlag;

@@ -2,10 +2,14 @@
 //!
 //! It knows nothing about what a line says. A line counts as written only when the disk has it; a line that was
 //! torn – by a crash, by a full disk – stays as it is, and the next one starts on a fresh line.
+//!
+//! To rotate it, rename the file (logrotate without `copytruncate`, which could lose lines); no signal is needed,
+//! because before every line it is made sure that the open file still has the name, and a missing one is created
+//! anew. The two lines of one change may end up in two files.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -18,7 +22,7 @@ const FILE_MODE: u32 = 0o640;
 /// Why the audit log cannot be used.
 #[derive(Debug, Error)]
 pub enum AuditError {
-    /// The file cannot be opened.
+    /// The file cannot be opened, or not opened again after it was renamed or removed.
     #[error(
         "cannot open the audit log {path}: {reason}; make its directory exist and writable for the service"
     )]
@@ -38,10 +42,10 @@ pub enum AuditError {
     },
 }
 
-/// An open audit log.
-#[derive(Debug)]
+/// An open audit log. Clones are the same log.
+#[derive(Debug, Clone)]
 pub struct AuditLog {
-    path: PathBuf,
+    path: Arc<Path>,
     file: Arc<Mutex<LineFile>>,
 }
 
@@ -61,25 +65,35 @@ impl AuditLog {
     pub fn open(path: impl Into<PathBuf>) -> Result<Self, AuditError> {
         let path = path.into();
         match LineFile::open(&path) {
-            Ok(file) => Ok(Self { path, file: Arc::new(Mutex::new(file)) }),
+            Ok(file) => Ok(Self { path: path.into(), file: Arc::new(Mutex::new(file)) }),
             Err(reason) => Err(AuditError::Open { path, reason }),
         }
     }
 
     /// Adds one line and returns when it is on the disk. The line is written even if the caller stops waiting.
     pub(crate) async fn append(&self, line: &impl Serialize) -> Result<(), AuditError> {
-        self.write(line).await.map_err(|reason| AuditError::Write { path: self.path.clone(), reason })
+        let mut text = serde_json::to_vec(line).map_err(|error| self.unwritten(error.into()))?;
+        text.push(b'\n');
+        let log = self.clone();
+        let write = tokio::task::spawn_blocking(move || log.append_blocking(&text));
+        write.await.unwrap_or_else(|failure| Err(self.unwritten(failure.into())))
     }
 
-    async fn write(&self, line: &impl Serialize) -> io::Result<()> {
-        let mut text = serde_json::to_vec(line)?;
-        text.push(b'\n');
-        let file = Arc::clone(&self.file);
-        let write = move || {
-            let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
-            file.append(&text)
-        };
-        tokio::task::spawn_blocking(write).await?
+    fn append_blocking(&self, line: &[u8]) -> Result<(), AuditError> {
+        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        if !file.is_at(&self.path) {
+            *file = LineFile::open(&self.path).map_err(|reason| self.unopened(reason))?;
+            tracing::info!(path = %self.path.display(), "the audit log was moved away; it goes on in a new file");
+        }
+        file.append(line).map_err(|reason| self.unwritten(reason))
+    }
+
+    fn unopened(&self, reason: io::Error) -> AuditError {
+        AuditError::Open { path: self.path.to_path_buf(), reason }
+    }
+
+    fn unwritten(&self, reason: io::Error) -> AuditError {
+        AuditError::Write { path: self.path.to_path_buf(), reason }
     }
 }
 
@@ -89,6 +103,15 @@ impl LineFile {
         let torn = ends_inside_a_line(&mut file)?;
         sync_directory(path)?;
         Ok(Self { file, torn })
+    }
+
+    /// Whether `path` still names this file. While the file is open, its number is not given to another one.
+    fn is_at(&self, path: &Path) -> bool {
+        match (self.file.metadata(), std::fs::metadata(path)) {
+            (Ok(open), Ok(named)) => (open.dev(), open.ino()) == (named.dev(), named.ino()),
+            // Opening it again will tell what is wrong, if anything is.
+            _ => false,
+        }
     }
 
     fn append(&mut self, line: &[u8]) -> io::Result<()> {
@@ -152,6 +175,56 @@ mod tests {
         let error = AuditLog::open("/dev/full").unwrap().append(&1).await.unwrap_err();
         assert!(matches!(error, AuditError::Write { .. }));
         assert!(error.to_string().contains("/dev/full"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_removed_file_is_replaced_before_the_next_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("audit.jsonl");
+        let log = AuditLog::open(&path).unwrap();
+        log.append(&1).await.unwrap();
+        std::fs::remove_file(&path).unwrap();
+        log.append(&2).await.unwrap();
+        log.append(&3).await.unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "2\n3\n");
+    }
+
+    #[tokio::test]
+    async fn a_renamed_file_keeps_its_lines_and_the_next_go_to_a_new_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("audit.jsonl");
+        let rotated = folder.path().join("audit.jsonl.1");
+        let log = AuditLog::open(&path).unwrap();
+        log.append(&1).await.unwrap();
+        std::fs::rename(&path, &rotated).unwrap();
+        log.append(&2).await.unwrap();
+        // Another file of the same name, which ends inside a line, is continued like one found at the start.
+        std::fs::remove_file(&path).unwrap();
+        std::fs::write(&path, "torn").unwrap();
+        log.append(&3).await.unwrap();
+        assert_eq!(std::fs::read_to_string(&rotated).unwrap(), "1\n");
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "torn\n3\n");
+    }
+
+    #[tokio::test]
+    async fn a_removed_directory_is_an_error_until_it_is_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let directory = folder.path().join("log");
+        let path = directory.join("audit.jsonl");
+        std::fs::create_dir(&directory).unwrap();
+        let log = AuditLog::open(&path).unwrap();
+        std::fs::remove_dir_all(&directory).unwrap();
+        let error = log.append(&1).await.unwrap_err();
+        assert!(matches!(error, AuditError::Open { .. }), "{error}");
+        std::fs::create_dir(&directory).unwrap();
+        log.append(&2).await.unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "2\n");
+    }
+
+    #[test]
+    fn a_device_stays_where_it_is() {
+        let path = Path::new("/dev/null");
+        assert!(LineFile::open(path).unwrap().is_at(path));
     }
 
     #[test]

@@ -10,6 +10,7 @@ use opendcre_model::{
     Action, Board, BoardId, Context, Driver, DriverError, Fault, Observation, Priority, Query, Scope,
     WallClock,
 };
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
@@ -17,6 +18,14 @@ use crate::audit::AuditLog;
 use crate::inventory::Inventory;
 use crate::journal::Entry;
 use crate::{GatewayError, Principal, policy};
+
+/// The most changes that run at the same time, on all drivers together; the next one is refused as busy.
+///
+/// A change outlives the caller that hung up, so a limit on connections does not limit changes.
+pub const MAX_CHANGES: usize = 64;
+
+/// When it is worth asking again after [`MAX_CHANGES`] was reached.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// A driver, and the boards that it may hold. The ranges of several mounts may overlap.
 #[derive(Clone)]
@@ -93,6 +102,8 @@ pub(crate) struct Inner {
     settings: Settings,
     /// Changes that must run to their end; closed when the service stops.
     actions: TaskTracker,
+    /// A change holds a permit from before its board is looked for until its outcome is recorded.
+    permits: Arc<Semaphore>,
     /// Together with the time of start they make the ids of the audit log.
     changes: AtomicU64,
     started: Timestamp,
@@ -136,6 +147,7 @@ impl Gateway {
             clock,
             settings,
             actions: TaskTracker::new(),
+            permits: Arc::new(Semaphore::new(MAX_CHANGES)),
             changes: AtomicU64::new(0),
             started,
         };
@@ -145,7 +157,7 @@ impl Gateway {
     /// Carries out `command` for `principal`.
     ///
     /// Dropping the future abandons a scan or a query. A change that has begun runs to its end and is recorded
-    /// all the same.
+    /// all the same; at most [`MAX_CHANGES`] run at a time.
     ///
     /// # Errors
     /// Every [`GatewayError`].
@@ -208,6 +220,8 @@ impl Gateway {
         action: Action,
         context: Context,
     ) -> Result<Observation, GatewayError> {
+        // Before the board is looked for, so that a refused change has not asked the wires either.
+        let permit = Arc::clone(&self.inner.permits).try_acquire_owned().map_err(|_| busy())?;
         let driver = self.resolve(action.device().board, context).await?;
         // The token first, the question second: in this order `shutdown` either refuses this change or waits.
         let token = self.inner.actions.token();
@@ -218,7 +232,7 @@ impl Gateway {
         let inner = Arc::clone(&self.inner);
         let task = async move {
             let result = inner.carry_out(&entry, &*driver, context).await;
-            drop(token);
+            drop((token, permit));
             result
         };
         self.inner.actions.spawn(task).await.unwrap_or_else(|failure| {
@@ -260,4 +274,9 @@ impl Inner {
         }
         Ok(result?)
     }
+}
+
+fn busy() -> DriverError {
+    let message = "too many changes are running; nothing was sent, ask again later";
+    DriverError::new(Fault::Busy { retry_after: RETRY_AFTER }, message)
 }

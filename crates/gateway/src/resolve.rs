@@ -9,6 +9,9 @@ use crate::GatewayError;
 use crate::gateway::{Gateway, Mount, ScanReport};
 use crate::inventory::Inventory;
 
+/// How many boards outside the range of their bus are named in one line of the log.
+const NAMED_STRAYS: usize = 16;
+
 /// What one mount answered to a scan.
 struct Answer {
     mount: usize,
@@ -20,14 +23,17 @@ impl Gateway {
     /// Scans every mount at the same time. Fails only if every mount failed.
     pub(crate) async fn scan_all(&self, context: Context) -> Result<ScanReport, GatewayError> {
         let everywhere = self.inner.mounts.iter().enumerate();
-        let answers = discover(everywhere, Scope::All, context).await;
+        let mut answers = discover(everywhere, Scope::All, context).await;
+        for (answer, mount) in answers.iter_mut().zip(&self.inner.mounts) {
+            answer.drop_strays(mount);
+        }
+        self.learn(&answers);
         let mut report = ScanReport::default();
         let mut answered = answers.is_empty();
-        for Answer { mount, driver, result } in answers {
+        for Answer { driver, result, .. } in answers {
             match result {
                 Ok(boards) => {
                     answered = true;
-                    self.inventory().learn_mount(mount, boards.iter().map(|board| board.id));
                     report.boards.extend(boards);
                 }
                 Err(error) => report.failures.push((driver, error)),
@@ -36,6 +42,24 @@ impl Gateway {
         match report.failures.first() {
             Some((_, error)) if !answered => Err(error.clone().into()),
             _ => Ok(report),
+        }
+    }
+
+    /// Remembers what a scan of every mount found. A board that may also be on a mount that left doubt is
+    /// forgotten, even where an earlier scan saw it: it must be looked for before it is used.
+    fn learn(&self, answers: &[Answer]) {
+        let mut inventory = self.inventory();
+        for Answer { mount, result, .. } in answers {
+            if let Ok(boards) = result {
+                inventory.learn_mount(*mount, boards.iter().map(|board| board.id));
+            }
+        }
+        let leaves_doubt = |answer: &&Answer| answer.result.as_ref().is_err_and(leaves_doubt);
+        let doubtful: Vec<usize> = answers.iter().filter(leaves_doubt).map(|answer| answer.mount).collect();
+        for board in answers.iter().filter_map(|answer| answer.result.as_ref().ok()).flatten() {
+            if self.candidates(board.id).any(|(mount, _)| doubtful.contains(&mount)) {
+                inventory.learn_board(board.id, &[]);
+            }
         }
     }
 
@@ -86,10 +110,7 @@ impl Gateway {
             self.inventory().learn_board(board, &holders);
             return Err(self.ambiguous(board, &holders));
         }
-        // A wire that is silent or gone does not have the board. Any other failure leaves it open whether a second
-        // board of this name is there, and a change must not go to the wrong one.
-        let in_doubt = |error: &&DriverError| !matches!(error.fault, Fault::Timeout | Fault::Gone);
-        if let Some(error) = failures.iter().find(in_doubt) {
+        if let Some(error) = failures.iter().find(|error| leaves_doubt(error)) {
             return Err(error.clone().into());
         }
         match (found.pop(), failures.into_iter().next()) {
@@ -128,6 +149,31 @@ impl Gateway {
         // Every change of the table is complete in itself, so a panic elsewhere cannot have broken it.
         self.inner.inventory.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+impl Answer {
+    /// Removes the boards outside the range of `mount`: no other command would reach them.
+    fn drop_strays(&mut self, mount: &Mount) {
+        let Ok(boards) = &mut self.result else { return };
+        let strays: Vec<BoardId> =
+            boards.extract_if(.., |board| !mount.boards.contains(&board.id)).map(|board| board.id).collect();
+        if !strays.is_empty() {
+            let named: Vec<String> = strays.iter().take(NAMED_STRAYS).map(BoardId::to_string).collect();
+            tracing::warn!(
+                bus = %self.driver,
+                boards = %named.join(", "),
+                count = strays.len(),
+                "boards outside the range of their bus are left out of the scan; widen the range in the configuration"
+            );
+        }
+    }
+}
+
+/// Whether a board may be on a mount that failed like this. A wire that is silent or gone does not have it; any
+/// other failure leaves it open whether a second board of this name is there, and a change must not go to the
+/// wrong one.
+const fn leaves_doubt(error: &DriverError) -> bool {
+    !matches!(error.fault, Fault::Timeout | Fault::Gone)
 }
 
 /// Scans several mounts at the same time; the answers come in the order of the mounts.

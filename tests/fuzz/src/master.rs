@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 
 use arbitrary::{Arbitrary, Unstructured};
 use opendcre_devicebus::{
-    Command, Completion, Master, MasterConfig, Packet, Reply, ReplyMatching, Request, TransactionError,
+    Command, Completion, Master, MasterConfig, Packet, Protocol, Reply, ReplyMatching, Request,
+    TransactionError,
 };
 use opendcre_model::PowerAction;
 
@@ -57,7 +58,7 @@ impl Settings {
                 true => ReplyMatching::Compatible,
                 false => ReplyMatching::Strict,
             },
-            repeats: self.repeats,
+            protocol: if self.repeats { Protocol::V1_3 } else { Protocol::V1_1 },
             retry_limit: self.retry_limit % (MAX_RETRIES + 1),
             quiet: Duration::from_millis(self.quiet_ms.into()),
             scan_pause: Duration::from_millis(self.scan_pause_ms.into()),
@@ -254,7 +255,7 @@ impl Bench {
     fn check_completion(&self, request: &Request, completion: &Completion) {
         let is_scan = request.command == Command::Scan;
         match completion {
-            Ok(Reply::Packet(packet)) => {
+            Ok(Reply::Packet { packet, .. }) => {
                 assert!(!is_scan, "a scan ends with a list");
                 if self.config.matching == ReplyMatching::Strict {
                     assert!(self.sent.iter().any(|sent| sent.sequence == packet.sequence));
@@ -268,7 +269,11 @@ impl Bench {
                 let asked = |packet: &Packet| request.is_scan_all() || packet.board == request.board;
                 assert!(packets.iter().all(asked));
             }
-            Err(TransactionError::Timeout | TransactionError::Corrupt { .. }) => {}
+            Err(
+                TransactionError::Timeout
+                | TransactionError::Unmatched { .. }
+                | TransactionError::Corrupt { .. },
+            ) => {}
             Err(TransactionError::TooManyReplies) => assert!(is_scan),
             Err(other) => panic!("{request:?} was started, then {other}"),
         }
@@ -276,8 +281,8 @@ impl Bench {
 
     /// Lets time pass, and nothing else, until the running transaction has come to its end.
     fn finish(&mut self) {
-        // Settling at the most once, then waiting and pausing for every attempt.
-        let deadlines = 2 * (usize::from(self.config.retry_limit) + 2);
+        // Settling at the most once, then for every attempt: silence, the end of the wait, and a pause.
+        let deadlines = 3 * (usize::from(self.config.retry_limit) + 2);
         for _ in 0..deadlines {
             self.pass_deadline();
         }
@@ -306,7 +311,7 @@ impl Bench {
         for byte in answer.encode().unwrap_or_default() {
             self.receive(&[byte]);
         }
-        assert_eq!(self.completion, Some(Ok(Reply::Packet(answer))));
+        assert_eq!(self.completion, Some(Ok(Reply::Packet { packet: answer, repeated: false })));
     }
 
     fn expect_clean_scan(&mut self) {

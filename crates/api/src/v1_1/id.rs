@@ -6,9 +6,9 @@ use opendcre_model::{BoardId, DeviceId, IdError, excerpt};
 
 use super::path::PathError;
 
-/// Reads a board id.
+/// Reads a board id of up to 32 bits; boards on a bus have 24, so that is what people are told.
 pub(super) fn board(text: &str) -> Result<BoardId, PathError> {
-    parse("board", text, "ffffffff")
+    parse("board", text, "ffffff")
 }
 
 /// Reads a device id.

@@ -1,23 +1,13 @@
-//! What a path asks for. Pure text work, made for hostile text: no length, no byte and no encoding may break it.
-//!
-//! The path is decoded first and cut at slashes second, so that an encoded slash is a slash. Everything must
-//! match exactly: no trailing slash, no empty segment.
+//! What a path asks for, and why it may ask for nothing. Pure text work, made for hostile text: no length, no byte
+//! and no encoding may break it.
 
-use std::array;
 use std::fmt;
 
-use opendcre_model::{BoardId, DeviceAddress, DeviceKind, PowerAction, excerpt};
-use percent_encoding::percent_decode_str;
+use opendcre_model::{BoardId, DeviceAddress, DeviceKind, PowerAction};
 use thiserror::Error;
 
-use super::id;
-use crate::method::Methods;
-
-/// The characters of an asset text that are kept; the rest has always been cut off without complaint.
-const MAX_TEXT: usize = 127;
-
-/// One more than the longest route has, so that a longer path is seen to be longer.
-const MAX_SEGMENTS: usize = 7;
+use super::shape::Shape;
+use crate::api::decode;
 
 /// What a path asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,7 +78,7 @@ pub enum PathError {
         what: &'static str,
         /// The identifier, shortened.
         text: String,
-        /// The highest identifier.
+        /// The highest identifier of anything on a bus.
         highest: &'static str,
     },
     /// An identifier is a number that does not fit.
@@ -98,7 +88,7 @@ pub enum PathError {
         what: &'static str,
         /// The identifier, shortened.
         text: String,
-        /// The highest identifier.
+        /// The highest identifier of anything on a bus.
         highest: &'static str,
     },
     /// No kind has this name.
@@ -150,19 +140,6 @@ impl PathError {
     }
 }
 
-impl Route {
-    /// The methods that the route takes. Control by GET is what 1.1 has always had; POST is the better way.
-    pub(crate) const fn methods(&self) -> Methods {
-        if self.is_control() || matches!(self, Self::Test) { Methods::ReadAndPost } else { Methods::Read }
-    }
-
-    /// Whether the route changes equipment.
-    pub(crate) const fn is_control(&self) -> bool {
-        use PowerCommand::Change;
-        matches!(self, Self::WriteAsset { .. } | Self::Power { command: Change(_), .. })
-    }
-}
-
 /// Says what was asked, for messages about what came of it.
 impl fmt::Display for Route {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -191,75 +168,10 @@ impl fmt::Display for PowerCommand {
 
 /// Reads a path, percent-encoded as it came, without the base of the API: `/read/thermistor/1/1ff`.
 ///
+/// The server takes the same steps one by one: it looks for the base in between, and at the method.
+///
 /// # Errors
 /// Every [`PathError`].
 pub fn parse(path: &str) -> Result<Route, PathError> {
-    let decoded = percent_decode_str(path).decode_utf8_lossy();
-    let path = decoded.strip_prefix('/').ok_or(PathError::NotFound)?;
-    let mut rest = path.split('/');
-    let segments: [Option<&str>; MAX_SEGMENTS] = array::from_fn(|_| rest.next());
-    if segments.contains(&Some("")) {
-        return Err(PathError::NotFound);
-    }
-    match segments {
-        [Some("test"), None, ..] => Ok(Route::Test),
-        [Some("version"), Some(board), None, ..] => Ok(Route::Version { board: id::board(board)? }),
-        [Some("scan"), None, ..] => Ok(Route::ScanAll),
-        [Some("scan"), Some(board), None, ..] => Ok(Route::Scan { board: id::board(board)? }),
-        [Some("read"), Some(kind), Some(board), Some(device), None, ..] => {
-            read(kind, address(board, device)?)
-        }
-        [Some("read"), Some(kind), Some(board), Some(device), Some("info"), None, ..] => {
-            read_asset(kind, address(board, device)?)
-        }
-        [Some("write"), Some(_), Some(_), Some(_), None, ..] => Ok(Route::Write),
-        [Some("write"), Some(kind), Some(board), Some(device), Some("info"), Some(text), None] => {
-            write_asset(kind, address(board, device)?, text)
-        }
-        [Some("power"), Some(command), Some(board), Some(device), None, ..] => {
-            power(command, address(board, device)?)
-        }
-        _ => Err(PathError::NotFound),
-    }
-}
-
-fn address(board: &str, device: &str) -> Result<DeviceAddress, PathError> {
-    Ok(DeviceAddress { board: id::board(board)?, device: id::device(device)? })
-}
-
-fn read(kind: &str, device: DeviceAddress) -> Result<Route, PathError> {
-    match kind.parse() {
-        Ok(kind) => Ok(Route::Read { kind, device }),
-        Err(_) => Err(PathError::UnknownKind { text: excerpt(kind), device }),
-    }
-}
-
-fn read_asset(kind: &str, device: DeviceAddress) -> Result<Route, PathError> {
-    require_power(kind, device)?;
-    Ok(Route::ReadAsset { device })
-}
-
-fn write_asset(kind: &str, device: DeviceAddress, text: &str) -> Result<Route, PathError> {
-    require_power(kind, device)?;
-    let text: String = text.chars().take(MAX_TEXT).collect();
-    if text.is_ascii() { Ok(Route::WriteAsset { device, text }) } else { Err(PathError::NotAscii { device }) }
-}
-
-fn power(command: &str, device: DeviceAddress) -> Result<Route, PathError> {
-    if command.eq_ignore_ascii_case("status") {
-        let command = PowerCommand::Status;
-        return Ok(Route::Power { command, device });
-    }
-    match command.parse() {
-        Ok(action) => Ok(Route::Power { command: PowerCommand::Change(action), device }),
-        Err(_) => Err(PathError::UnknownCommand { text: excerpt(command), device }),
-    }
-}
-
-/// Asset routes have always taken the exact word, unlike reads.
-fn require_power(kind: &str, device: DeviceAddress) -> Result<(), PathError> {
-    if kind == DeviceKind::Power.name() {
-        return Ok(());
-    }
-    Err(PathError::NotPower { text: excerpt(kind), device })
+    Shape::of(&decode(path))?.route()
 }

@@ -1,10 +1,11 @@
 //! Every route with its body, byte for byte.
 
+use http::Method;
 use opendcre_model::{
     Action, BoardId, DeviceAddress, DeviceId, DeviceKind, Fault, Observation, PowerAction, Query, Scope,
 };
 
-use crate::support::{Call, Room, board, electrical, power, reading};
+use crate::support::{Call, Room, board, electrical, power, reading, request};
 
 const DEVICE: DeviceAddress = DeviceAddress { board: BoardId(1), device: DeviceId(0x01ff) };
 
@@ -23,6 +24,29 @@ async fn test_is_ok_and_asks_nobody() {
     let room = Room::new();
     expect(&room, "/test", r#"{"status":"ok"}"#).await;
     assert!(room.bus.calls().is_empty());
+}
+
+#[tokio::test]
+async fn an_encoded_path_is_the_same_path() {
+    let room = Room::new();
+    for path in ["/opendcre/1%2E1/test", "/%6fpendcre/1.1%2Ftest", "/opendcre/1.1/%74est"] {
+        let answer = room.send(request(Method::GET, path)).await;
+        assert_eq!((answer.status.as_u16(), answer.text.as_str()), (200, r#"{"status":"ok"}"#), "{path}");
+        assert_eq!(answer.header("access-control-allow-origin"), Some("*"), "{path}");
+    }
+    assert_eq!(room.send(request(Method::GET, "/health%7a")).await.status, 200);
+}
+
+#[tokio::test]
+async fn an_encoded_path_is_decoded_only_once() {
+    let room = Room::new();
+    for path in ["/opendcre/1%252E1/test", "/opendcre/1.1/%2574est"] {
+        room.send(request(Method::GET, path)).await.failure(404, "not_found");
+    }
+    room.bus.answers(Observation::AssetText("%61".to_owned()));
+    assert_eq!(room.get("/write/power/1/1ff/info/%2561").await.status, 200);
+    let action = Action::SetAssetText { device: DEVICE, text: "%61".to_owned() };
+    assert_eq!(room.bus.calls(), [Call::Perform(action)]);
 }
 
 #[tokio::test]

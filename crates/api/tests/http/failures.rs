@@ -22,8 +22,13 @@ async fn what_is_wrong_with_a_path_is_said_and_nothing_is_sent() {
         ("/write/sofa/zz/zz", 501, "not_implemented", "asset information"),
         ("/version/zz", 500, "invalid_id", "board id \"zz\""),
         ("/version/-1", 500, "invalid_id", "out of range"),
-        ("/scan/100000000", 500, "invalid_id", "out of range"),
-        ("/read/thermistor/1/10000", 500, "invalid_id", "device id \"10000\" is out of range; use 0 to ffff"),
+        ("/scan/100000000", 500, "invalid_id", "out of range; use 0 to ffffff;"),
+        (
+            "/read/thermistor/1/10000",
+            500,
+            "invalid_id",
+            "device id \"10000\" is out of range; use 0 to ffff;",
+        ),
         (
             "/read/sofa/1/1ff",
             500,
@@ -180,13 +185,29 @@ async fn a_body_is_ignored_up_to_its_limit() {
 async fn pages_of_other_sites_cannot_control() {
     let room = Room::new();
     room.bus.answers(crate::support::power(None));
-    let from = |site: &'static str, method: Method, path: &str| {
+    let from = |sites: &[&'static str], method: Method, path: &str| {
         let mut request = request(method, &format!("{BASE}{path}"));
-        request.headers_mut().insert("sec-fetch-site", site.parse().unwrap());
+        for site in sites {
+            request.headers_mut().append("sec-fetch-site", site.parse().unwrap());
+        }
         room.send(request)
     };
-    for site in ["cross-site", "same-site"] {
-        for path in ["/power/on/1/1", "/power/off/1/1", "/power/cycle/1/1", "/write/power/1/1/info/x"] {
+    for site in [
+        &["cross-site"][..],
+        &["same-site"],
+        &["Cross-Site"],
+        &[""],
+        &["x"],
+        &["same-origin, cross-site"],
+        &["same-origin", "cross-site"],
+    ] {
+        for path in [
+            "/power/on/1/1",
+            "/power/off/1/1",
+            "/power/cycle/1/1",
+            "/power/foo/1/1",
+            "/write/power/1/1/info/x",
+        ] {
             for method in [Method::GET, Method::POST] {
                 from(site, method, path).await.failure(403, "cross_site");
             }
@@ -195,9 +216,12 @@ async fn pages_of_other_sites_cannot_control() {
     }
     assert!(room.bus.calls().is_empty());
 
-    assert_eq!(from("cross-site", Method::GET, "/power/status/1/1").await.status, 200);
-    assert_eq!(from("same-origin", Method::POST, "/power/on/1/1").await.status, 200);
-    assert_eq!(from("none", Method::GET, "/power/on/1/1").await.status, 200);
+    assert_eq!(from(&["cross-site"], Method::GET, "/power/status/1/1").await.status, 200);
+    for site in [&[][..], &["same-origin"], &["none"], &["Same-Origin"], &["none", "same-origin"]] {
+        for method in [Method::GET, Method::POST] {
+            assert_eq!(from(site, method, "/power/on/1/1").await.status, 200, "{site:?}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -23,10 +23,23 @@ const PATHS: [(&str, &str); 13] = [
     ("/power/status/1/1", READ),
 ];
 
+/// Paths that are routed, with values that are not.
+const BAD_VALUES: [(&str, &str); 9] = [
+    ("/version/zz", READ),
+    ("/scan/zz", READ),
+    ("/scan/20000000", READ),
+    ("/read/sofa/1/1", READ),
+    ("/read/led/1/1/info", READ),
+    ("/write/led/1/1/info/x", CONTROL),
+    ("/power/foo/1/1", CONTROL),
+    ("/power/on/zz/1", CONTROL),
+    ("/power/Status/1/zz", READ),
+];
+
 #[tokio::test]
 async fn options_lists_the_methods_and_does_nothing() {
     let room = Room::new();
-    for (path, methods) in PATHS {
+    for (path, methods) in PATHS.into_iter().chain(BAD_VALUES) {
         let answer = room.ask(Method::OPTIONS, path).await;
         assert_eq!(answer.status, 200, "{path}");
         assert_eq!(answer.header("allow"), Some(methods), "{path}");
@@ -39,7 +52,7 @@ async fn options_lists_the_methods_and_does_nothing() {
 #[tokio::test]
 async fn other_methods_are_405() {
     let room = Room::new();
-    for (path, methods) in PATHS {
+    for (path, methods) in PATHS.into_iter().chain(BAD_VALUES) {
         for method in [Method::PUT, Method::DELETE, Method::PATCH, Method::TRACE] {
             let answer = room.ask(method, path).await;
             answer.failure(405, "method_not_allowed");
@@ -49,6 +62,19 @@ async fn other_methods_are_405() {
             room.ask(Method::POST, path).await.failure(405, "method_not_allowed");
         }
     }
+    assert!(room.bus.calls().is_empty());
+}
+
+#[tokio::test]
+async fn a_right_method_tells_what_is_wrong_with_the_values() {
+    let room = Room::new();
+    for (path, methods) in BAD_VALUES {
+        assert_eq!(room.get(path).await.status, 500, "{path}");
+        if methods == CONTROL {
+            assert_eq!(room.ask(Method::POST, path).await.status, 500, "{path}");
+        }
+    }
+    room.ask(Method::OPTIONS, "/nothing").await.failure(404, "not_found");
     assert!(room.bus.calls().is_empty());
 }
 

@@ -37,6 +37,7 @@ fn every_route() {
         ("/write/power/a/1ff/info/x%20y", write_asset("x y")),
         ("/write/power/a/1ff/info/info", write_asset("info")),
         ("/write/power/a/1ff/info/a+b%", write_asset("a+b%")),
+        ("/write/power/a/1ff/info/%2561", write_asset("%61")),
         ("/write/power/a/1ff", Route::Write),
         ("/write/x/y/z", Route::Write),
         ("/power/status/a/1ff", power(PowerCommand::Status)),
@@ -92,6 +93,7 @@ fn what_has_no_route() {
         "/%2ftest",
         "/nothing",
         "/test%00",
+        "/%2574est",
     ] {
         assert_eq!(parse(path), Err(PathError::NotFound), "{path}");
     }

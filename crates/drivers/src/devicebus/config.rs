@@ -56,7 +56,7 @@ impl BusConfig {
             baud: self.baud,
             reply_timeout: self.timeout,
             matching: self.replies,
-            repeats: self.protocol >= Protocol::V1_2,
+            protocol: self.protocol,
             retry_limit: self.retry_limit,
             save_after_scan: self.save_slots,
             ..MasterConfig::default()

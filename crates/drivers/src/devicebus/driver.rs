@@ -3,7 +3,9 @@
 use std::fmt::Display;
 use std::sync::Arc;
 
-use opendcre_devicebus::{Command, Packet, Reply, Request, Statistics, TransactionError, address};
+use opendcre_devicebus::{
+    Command, Packet, Reply, ReplyMatching, Request, Statistics, TransactionError, address,
+};
 use opendcre_model::{
     Action, Board, BoxFuture, Context, Driver, DriverError, Fault, Observation, PowerAction, PowerState,
     Query, Scope, WallClock,
@@ -52,8 +54,8 @@ impl DeviceBus {
     async fn ask(&self, query: Query, context: Context) -> Result<Observation, DriverError> {
         let request = translate::query_request(&query)?;
         let reply = self.transact(request.clone(), context).await;
-        let packet = self.packet(reply, &request)?;
-        self.observe(&query, &packet)
+        let answer = self.answer(reply, &request)?;
+        self.observe(&query, &answer.packet)
     }
 
     async fn change(&self, action: Action, context: Context) -> Result<Observation, DriverError> {
@@ -65,11 +67,21 @@ impl DeviceBus {
             return Err(self.error(failure, &request));
         }
         // From here on the device may have done it.
-        let query = translate::read_back(&action);
-        let answered = self.packet(reply, &request).and_then(|packet| self.observe(&query, &packet));
-        match answered {
-            Ok(observation) => Ok(observation),
-            Err(doubt) => self.resolve_doubt(&action, &doubt, context).await,
+        let answer = match self.answer(reply, &request) {
+            Ok(answer) => answer,
+            Err(lost) => return self.resolve_doubt(&action, &lost.message, context).await,
+        };
+        match self.observe(&translate::read_back(&action), &answer.packet) {
+            Ok(observation) if !answer.repeated || proves(&observation, &action) => Ok(observation),
+            Ok(_) => {
+                let doubt = self.fault(
+                    Fault::Uncertain,
+                    &"the answer was damaged, and its repetition may be an older one",
+                );
+                self.resolve_doubt(&action, &doubt.message, context).await
+            }
+            // A device that answers nonsense to this would answer nonsense to a question, too.
+            Err(malformed) => Err(uncertain(&malformed.message, "the answer says nothing about its effect")),
         }
     }
 
@@ -77,17 +89,15 @@ impl DeviceBus {
     async fn resolve_doubt(
         &self,
         action: &Action,
-        doubt: &DriverError,
+        doubt: &str,
         context: Context,
     ) -> Result<Observation, DriverError> {
         let known = self.ask(translate::read_back(action), context).await;
-        let now = match known {
-            Ok(observation) if proves(&observation, action) => return Ok(observation),
-            Ok(observation) => describe(&observation),
-            Err(error) => format!("its state cannot be read either ({error})"),
-        };
-        let message = format!("{doubt}; the command was sent once and may have taken effect; {now}");
-        Err(DriverError::new(Fault::Uncertain, message))
+        match known {
+            Ok(observation) if proves(&observation, action) => Ok(observation),
+            Ok(observation) => Err(uncertain(doubt, &describe(&observation))),
+            Err(error) => Err(uncertain(doubt, &format!("its state cannot be read now ({})", error.fault))),
+        }
     }
 
     async fn scan(&self, scope: Scope, context: Context) -> Result<Vec<Board>, DriverError> {
@@ -98,14 +108,14 @@ impl DeviceBus {
         let request = Request::to_board(board, Command::Scan);
         match self.transact(request.clone(), context).await {
             Ok(Reply::Scan(packets)) => Ok(translate::boards(&packets, self.config.protocol)),
-            Ok(Reply::Packet(packet)) => Err(self.unexpected(&packet)),
+            Ok(Reply::Packet { packet, .. }) => Err(self.unexpected(&packet)),
             Err(failure) => Err(self.error(&failure, &request)),
         }
     }
 
-    fn packet(&self, reply: Result<Reply, Failure>, request: &Request) -> Result<Packet, DriverError> {
+    fn answer(&self, reply: Result<Reply, Failure>, request: &Request) -> Result<Answer, DriverError> {
         match reply {
-            Ok(Reply::Packet(packet)) => Ok(packet),
+            Ok(Reply::Packet { packet, repeated }) => Ok(Answer { packet, repeated }),
             Ok(Reply::Scan(packets)) => match packets.first() {
                 Some(packet) => Err(self.unexpected(packet)),
                 None => Err(self.error(&Failure::Transaction(TransactionError::Timeout), request)),
@@ -135,6 +145,9 @@ impl DeviceBus {
                 let limit = self.config.timeout.as_millis();
                 (Fault::Timeout, format!("no answer within {limit} ms; {}", advice(request)))
             }
+            Failure::Transaction(error @ TransactionError::Unmatched { .. }) => {
+                (Fault::Timeout, format!("{error}; {}", self.matching_advice()))
+            }
             Failure::Transaction(error @ TransactionError::Unsendable(_)) => {
                 (Fault::Invalid, error.to_string())
             }
@@ -151,12 +164,35 @@ impl DeviceBus {
                     "the time limit passed while waiting; nothing was sent".to_owned(),
                 )
             }
-            Failure::Gone { reason, .. } => {
-                (Fault::Gone, format!("{reason}; it is opened again when it returns"))
-            }
+            Failure::Gone { reason, .. } => (Fault::Gone, reason.clone()),
         };
         self.fault(fault, &what)
     }
+
+    /// What to do when boards answer, but not as this bus expects.
+    fn matching_advice(&self) -> &'static str {
+        match self.config.replies {
+            ReplyMatching::Strict => {
+                "for boards that echo no addresses set replies = \"compatible\", for boards of release 1.1 also \
+                 protocol = \"1.1\""
+            }
+            ReplyMatching::Compatible => {
+                "check that no other master uses this bus, and `protocol` of the bus"
+            }
+        }
+    }
+}
+
+/// The answer of a device.
+struct Answer {
+    packet: Packet,
+    /// It came only when it was asked for once more.
+    repeated: bool,
+}
+
+fn uncertain(doubt: &str, known: &str) -> DriverError {
+    let message = format!("{doubt}; the command was sent once and may have taken effect; {known}");
+    DriverError::new(Fault::Uncertain, message)
 }
 
 /// Whether the equipment may have seen the request.

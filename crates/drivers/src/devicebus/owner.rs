@@ -90,7 +90,8 @@ impl BusOwner {
                 None => break,
             }
         }
-        bus.shared.queue().close("the gateway is shutting down");
+        // What is on the wire has been finished, or its line was lost.
+        bus.shared.queue().close("the gateway is shutting down", false);
         info!(bus = bus.config.name, statistics = ?bus.master.statistics(), "bus closed");
     }
 }
@@ -156,7 +157,10 @@ impl Bus {
 
     fn receive(&mut self, bytes: &[u8]) {
         debug!(bus = self.config.name, bytes = %Hex(bytes), "received");
-        self.master.on_bytes(bytes, now());
+        let now = now();
+        self.master.on_bytes(bytes, now);
+        // A line that always has bytes must not keep the time from passing.
+        self.master.on_timer(now);
     }
 
     fn finish(&mut self, completion: Completion) {
@@ -169,8 +173,10 @@ impl Bus {
     fn lose(&mut self, error: &io::Error) {
         let device = self.config.device.display();
         warn!(bus = self.config.name, %device, %error, "line lost; trying to get it back");
+        let sent = self.master.has_sent();
         self.master.abort();
-        self.shared.queue().close(&format!("{device} is gone ({error})"));
+        let reason = format!("{device} is gone ({error}); it is opened again when it returns");
+        self.shared.queue().close(&reason, sent);
     }
 
     /// Opens the line again, with growing pauses, or gives up at `stop`.
@@ -189,6 +195,16 @@ impl Bus {
                 }
                 Err(error) => debug!(bus = self.config.name, %error, "line still gone"),
             }
+        }
+    }
+}
+
+impl Drop for Bus {
+    /// Also when the owner panics: nobody may wait for a bus that nobody serves.
+    fn drop(&mut self) {
+        let mut queue = self.shared.queue();
+        if queue.gone().is_none() {
+            queue.close("the bus is not served any more", true);
         }
     }
 }

@@ -1,7 +1,8 @@
 //! What waits for the wire.
 //!
 //! Three lanes, control before reads before scans, first come first served within a lane. Two bounds keep every
-//! wait finite: the number of transactions that wait, and how often a lane may be passed over. Equal questions are
+//! wait finite: the number of transactions that wait in each lane, so that readers cannot lock out control, and how
+//! often a lane may be passed over. Equal questions are
 //! one transaction. Pure bookkeeping: no I/O, and time is passed in.
 
 use std::collections::VecDeque;
@@ -93,7 +94,7 @@ const fn lane_index(priority: Priority) -> usize {
 }
 
 impl Queue {
-    /// A queue that lets `limit` transactions wait.
+    /// A queue that lets `limit` transactions wait in each lane.
     pub(super) fn new(limit: usize) -> Self {
         Self {
             lanes: Default::default(),
@@ -119,11 +120,17 @@ impl Queue {
             entry.waiters.push(sender);
             return Ok(receiver);
         }
-        self.make_room()?;
-        let entry = Entry { request, deadline: context.deadline, waiters: vec![sender] };
-        if let Some(lane) = self.lanes.get_mut(lane_index(context.priority)) {
-            lane.entries.push_back(entry);
+        let retry_after = self.drain_time();
+        let Some(lane) = self.lanes.get_mut(lane_index(context.priority)) else {
+            return Err(Failure::Full { retry_after });
+        };
+        if lane.entries.len() >= self.limit {
+            lane.entries.retain(|entry| !entry.is_abandoned());
         }
+        if lane.entries.len() >= self.limit {
+            return Err(Failure::Full { retry_after });
+        }
+        lane.entries.push_back(Entry { request, deadline: context.deadline, waiters: vec![sender] });
         Ok(receiver)
     }
 
@@ -140,21 +147,8 @@ impl Queue {
         on_wire.or_else(|| lane.and_then(|lane| lane.entries.iter_mut().find(joinable)))
     }
 
-    fn make_room(&mut self) -> Result<(), Failure> {
-        if self.waiting() >= self.limit {
-            for lane in &mut self.lanes {
-                lane.entries.retain(|entry| !entry.is_abandoned());
-            }
-        }
-        if self.waiting() >= self.limit {
-            Err(Failure::Full { retry_after: self.drain_time() })
-        } else {
-            Ok(())
-        }
-    }
-
     /// How many transactions wait.
-    pub(super) fn waiting(&self) -> usize {
+    fn waiting(&self) -> usize {
         self.lanes.iter().map(|lane| lane.entries.len()).sum()
     }
 
@@ -207,10 +201,11 @@ impl Queue {
         }
     }
 
-    /// The line is gone: everything fails now, and so does everything that comes, until [`Queue::reopen`].
-    pub(super) fn close(&mut self, reason: &str) {
+    /// The line is gone: everything fails now, and so does everything that comes, until [`Queue::reopen`]. `sent`
+    /// says whether any of what was taken last has left.
+    pub(super) fn close(&mut self, reason: &str, sent: bool) {
         if let Some(entry) = self.on_wire.take() {
-            entry.finish(&Err(Failure::Gone { reason: reason.to_owned(), sent: true }));
+            entry.finish(&Err(Failure::Gone { reason: reason.to_owned(), sent }));
         }
         for entry in self.lanes.iter_mut().flat_map(|lane| lane.entries.drain(..)) {
             entry.finish(&Err(Failure::Gone { reason: reason.to_owned(), sent: false }));
@@ -256,7 +251,8 @@ mod tests {
     }
 
     fn reply() -> Outcome {
-        Ok(Reply::Packet(Packet { sequence: 1, kind_code: 1, board: 1, device: 1, data: Vec::new() }))
+        let packet = Packet { sequence: 1, kind_code: 1, board: 1, device: 1, data: Vec::new() };
+        Ok(Reply::Packet { packet, repeated: false })
     }
 
     fn now() -> Instant {
@@ -333,6 +329,8 @@ mod tests {
         assert!(
             matches!(refused, Err(Failure::Full { retry_after }) if retry_after == Duration::from_millis(40))
         );
+        let control_waits = queue.push(control(1), context(Priority::Control));
+        assert!(control_waits.is_ok(), "readers do not lock out control");
         waiting.pop();
         assert!(queue.push(read(9), context(Priority::Read)).is_ok());
     }
@@ -353,7 +351,7 @@ mod tests {
         let mut sent = queue.push(control(1), context(Priority::Control)).unwrap();
         queue.take(now());
         let mut unsent = queue.push(control(2), context(Priority::Control)).unwrap();
-        queue.close("unplugged");
+        queue.close("unplugged", true);
         let gone = |sent| Err(Failure::Gone { reason: "unplugged".into(), sent });
         assert_eq!(sent.try_recv().unwrap(), gone(true));
         assert_eq!(unsent.try_recv().unwrap(), gone(false));

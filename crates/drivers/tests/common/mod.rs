@@ -59,6 +59,13 @@ impl ServedBus {
     }
 }
 
+impl ServedBus {
+    /// Ends the owner wherever it is, as a panic would.
+    pub(crate) async fn abort(&self) {
+        self.owner.lock().await.shutdown().await;
+    }
+}
+
 impl Deref for ServedBus {
     type Target = DeviceBus;
 
@@ -76,6 +83,23 @@ pub(crate) fn open(config: BusConfig) -> ServedBus {
 }
 
 type Script = dyn Fn(&Packet) -> Vec<Packet> + Send + Sync;
+
+/// The data of an answer that is to be damaged on its way.
+const DAMAGED: &[u8] = b"damaged";
+
+/// An answer whose checksum is wrong when it arrives.
+pub(crate) fn damaged(packet: &Packet) -> Packet {
+    Packet { data: DAMAGED.to_vec(), ..packet.clone() }
+}
+
+fn bytes_of(reply: &Packet) -> Vec<u8> {
+    let mut bytes = reply.encode().unwrap();
+    if reply.data == DAMAGED {
+        let checksum = bytes.len() - 2;
+        bytes[checksum] ^= 0x55;
+    }
+    bytes
+}
 
 /// One answer that carries the addresses of the request.
 pub(crate) fn echo(packet: &Packet, data: &[u8]) -> Vec<Packet> {
@@ -200,7 +224,7 @@ fn serve(
             }
             std::thread::sleep(delay);
             for reply in script(&packet) {
-                pty.write_all(&reply.encode().unwrap()).unwrap();
+                pty.write_all(&bytes_of(&reply)).unwrap();
             }
         }
     }

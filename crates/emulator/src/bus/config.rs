@@ -1,8 +1,9 @@
 //! Reads the configuration formats of the emulators of OpenDCRE 1.1, 1.2 and 1.3 into a [`Room`].
 //!
-//! One reader serves all three: where a key changed its meaning, the shape of its value tells which is meant. Keys
-//! that mean nothing here are ignored, as they always were; a value of the wrong type, an id that is none and a
-//! number that is no byte are errors.
+//! One reader serves all three: where a key changed its meaning, the shape of its value tells which is meant. An
+//! optional key with the value null is as good as absent. A value of the wrong type, an id that is none and a number
+//! that is no byte are errors. What the files of old releases carry without a meaning is logged as a warning instead:
+//! unknown keys, names of no device kind, and asset information and boot targets that cannot be served.
 
 use std::str::FromStr;
 
@@ -34,6 +35,28 @@ pub enum ConfigError {
     },
 }
 
+/// The keys of a board.
+const BOARD_KEYS: &[&str] =
+    &["board_id", "devices", "firmware_version", "raw_data", "retry_firmware_version", "retry_raw_data"];
+/// The keys of a device. The values of `hdd`, `pxe` and `no_override` are not looked at: the boot target that was set
+/// says enough.
+const DEVICE_KEYS: &[&str] = &[
+    "asset_info",
+    "boot_target",
+    "device_id",
+    "device_type",
+    "has_state",
+    "hdd",
+    "host_info",
+    "no_override",
+    "off",
+    "on",
+    "power",
+    "pxe",
+    "read",
+    "write",
+];
+
 impl Room {
     /// Reads a configuration of the format 1.1, 1.2 or 1.3.
     ///
@@ -49,15 +72,16 @@ impl Room {
 }
 
 fn board(node: &Node<'_>) -> Result<Board, ConfigError> {
-    let id = node.require("board_id")?;
+    warn_of_other_keys(node, BOARD_KEYS)?;
+    let board_id = node.require("board_id")?;
     let version = node.optional("firmware_version", |version| match version.value {
         Value::Array(_) => template(version).map(Answer::Raw),
         _ => Ok(Answer::Data(payload(version, version.text()?.to_owned())?)),
     })?;
     let devices = node.optional("devices", |devices| devices.list(device))?;
     Ok(Board {
-        id: parsed::<BoardId>(&id)?,
-        name: id.text()?.to_owned(),
+        id: id::<BoardId>(&board_id)?,
+        name: board_id.text()?.to_owned(),
         version: version.unwrap_or(Answer::Silence),
         retry_version: node.optional("retry_firmware_version", retries)?,
         raw_scan: node.optional("raw_data", raw_scan)?,
@@ -67,11 +91,12 @@ fn board(node: &Node<'_>) -> Result<Board, ConfigError> {
 }
 
 fn device(node: &Node<'_>) -> Result<Device, ConfigError> {
-    let kind: DeviceKind = parsed(&node.require("device_type")?)?;
+    warn_of_other_keys(node, DEVICE_KEYS)?;
+    let kind = kind(&node.require("device_type")?)?;
     let has_state = node.optional("has_state", Node::flag)?.unwrap_or(false);
     let actions = |node: &Node<'_>| script_or_state(node, has_state);
     Ok(Device {
-        id: parsed(&node.require("device_id")?)?,
+        id: id(&node.require("device_id")?)?,
         kind,
         has_state,
         read: node.optional("read", actions)?,
@@ -81,15 +106,42 @@ fn device(node: &Node<'_>) -> Result<Device, ConfigError> {
             (true, DeviceKind::VaporLed) => lamp(write).map(Write::Lamp),
             (true, _) => Ok(Write::Store),
         })?,
-        asset: node.optional("asset_info", asset)?.unwrap_or(Asset::None),
-        boot_target: node.optional("boot_target", actions)?,
+        asset: if_servable(node.get("asset_info")?, asset).unwrap_or(Asset::None),
+        boot_target: if_servable(node.get("boot_target")?, actions),
         host_info: node.optional("host_info", actions)?,
     })
 }
 
-/// Reads the text of an id or a name.
-fn parsed<T: FromStr<Err: std::fmt::Display>>(node: &Node<'_>) -> Result<T, ConfigError> {
-    node.text()?.parse().map_err(|error| node.refuse(error))
+fn warn_of_other_keys(node: &Node<'_>, known: &[&str]) -> Result<(), ConfigError> {
+    for key in node.other_keys(known)? {
+        tracing::warn!(place = node.place(), key = excerpt(key), "unknown key, ignored");
+    }
+    Ok(())
+}
+
+/// Reads an id, with or without `0x`.
+fn id<T: FromStr<Err: std::fmt::Display>>(node: &Node<'_>) -> Result<T, ConfigError> {
+    let text = node.text()?;
+    let digits = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")).unwrap_or(text);
+    digits.parse().map_err(|error| node.refuse(error))
+}
+
+/// Reads the name of a device kind. On the bus, names without a type code are as good as none.
+fn kind(node: &Node<'_>) -> Result<DeviceKind, ConfigError> {
+    let name = node.text()?;
+    Ok(name.parse().unwrap_or_else(|_| {
+        tracing::warn!(place = node.place(), name = excerpt(name), "unknown device kind, served as none");
+        DeviceKind::None
+    }))
+}
+
+/// Reads what old releases carry in shapes that no release serves, and leaves those out.
+fn if_servable<T>(
+    node: Option<Node<'_>>,
+    read: impl FnOnce(&Node<'_>) -> Result<T, ConfigError>,
+) -> Option<T> {
+    let unservable = |error: &ConfigError| tracing::warn!(%error, "not served");
+    node.and_then(|node| read(&node).inspect_err(unservable).ok())
 }
 
 fn asset(node: &Node<'_>) -> Result<Asset, ConfigError> {

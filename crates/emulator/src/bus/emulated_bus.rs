@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use opendcre_devicebus::{Deframer, Packet, Protocol};
+use opendcre_devicebus::{Packet, Protocol};
 use rustix::event::Timespec;
 use rustix::io::Errno;
 use thiserror::Error;
@@ -15,6 +15,7 @@ use super::fault::{FaultPlan, Faults, TimedAnswer};
 use super::line::Line;
 use super::link::Link;
 use super::pty::{Event, Pty, Sent};
+use super::request::Requests;
 use super::responder::{Headers, Responder, ResponderOptions};
 use super::room::Room;
 use super::stop::StopFlag;
@@ -51,6 +52,18 @@ pub enum EmulatorError {
     LinkOccupied {
         /// Where it stands.
         path: PathBuf,
+    },
+    /// Another terminal that is alive has the link already.
+    #[error(
+        "{} already leads to {}, which another emulator may be using; choose another name or remove it",
+        link.display(),
+        target.display()
+    )]
+    LinkInUse {
+        /// Where the link stands.
+        link: PathBuf,
+        /// Where it leads.
+        target: PathBuf,
     },
     /// The serving thread has panicked.
     #[error("the thread that serves the emulated bus has panicked")]
@@ -137,7 +150,7 @@ pub struct EmulatedBus {
     responder: Responder,
     faults: Faults,
     line: Line,
-    deframer: Deframer,
+    requests: Requests,
     statistics: Arc<Statistics>,
 }
 
@@ -166,7 +179,7 @@ impl EmulatedBus {
             responder: Responder::new(room, responder_options),
             faults: Faults::new(options.faults),
             line: Line::new(options.baud),
-            deframer: Deframer::default(),
+            requests: Requests::default(),
             statistics: Arc::default(),
         })
     }
@@ -238,8 +251,8 @@ impl EmulatedBus {
     /// Answers every request that is complete with these bytes.
     fn on_bytes(&mut self, bytes: &[u8], stop: &StopFlag) -> Result<Flow, EmulatorError> {
         self.line.receive(bytes.len(), clock::now());
-        self.deframer.push(bytes);
-        while let Some(found) = self.deframer.next_packet() {
+        self.requests.push(bytes);
+        while let Some(found) = self.requests.next() {
             let flow = match found {
                 Ok(packet) => self.on_request(&packet, stop)?,
                 Err(error) => {
@@ -294,7 +307,7 @@ impl EmulatedBus {
 
     /// Makes the terminal ready for the next client.
     fn on_client_gone(&mut self) -> Result<(), EmulatorError> {
-        self.deframer.clear();
+        self.requests.clear();
         self.line.clear();
         if self.pty.clear_after_client()? {
             return Ok(());

@@ -21,15 +21,23 @@ impl<'a> Node<'a> {
 
     /// The complaint about this value.
     pub(super) fn refuse(&self, message: impl fmt::Display) -> ConfigError {
-        let place = match self.place.as_str() {
-            "" => "top level".to_owned(),
-            place => place.to_owned(),
-        };
-        ConfigError::Value { place, message: message.to_string() }
+        ConfigError::Value { place: self.place().to_owned(), message: message.to_string() }
     }
 
-    /// The value of a key, if the key is there.
+    /// Where the value stands.
+    pub(super) fn place(&self) -> &str {
+        match self.place.as_str() {
+            "" => "top level",
+            place => place,
+        }
+    }
+
+    /// The value of a key, if the key is there. A value of null counts as none.
     pub(super) fn get(&self, key: &str) -> Result<Option<Self>, ConfigError> {
+        Ok(self.find(key)?.filter(|node| !node.value.is_null()))
+    }
+
+    fn find(&self, key: &str) -> Result<Option<Self>, ConfigError> {
         let value = self.object()?.get(key);
         Ok(value.map(|value| Self {
             value,
@@ -42,16 +50,22 @@ impl<'a> Node<'a> {
 
     /// The value of a key that must be there.
     pub(super) fn require(&self, key: &str) -> Result<Self, ConfigError> {
-        self.get(key)?.ok_or_else(|| self.refuse(format_args!("the key {key:?} is missing")))
+        self.find(key)?.ok_or_else(|| self.refuse(format_args!("the key {key:?} is missing")))
     }
 
-    /// The value of a key, read by `read`, if the key is there.
+    /// The value of a key, read by `read`, if the key is there with another value than null.
     pub(super) fn optional<T>(
         &self,
         key: &str,
         read: impl FnOnce(&Self) -> Result<T, ConfigError>,
     ) -> Result<Option<T>, ConfigError> {
         self.get(key)?.as_ref().map(read).transpose()
+    }
+
+    /// The keys that are not among `known`.
+    pub(super) fn other_keys(&self, known: &[&str]) -> Result<impl Iterator<Item = &'a str>, ConfigError> {
+        let keys = self.object()?.keys().map(String::as_str);
+        Ok(keys.filter(move |key| !known.contains(key)))
     }
 
     fn object(&self) -> Result<&'a Map<String, Value>, ConfigError> {

@@ -1,7 +1,13 @@
-//! A symbolic link with a name of the user's choice to a pseudo-terminal with a name of the kernel's choice.
+//! A symbolic link with a name of the user's choice to a pseudo-terminal with a name of the kernel's choice. Takes
+//! a link away from no terminal that is alive; knows nothing of what the terminal serves.
 
 use std::io;
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
+
+use rustix::fs::{Mode, OFlags, open};
+use rustix::io::{Errno, retry_on_intr};
+use rustix::termios::isatty;
 
 use super::emulated_bus::EmulatorError;
 
@@ -13,8 +19,10 @@ pub(super) struct Link {
 }
 
 impl Link {
-    /// Makes the link, or lets a link that is there point to `target`. Anything but a link is left alone.
+    /// Makes the link, or lets a link whose terminal is gone point to `target`. A link to another terminal that is
+    /// alive is left alone, and so is anything but a link.
     pub(super) fn create(path: PathBuf, target: &Path) -> Result<Self, EmulatorError> {
+        refuse_if_in_use(&path, target)?;
         place(&path, target)?;
         Ok(Self { path, target: target.to_owned() })
     }
@@ -33,6 +41,35 @@ impl Drop for Link {
         if is_ours && let Err(error) = std::fs::remove_file(&self.path) {
             tracing::warn!(path = %self.path.display(), %error, "cannot remove the link to the emulated bus");
         }
+    }
+}
+
+/// Refuses a link that leads to another terminal that is alive. Another program may have got the terminal of an
+/// emulator that was killed; nobody can tell, so that is refused too.
+fn refuse_if_in_use(link: &Path, target: &Path) -> Result<(), EmulatorError> {
+    match std::fs::read_link(link) {
+        // The kernel has given the name of a terminal that is gone to ours.
+        Ok(found) if found == target => Ok(()),
+        Ok(found) if is_alive_terminal(link) => {
+            Err(EmulatorError::LinkInUse { link: link.to_owned(), target: found })
+        }
+        // What is no link, or cannot be looked at, is complained about where the link is made.
+        Ok(_) | Err(_) => Ok(()),
+    }
+}
+
+/// Whether a path leads to a terminal that somebody serves. Only a device is opened to find out.
+fn is_alive_terminal(path: &Path) -> bool {
+    if !std::fs::metadata(path).is_ok_and(|found| found.file_type().is_char_device()) {
+        return false;
+    }
+    let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    match retry_on_intr(|| open(path, flags, Mode::empty())) {
+        Ok(terminal) => isatty(&terminal),
+        // Nobody is behind it, or it has gone just now.
+        Err(Errno::IO | Errno::NOENT | Errno::NXIO | Errno::NODEV) => false,
+        // Somebody else's, or in exclusive use.
+        Err(_) => true,
     }
 }
 
@@ -68,21 +105,84 @@ fn remove_leftover(temporary: &Path) {
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::os::fd::AsRawFd;
+    use std::os::unix::fs::symlink;
 
+    use super::super::pty::Pty;
     use super::*;
 
     #[test]
-    fn a_link_replaces_a_link_and_goes_away_with_its_owner() {
+    fn a_link_replaces_a_stale_link_and_goes_away_with_its_owner() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("bus");
-        let first = Link::create(path.clone(), Path::new("/dev/pts/1000")).unwrap();
-        let mut second = Link::create(path.clone(), Path::new("/dev/pts/1001")).unwrap();
+        let terminal = |name| folder.path().join("gone").join(name);
+        let first = Link::create(path.clone(), &terminal("0")).unwrap();
+        let mut second = Link::create(path.clone(), &terminal("1")).unwrap();
         drop(first);
-        assert_eq!(fs::read_link(&path).unwrap(), Path::new("/dev/pts/1001"));
-        second.retarget(Path::new("/dev/pts/1002")).unwrap();
-        assert_eq!(fs::read_link(&path).unwrap(), Path::new("/dev/pts/1002"));
+        assert_eq!(fs::read_link(&path).unwrap(), terminal("1"), "it is not the first one's any more");
+        second.retarget(&terminal("2")).unwrap();
+        assert_eq!(fs::read_link(&path).unwrap(), terminal("2"));
         drop(second);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "nothing is left");
+    }
+
+    #[test]
+    fn a_link_that_somebody_else_has_led_away_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("bus");
+        let mut link = Link::create(path.clone(), Path::new("/nowhere/0")).unwrap();
+        link.retarget(Path::new("/nowhere/1")).unwrap();
+        fs::remove_file(&path).unwrap();
+        // Not even its former target makes it ours again.
+        symlink("/nowhere/0", &path).unwrap();
+        drop(link);
+        assert_eq!(fs::read_link(&path).unwrap(), Path::new("/nowhere/0"));
+    }
+
+    #[test]
+    fn a_link_to_a_terminal_that_is_alive_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("bus");
+        let (other, ours) = (Pty::open().unwrap(), Pty::open().unwrap());
+        let link = Link::create(path.clone(), other.tty()).unwrap();
+        let error = Link::create(path.clone(), ours.tty()).unwrap_err().to_string();
+        let (link_name, other_name) = (path.display(), other.tty().display());
+        assert_eq!(
+            error,
+            format!(
+                "{link_name} already leads to {other_name}, which another emulator may be using; choose another name \
+                 or remove it"
+            )
+        );
+        assert_eq!(fs::read_link(&path).unwrap(), other.tty(), "nothing has changed");
+        let again = Link::create(path.clone(), other.tty()).unwrap();
+        assert_eq!(
+            fs::read_link(&path).unwrap(),
+            other.tty(),
+            "a name that was given once more is no obstacle"
+        );
+        drop((link, again));
+        assert!(!path.is_symlink());
+    }
+
+    #[test]
+    fn a_link_to_a_terminal_without_an_emulator_is_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("bus");
+        let killed = Pty::open().unwrap();
+        let name = killed.tty().to_owned();
+        // As long as a client stays, nobody else is given the name.
+        let client = open(&name, OFlags::RDWR | OFlags::NOCTTY, Mode::empty()).unwrap();
+        drop(killed);
+        let ours = Pty::open().unwrap();
+        let still_open = PathBuf::from(format!("/proc/self/fd/{}", client.as_raw_fd()));
+        assert_eq!(open(&still_open, OFlags::RDWR | OFlags::NOCTTY, Mode::empty()).unwrap_err(), Errno::IO);
+        for stale in [name, still_open, "/dev/null".into(), folder.path().to_owned()] {
+            symlink(&stale, &path).unwrap();
+            let link = Link::create(path.clone(), ours.tty()).unwrap();
+            assert_eq!(fs::read_link(&path).unwrap(), ours.tty(), "instead of {}", stale.display());
+            drop(link);
+        }
     }
 
     #[test]
@@ -90,11 +190,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("bus");
         fs::write(&path, "precious").unwrap();
-        let error = Link::create(path.clone(), Path::new("/dev/pts/1000")).unwrap_err();
+        let error = Link::create(path.clone(), Path::new("/nowhere/0")).unwrap_err();
         assert!(matches!(error, EmulatorError::LinkOccupied { .. }), "{error}");
         assert_eq!(fs::read_to_string(&path).unwrap(), "precious");
         let nowhere = folder.path().join("missing").join("bus");
-        let error = Link::create(nowhere, Path::new("/dev/pts/1000")).unwrap_err();
+        let error = Link::create(nowhere, Path::new("/nowhere/0")).unwrap_err();
         assert!(matches!(error, EmulatorError::Link { .. }), "{error}");
     }
 }

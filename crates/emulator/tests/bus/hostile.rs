@@ -1,7 +1,6 @@
 //! Whatever comes, the emulator goes on.
 
-use opendcre_devicebus::Deframer;
-use opendcre_emulator::bus::{FaultPlan, Faults};
+use opendcre_emulator::bus::{FaultPlan, Faults, Requests};
 use proptest::prelude::*;
 
 use super::*;
@@ -43,15 +42,13 @@ proptest! {
         chunks in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..600), 0..8),
     ) {
         let mut room = responder(RICH, protocol);
-        let mut deframer = Deframer::default();
+        let mut requests = Requests::default();
         let scan = packet(1, 0xff, 1, 0xffff, b"D").encode().unwrap();
         let mut last_answers = Vec::new();
         for chunk in chunks.into_iter().chain([scan]) {
-            deframer.push(&chunk);
-            while let Some(found) = deframer.next_packet() {
-                if let Ok(packet) = found {
-                    last_answers = room.respond(&packet);
-                }
+            requests.push(&chunk);
+            for request in requests.by_ref().flatten() {
+                last_answers = room.respond(&request);
             }
         }
         prop_assert_eq!(last_answers.len(), 5);

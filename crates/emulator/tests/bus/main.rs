@@ -14,6 +14,7 @@ mod protocol_1_1;
 mod protocol_1_2;
 mod protocol_1_3;
 mod terminal;
+mod tolerance;
 
 use opendcre_devicebus::Packet;
 use opendcre_emulator::bus::{Headers, Protocol, Responder, ResponderOptions, Room};

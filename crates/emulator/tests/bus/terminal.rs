@@ -129,6 +129,29 @@ fn a_link_does_not_replace_a_file() {
 }
 
 #[test]
+fn a_link_is_not_taken_away_from_another_emulator() {
+    let folder = tempfile::tempdir().unwrap();
+    let link = folder.path().join("bus");
+    let options = Options { link: Some(link.clone()), ..Options::default() };
+    let first = plug(options.clone());
+    let error = EmulatedBus::open(Room::from_json(SMALL).unwrap(), options.clone()).unwrap_err();
+    assert!(matches!(error, EmulatorError::LinkInUse { .. }), "{error}");
+    assert_serves(&link);
+    first.unplug().unwrap();
+    let _second = plug(options);
+    assert_serves(&link);
+}
+
+#[test]
+fn noise_before_a_request_does_not_hide_it() {
+    let bus = plug(Options::default());
+    let expected = hex(VERSION_ANSWER);
+    // A header and the length of a long packet.
+    let request = [&[0x01, 0xc8], hex(VERSION).as_slice()].concat();
+    assert_eq!(exchange(&mut open(bus.tty()), &request, expected.len()), expected);
+}
+
+#[test]
 fn a_raised_flag_ends_the_service_at_once() {
     let stop = StopFlag::new().unwrap();
     stop.stop();

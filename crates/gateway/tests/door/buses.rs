@@ -159,3 +159,51 @@ async fn scanning_one_board_teaches_where_it_is() {
     assert_eq!(who_answers(&room, 1).await.unwrap(), "b");
     assert_eq!(room.drivers[0].calls().len(), 1);
 }
+
+#[tokio::test]
+async fn a_board_outside_the_range_of_its_bus_is_not_listed() {
+    let room = Room::with_ranges(&[1..=0x0f, 0x10..=0xff]);
+    *room.drivers[0].scan.lock().unwrap() = Ok(vec![board(1), board(0x10), board(2), board(0x100)]);
+    *room.drivers[1].scan.lock().unwrap() = Ok(vec![board(0x0f), board(0xff)]);
+    let report = scan(&room).await.unwrap();
+    assert_eq!(report.boards, [board(1), board(2), board(0xff)]);
+    assert_eq!(report.failures, []);
+}
+
+#[tokio::test]
+async fn a_scan_does_not_teach_what_another_bus_left_in_doubt() {
+    for fault in [Fault::Corrupt, Fault::Malformed] {
+        let room = Room::with_drivers(2);
+        room.drivers[1].fail_scans(fault);
+        assert_eq!(scan(&room).await.unwrap().boards, [board(1)]);
+        let error = run(&room, Command::Action(power_off(1))).await.unwrap_err();
+        assert_eq!(error.code(), fault.code());
+        assert!(room.audit_lines().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_scan_in_doubt_makes_earlier_knowledge_worthless() {
+    let room = Room::with_drivers(2);
+    *room.drivers[0].scan.lock().unwrap() = Ok(Vec::new());
+    scan(&room).await.unwrap();
+    assert_eq!(who_answers(&room, 1).await.unwrap(), "b");
+
+    *room.drivers[0].scan.lock().unwrap() = Ok(vec![board(1)]);
+    room.drivers[1].fail_scans(Fault::Corrupt);
+    scan(&room).await.unwrap();
+    let error = run(&room, Command::Action(power_off(1))).await.unwrap_err();
+    assert_eq!(error.code(), "corrupt");
+    assert!(room.audit_lines().is_empty());
+}
+
+#[tokio::test]
+async fn a_scan_teaches_what_no_bus_left_in_doubt() {
+    let room = Room::with_ranges(&[1..=0xff, 1..=0xff, 0x80..=0xff]);
+    room.drivers[1].fail_scans(Fault::Timeout);
+    room.drivers[2].fail_scans(Fault::Corrupt);
+    scan(&room).await.unwrap();
+    assert_eq!(who_answers(&room, 1).await.unwrap(), "a");
+    let calls = room.drivers[0].calls();
+    assert_eq!(calls, [Call::Discover(Scope::All), Call::Read(Query::Version(BoardId(1)))]);
+}

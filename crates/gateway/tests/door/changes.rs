@@ -1,9 +1,10 @@
 //! Changes: what is recorded when, and what happens when the caller or the service goes away.
 
+use std::fs;
 use std::time::Duration;
 
 use crate::support::{Call, Room, failure, power_off, somebody};
-use opendcre_gateway::{Command, GatewayError, Outcome};
+use opendcre_gateway::{Command, GatewayError, MAX_CHANGES, Outcome};
 use opendcre_model::{Action, BoardId, DeviceAddress, DeviceId, Fault, Observation, Priority, Query, Scope};
 use serde_json::json;
 use tokio::time::Instant;
@@ -14,8 +15,9 @@ async fn switch_off(room: &Room) -> Result<Outcome, GatewayError> {
 
 /// Starts a change, lets it reach the driver, and abandons it there.
 async fn abandon_a_change(room: &Room) {
+    let before = room.drivers[0].calls().len();
     let reached = async {
-        while room.drivers[0].calls().is_empty() {
+        while room.drivers[0].calls().len() == before {
             tokio::task::yield_now().await;
         }
     };
@@ -105,6 +107,58 @@ async fn a_change_whose_caller_went_away_is_finished_and_recorded() {
     room.drivers[0].permits.add_permits(1);
     room.gateway.shutdown().await;
     assert_eq!(room.audit_lines()[1]["code"], "ok");
+}
+
+#[tokio::test]
+async fn changes_that_nobody_waits_for_are_bounded() {
+    let room = Room::with_drivers(1);
+    room.drivers[0].permits.forget_permits(100);
+    for _ in 0..MAX_CHANGES {
+        abandon_a_change(&room).await;
+    }
+    let error = switch_off(&room).await.unwrap_err();
+    assert_eq!(error.fault(), Some(Fault::Busy { retry_after: Duration::from_secs(1) }));
+    assert_eq!(error.to_string(), "too many changes are running; nothing was sent, ask again later");
+    assert_eq!(room.drivers[0].calls().len(), MAX_CHANGES);
+    assert_eq!(room.audit_lines().len(), MAX_CHANGES, "only the intents of those that run");
+    room.gateway.execute(&somebody(), Command::Query(Query::Version(BoardId(1)))).await.unwrap();
+
+    room.drivers[0].permits.add_permits(MAX_CHANGES + 1);
+    while switch_off(&room).await.is_err() {
+        tokio::task::yield_now().await;
+    }
+    room.gateway.shutdown().await;
+    assert_eq!(room.audit_lines().len(), 2 * (MAX_CHANGES + 1));
+}
+
+#[tokio::test]
+async fn a_driver_that_breaks_gives_its_place_to_the_next_change() {
+    let room = Room::with_drivers(1);
+    *room.drivers[0].change.lock().unwrap() = None;
+    for _ in 0..=MAX_CHANGES {
+        assert_eq!(switch_off(&room).await.unwrap_err().code(), "uncertain");
+    }
+}
+
+#[tokio::test]
+async fn a_change_after_the_audit_log_was_renamed_is_recorded_in_a_new_one() {
+    let room = Room::with_drivers(1);
+    switch_off(&room).await.unwrap();
+    fs::rename(&room.audit, room.audit.with_extension("1")).unwrap();
+    switch_off(&room).await.unwrap();
+    assert_eq!(room.audit_lines().len(), 2);
+    let calls = room.drivers[0].calls();
+    assert_eq!(calls[1], Call::Perform(power_off(1), vec![room.audit_lines()[0].clone()]));
+}
+
+#[tokio::test]
+async fn without_the_directory_of_the_audit_log_nothing_is_changed() {
+    let room = Room::with_drivers(1);
+    fs::remove_dir_all(room.audit.parent().unwrap()).unwrap();
+    let error = switch_off(&room).await.unwrap_err();
+    assert_eq!(error.code(), "audit_unavailable");
+    assert!(error.to_string().contains("make its directory exist"), "{error}");
+    assert!(room.drivers[0].calls().is_empty());
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! A driver that does what a test says and notes what it was asked, and the rest of a gateway around it.
 
 use std::fs;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
@@ -13,6 +14,9 @@ use opendcre_model::{
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::sync::Semaphore;
+
+/// The boards that a driver may hold unless a test says otherwise.
+const EVERY_BOARD: RangeInclusive<u32> = 1..=0xff;
 
 /// What a fake driver was asked.
 #[derive(Debug, Clone, PartialEq)]
@@ -100,23 +104,30 @@ impl Room {
     pub(crate) fn with_drivers(count: usize) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let audit = folder.path().join("audit.jsonl");
-        Self::new(count, audit, folder, Settings::default())
+        Self::new(&vec![EVERY_BOARD; count], audit, folder, Settings::default())
+    }
+
+    /// One driver for each range of boards.
+    pub(crate) fn with_ranges(ranges: &[RangeInclusive<u32>]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let audit = folder.path().join("audit.jsonl");
+        Self::new(ranges, audit, folder, Settings::default())
     }
 
     /// A room in which nothing may be changed.
     pub(crate) fn read_only() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let audit = folder.path().join("audit.jsonl");
-        Self::new(1, audit, folder, Settings { read_only: true, ..Settings::default() })
+        Self::new(&[EVERY_BOARD], audit, folder, Settings { read_only: true, ..Settings::default() })
     }
 
     /// A room whose audit log can be opened but not written.
     pub(crate) fn with_a_full_disk() -> Self {
-        Self::new(1, "/dev/full".into(), tempfile::tempdir().unwrap(), Settings::default())
+        Self::new(&[EVERY_BOARD], "/dev/full".into(), tempfile::tempdir().unwrap(), Settings::default())
     }
 
-    fn new(count: usize, audit: PathBuf, folder: TempDir, settings: Settings) -> Self {
-        let names = ["a", "b", "c"].iter().take(count);
+    fn new(ranges: &[RangeInclusive<u32>], audit: PathBuf, folder: TempDir, settings: Settings) -> Self {
+        let names = ["a", "b", "c"].iter().take(ranges.len());
         let driver = |name: &&'static str| {
             Arc::new(FakeDriver {
                 name,
@@ -130,12 +141,12 @@ impl Room {
             })
         };
         let drivers: Vec<_> = names.map(driver).collect();
-        let mount = |driver: &Arc<FakeDriver>| Mount {
+        let mount = |(driver, range): (&Arc<FakeDriver>, &RangeInclusive<u32>)| Mount {
             driver: Arc::<FakeDriver>::clone(driver),
-            boards: BoardId(1)..=BoardId(0xff),
+            boards: BoardId(*range.start())..=BoardId(*range.end()),
         };
         let log = AuditLog::open(&audit).unwrap();
-        let mounts = drivers.iter().map(mount).collect();
+        let mounts = drivers.iter().zip(ranges).map(mount).collect();
         let gateway = Gateway::new(mounts, log, Arc::new(FixedClock), settings);
         Self { gateway, drivers, audit, _folder: folder }
     }
