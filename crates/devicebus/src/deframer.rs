@@ -5,6 +5,8 @@
 //! still incomplete is waited for, because what looks like a packet inside it may be its data; only when the line
 //! has fallen silent may the owner look behind it. Knows nothing of time or meaning.
 
+use std::ops::Range;
+
 use crate::packet::{Front, HEADER};
 use crate::{MAX_PACKET, Packet, PacketError};
 
@@ -35,10 +37,7 @@ impl Deframer {
                 self.drop_front(length);
                 Some(Ok(packet))
             }
-            Front::Damaged(error) => {
-                self.drop_front(1);
-                Some(Err(error))
-            }
+            Front::Damaged(error) => Some(self.packet_within_front().ok_or(error)),
             Front::Incomplete => None,
         }
     }
@@ -60,11 +59,26 @@ impl Deframer {
     pub fn packet_behind(&mut self, fits: impl Fn(&Packet) -> bool) -> Option<Packet> {
         // Never longer: the candidate in front would be complete.
         debug_assert!(self.buffer.len() < MAX_PACKET);
-        let found =
-            (1..self.buffer.len()).find_map(|start| match self.buffer.get(start..).map(Packet::at_front) {
-                Some(Front::Packet(packet, length)) if fits(&packet) => Some((packet, start + length)),
-                _ => None,
-            });
+        self.take_packet(1..self.buffer.len(), fits)
+    }
+
+    /// Gives up a damaged candidate. A packet that begins before the candidate would end proves that it was noise
+    /// and no packet that was damaged.
+    fn packet_within_front(&mut self) -> Option<Packet> {
+        let extent = Packet::claimed_length(&self.buffer);
+        let packet = self.take_packet(1..extent, |_| true);
+        if packet.is_none() {
+            self.drop_front(1);
+        }
+        packet
+    }
+
+    /// Takes the first complete packet that fits and begins in `range`, and everything before it.
+    fn take_packet(&mut self, mut range: Range<usize>, fits: impl Fn(&Packet) -> bool) -> Option<Packet> {
+        let found = range.find_map(|start| match self.buffer.get(start..).map(Packet::at_front) {
+            Some(Front::Packet(packet, length)) if fits(&packet) => Some((packet, start + length)),
+            _ => None,
+        });
         let (packet, end) = found?;
         self.drop_front(end);
         Some(packet)

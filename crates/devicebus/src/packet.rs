@@ -166,6 +166,11 @@ impl Packet {
         })
     }
 
+    /// How long the packet at the front says it is; zero if it does not say.
+    pub(crate) fn claimed_length(bytes: &[u8]) -> usize {
+        bytes.get(1).map_or(0, |length| usize::from(*length) + UNCOUNTED)
+    }
+
     /// Judges the packet that may begin with the first of `bytes`, which may be followed by more.
     pub(crate) fn at_front(bytes: &[u8]) -> Front {
         match bytes.first() {

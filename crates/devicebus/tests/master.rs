@@ -564,3 +564,15 @@ fn packets_that_fit_nothing_are_told_from_silence() {
     bus.answer(&plain(b"656"));
     assert_eq!(bus.run_out(), Err(TransactionError::Unmatched { count: 1 }));
 }
+
+#[test]
+fn noise_before_the_answers_to_a_scan_is_no_damage() {
+    let mut bus = Bus::strict();
+    let sent = bus.start(Request::to_board(1, Command::Scan));
+    let device = scanned(&sent, 1, 0x01ff, THERMISTOR);
+    for noise in [&[0x01][..], &[0x01, 0x0a], &[0x55, 0x01, 0x02]] {
+        bus.receive(&[noise, &device.encode().unwrap()].concat());
+    }
+    assert_eq!(bus.run_out(), Ok(Reply::Scan(vec![device; 3])));
+    assert_eq!(bus.master.statistics().retries, 0);
+}
