@@ -158,6 +158,8 @@ impl Connections {
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new())
             .header_read_timeout(limits.header_timeout)
+            // A client that has said everything (`nc -N`) still wants its answer.
+            .half_close(true)
             .max_header_size(limits.header_bytes)
             .max_buf_size(limits.header_bytes.max(MIN_BUFFER));
         Self { api, http, limits, closing: CancellationToken::new(), cut_off: CancellationToken::new() }

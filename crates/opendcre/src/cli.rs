@@ -28,8 +28,8 @@ Exit codes:
 Examples:
   opendcre demo
   opendcre scan
-  opendcre read thermistor 1 01ff
-  opendcre -o json power status 1 0dff
+  opendcre read thermistor 10 01ff
+  opendcre -o json power status 11 0dff
   opendcre --server gateway.example:5000 scan";
 
 /// The whole command line, for man pages and completions.
@@ -105,13 +105,13 @@ Examples:
     #[command(after_help = "\
 Examples:
   opendcre demo
-  opendcre demo --listen 0.0.0.0:8080 --seed 7")]
+  opendcre demo --listen 127.0.0.1:8080")]
     Demo(DemoArgs),
 
     /// Play the part of equipment
     #[command(after_help = "\
 Examples:
-  opendcre emulate bus --config simple.json --link /tmp/bus")]
+  opendcre emulate bus --config room.json --link /tmp/bus")]
     Emulate(EmulateArgs),
 
     /// Check, show or describe the configuration
@@ -125,7 +125,8 @@ Examples:
     #[command(after_help = "\
 Examples:
   opendcre completions bash > /etc/bash_completion.d/opendcre
-  opendcre completions zsh > ~/.zfunc/_opendcre")]
+  opendcre completions zsh > ~/.zfunc/_opendcre
+  opendcre completions fish > ~/.config/fish/completions/opendcre.fish")]
     Completions(CompletionsArgs),
 
     /// A question to, or an order for, a running server.
@@ -155,10 +156,6 @@ pub struct DemoArgs {
     /// The address and port to listen on
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:5000")]
     pub listen: SocketAddr,
-
-    /// The seed of everything random in the emulated room
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    pub seed: u64,
 }
 
 /// Arguments of `emulate`.
@@ -175,9 +172,9 @@ pub enum EmulateCommand {
     /// Play all boards of a device bus on a new pseudo-terminal
     #[command(after_help = "\
 Examples:
-  opendcre emulate bus --config simple.json --link /tmp/bus
-  opendcre emulate bus --config simple.json --baud 115200
-  opendcre emulate bus --config simple.json --seed 7 --fault drop=0.05 --fault delay=0.1 --delay-max 200ms")]
+  opendcre emulate bus --config room.json --link /tmp/bus
+  opendcre emulate bus --config room.json --baud 115200
+  opendcre emulate bus --config room.json --seed 7 --fault drop=0.05 --fault delay=0.1 --delay-max 200ms")]
     Bus(EmulateBusArgs),
 }
 
@@ -188,7 +185,7 @@ pub struct EmulateBusArgs {
     #[arg(long, value_name = "FILE")]
     pub config: PathBuf,
 
-    /// Make this symbolic link to the pseudo-terminal; without it, its name is printed
+    /// Make this symbolic link to the pseudo-terminal, whose own name is printed in any case
     #[arg(long, value_name = "PATH")]
     pub link: Option<PathBuf>,
 
@@ -210,7 +207,9 @@ pub struct EmulateBusArgs {
 
     /// Inject a fault into this share of the answers, from 0 to 1; may be repeated for several kinds
     ///
-    /// Kinds: drop, corrupt, delay, duplicate, noise, truncate, silence.
+    /// Kinds: drop (the answer is lost), corrupt (bits of one of its bytes are flipped), delay (it comes late, see
+    /// --delay-max), duplicate (it comes twice), noise (up to eight stray bytes come before it), truncate (it
+    /// breaks off), silence (this and up to four further requests stay unanswered).
     #[arg(long = "fault", value_name = "KIND=RATE")]
     pub faults: Vec<FaultRate>,
 
@@ -282,35 +281,35 @@ pub enum ClientCommand {
 Examples:
   opendcre scan
   opendcre scan 40000000
-  opendcre -o json scan 1")]
+  opendcre -o json scan 11")]
     Scan(ScanArgs),
 
     /// Read a sensor
     #[command(after_help = "\
 Examples:
-  opendcre read thermistor 1 01ff
-  opendcre -o json read humidity 1 0cff")]
+  opendcre read thermistor 10 01ff
+  opendcre -o json read humidity 10 03ff")]
     Read(SensorArgs),
 
     /// Ask for, or change, the power state of a device
     #[command(after_help = "\
 Examples:
-  opendcre power status 1 0dff
-  opendcre power cycle 1 0dff")]
+  opendcre power status 11 0dff
+  opendcre power cycle 11 0dff")]
     Power(PowerArgs),
 
     /// Read or write the asset text of a device
     #[command(after_help = "\
 Examples:
-  opendcre asset get 1 0dff
-  opendcre asset set 1 0dff 'rack 7, unit 12'")]
+  opendcre asset get 11 0dff
+  opendcre asset set 11 0dff 'rack 7, unit 12'")]
     Asset(AssetArgs),
 
     /// Ask a board for its firmware version, or the server whether it is there
     #[command(after_help = "\
 Examples:
   opendcre version
-  opendcre version 1")]
+  opendcre version 11")]
     Version(VersionArgs),
 
     /// Read a sensor again and again
@@ -318,9 +317,9 @@ Examples:
 Errors are printed and the next reading is tried. The exit code is that of the last reading.
 
 Examples:
-  opendcre watch thermistor 1 01ff
-  opendcre watch thermistor 1 01ff --interval 500ms --count 20
-  opendcre -o json watch thermistor 1 01ff >> readings.jsonl")]
+  opendcre watch thermistor 10 01ff
+  opendcre watch thermistor 10 01ff --interval 500ms --count 20
+  opendcre -o json watch thermistor 10 01ff >> readings.jsonl")]
     Watch(WatchArgs),
 }
 
@@ -328,6 +327,7 @@ Examples:
 #[derive(Debug, Clone, Args)]
 pub struct ScanArgs {
     /// The board to scan, in hexadecimal; without it, all
+    #[arg(value_parser = value::board_id)]
     pub board: Option<BoardId>,
 }
 
@@ -339,9 +339,11 @@ pub struct SensorArgs {
     pub kind: DeviceKind,
 
     /// The board, in hexadecimal
+    #[arg(value_parser = value::board_id)]
     pub board: BoardId,
 
     /// The device, in hexadecimal
+    #[arg(value_parser = value::device_id)]
     pub device: DeviceId,
 }
 
@@ -353,9 +355,11 @@ pub struct PowerArgs {
     pub command: PowerCommand,
 
     /// The board, in hexadecimal
+    #[arg(value_parser = value::board_id)]
     pub board: BoardId,
 
     /// The device, in hexadecimal
+    #[arg(value_parser = value::device_id)]
     pub device: DeviceId,
 }
 
@@ -384,22 +388,26 @@ pub struct AssetArgs {
 #[derive(Debug, Clone, Subcommand)]
 pub enum AssetCommand {
     /// Read the asset text
-    #[command(after_help = "Examples:\n  opendcre asset get 1 0dff")]
+    #[command(after_help = "Examples:\n  opendcre asset get 11 0dff")]
     Get {
         /// The board, in hexadecimal
+        #[arg(value_parser = value::board_id)]
         board: BoardId,
         /// The device, in hexadecimal
+        #[arg(value_parser = value::device_id)]
         device: DeviceId,
     },
 
     /// Store an asset text
-    #[command(after_help = "Examples:\n  opendcre asset set 1 0dff 'rack 7, unit 12'")]
+    #[command(after_help = "Examples:\n  opendcre asset set 11 0dff 'rack 7, unit 12'")]
     Set {
         /// The board, in hexadecimal
+        #[arg(value_parser = value::board_id)]
         board: BoardId,
         /// The device, in hexadecimal
+        #[arg(value_parser = value::device_id)]
         device: DeviceId,
-        /// The text: ASCII, of which the device keeps the first 127 characters
+        /// The text: 1 to 127 ASCII characters, without /
         #[arg(value_parser = value::asset_text)]
         text: String,
     },
@@ -409,6 +417,7 @@ pub enum AssetCommand {
 #[derive(Debug, Clone, Args)]
 pub struct VersionArgs {
     /// The board to ask, in hexadecimal; without it, the server itself
+    #[arg(value_parser = value::board_id)]
     pub board: Option<BoardId>,
 }
 

@@ -45,7 +45,8 @@ fn perform(
 ) -> Result<Exit, ClientError> {
     let server: ServerUrl = options.server.parse()?;
     let http = Http::new(server, options.timeout)?;
-    let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(ClientError::Runtime)?;
     runtime.block_on(converse(command, &http, console))
 }
 

@@ -36,6 +36,7 @@ pub struct Config {
     /// The REST server.
     pub server: Server,
     /// The serial device buses, one table each.
+    #[serde(deserialize_with = "text::tables")]
     pub devicebus: Vec<DeviceBus>,
     /// Files of the original OpenDCRE.
     pub legacy: Legacy,
@@ -50,6 +51,7 @@ pub struct Config {
 #[serde(deny_unknown_fields, default)]
 pub struct Server {
     /// Address and port to listen on.
+    #[serde(deserialize_with = "text::address")]
     pub listen: SocketAddr,
     /// Listen on more than this machine although there is neither TLS nor login. Everybody who reaches the port
     /// can then switch servers off.
@@ -101,7 +103,7 @@ pub struct DeviceBus {
     #[serde(default)]
     pub replies: Replies,
     /// The protocol version that the boards speak.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "text::version")]
     pub protocol: Protocol,
     /// The boards of this bus, first to last, up to 00ffffff. Without it, a scan tells.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -204,12 +206,12 @@ pub struct Audit {
 #[derive(Debug, Error)]
 pub enum ConfigError {
     /// The file cannot be read.
-    #[error("cannot read the configuration {}: {source}; name another file with --config", path.display())]
+    #[error("cannot read the configuration {}: {reason}; name another file with --config", path.display())]
     Unreadable {
         /// The file.
         path: PathBuf,
         /// What the system said.
-        source: io::Error,
+        reason: io::Error,
     },
     /// The file is larger than any configuration.
     #[error("the configuration {} is larger than {MAX_FILE_BYTES} bytes; name another file with --config", path.display())]
@@ -374,7 +376,7 @@ fn summary(path: &Path, problems: &[Problem]) -> String {
 }
 
 fn read_bounded(path: &Path) -> Result<String, ConfigError> {
-    let unreadable = |source| ConfigError::Unreadable { path: path.to_owned(), source };
+    let unreadable = |reason| ConfigError::Unreadable { path: path.to_owned(), reason };
     let file = File::open(path).map_err(unreadable)?;
     let mut text = String::new();
     let mut bounded = file.take(MAX_FILE_BYTES + 1);

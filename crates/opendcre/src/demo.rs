@@ -12,7 +12,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context;
-use opendcre_emulator::bus::{EmulatedBus, FaultPlan, Options, Room};
+use opendcre_emulator::bus::{EmulatedBus, Options, Room};
 use opendcre_model::WallClock;
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
@@ -21,6 +21,7 @@ use crate::cli::DemoArgs;
 use crate::clock::SystemClock;
 use crate::config::{self, Config, DeviceBus};
 use crate::log;
+use crate::output;
 use crate::serve::{Service, Signals};
 
 /// A rack controller and three servers.
@@ -34,7 +35,7 @@ const BAUD: u32 = 115_200;
 pub(crate) fn run(args: &DemoArgs, out: &mut impl Write) -> anyhow::Result<()> {
     let clock: Arc<dyn WallClock> = Arc::new(SystemClock);
     let folder = private_folder().context("cannot make a temporary directory")?;
-    let emulator = EmulatedBus::open(Room::from_json(ROOM)?, options(args))?.spawn()?;
+    let emulator = EmulatedBus::open(Room::from_json(ROOM)?, options())?.spawn()?;
     let config = config(args, emulator.tty(), folder.path());
     let _logging = log::start(&config.log, config::level_of_environment().as_deref(), &clock)?;
     let runtime = tokio::runtime::Runtime::new().context("cannot start worker threads")?;
@@ -48,12 +49,8 @@ fn private_folder() -> io::Result<TempDir> {
     tempfile::Builder::new().prefix("opendcre-demo-").permissions(Permissions::from_mode(0o700)).tempdir()
 }
 
-fn options(args: &DemoArgs) -> Options {
-    Options {
-        baud: Some(BAUD),
-        faults: FaultPlan { seed: args.seed, ..FaultPlan::default() },
-        ..Options::default()
-    }
+fn options() -> Options {
+    Options { baud: Some(BAUD), ..Options::default() }
 }
 
 /// The configuration that a user would write, but for the files, which go into `folder`.
@@ -72,8 +69,7 @@ async fn serve(config: &Config, clock: &Arc<dyn WallClock>, out: &mut impl Write
     let mut signals = Signals::new()?;
     let service = Service::open(config, clock).await?;
     let program = std::env::args_os().next().unwrap_or_else(|| OsString::from("opendcre"));
-    out.write_all(welcome(service.address(), &program.to_string_lossy()).as_bytes())?;
-    out.flush()?;
+    output::print(out, &welcome(service.address(), &program.to_string_lossy()))?;
     let stop = CancellationToken::new();
     let stopping = async {
         stop.run_until_cancelled(signals.stop()).await;

@@ -11,7 +11,7 @@ use opendcre_emulator::bus::{EmulatedBus, FaultPlan, Headers, Options, Protocol,
 use crate::cli::{AnswerHeaders, BusProtocol, EmulateBusArgs, EmulateCommand, FaultKind};
 use crate::clock::SystemClock;
 use crate::serve::Signals;
-use crate::{config, log};
+use crate::{config, log, output};
 
 /// More than any room needs.
 const MAX_FILE_BYTES: u64 = 16 << 20;
@@ -23,10 +23,11 @@ const MAX_FILE_BYTES: u64 = 16 << 20;
 /// When the room is not sound, or no pseudo-terminal or link can be made.
 pub(crate) fn run(command: &EmulateCommand, out: &mut impl Write) -> anyhow::Result<()> {
     let EmulateCommand::Bus(args) = command;
-    let room = read_room(&args.config)?;
     let settings = config::Log { files: false, ..config::Log::default() };
     let level = config::level_of_environment();
     let _logging = log::start(&settings, level.as_deref(), &(Arc::new(SystemClock) as _))?;
+    // After the log has started: what is odd about the room is said there.
+    let room = read_room(&args.config)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -37,11 +38,11 @@ pub(crate) fn run(command: &EmulateCommand, out: &mut impl Write) -> anyhow::Res
 async fn serve(room: Room, args: &EmulateBusArgs, out: &mut impl Write) -> anyhow::Result<()> {
     let mut signals = Signals::new()?;
     let bus = EmulatedBus::open(room, options(args))?;
+    let tty = bus.tty().display();
     match &args.link {
-        Some(link) => writeln!(out, "{} {}", bus.tty().display(), link.display())?,
-        None => writeln!(out, "{}", bus.tty().display())?,
+        Some(link) => output::print(out, &format!("{tty} {}\n", link.display()))?,
+        None => output::print(out, &format!("{tty}\n"))?,
     }
-    out.flush()?;
     let stop = StopFlag::new()?;
     let mut serving = tokio::task::spawn_blocking({
         let stop = stop.clone();

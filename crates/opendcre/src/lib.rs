@@ -20,6 +20,7 @@ mod demo;
 mod emulate;
 mod exit;
 mod log;
+mod output;
 mod serve;
 
 /// Runs the program with the given command line, whose first element is the name of the program.
@@ -60,8 +61,7 @@ fn explain(usage: &clap::Error) -> ExitCode {
 fn print_completions(args: &CompletionsArgs, out: &mut impl Write) -> anyhow::Result<()> {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut Cli::command(), "opendcre", &mut script);
-    out.write_all(&script)?;
-    Ok(())
+    output::print(out, &String::from_utf8(script)?)
 }
 
 /// Ends a command that failed, with one line that says why. A reader that went away, as `head` does, has all it

@@ -36,14 +36,14 @@ const ACCESS: &str = "access";
 pub(crate) enum LogError {
     /// A log file cannot be opened for writing.
     #[error(
-        "cannot write logs to {}: {source}; make the directory writable, or set log.directory, or set log.files = false",
+        "cannot write logs to {}: {reason}; make the directory writable, or set log.directory, or set log.files = false",
         directory.display()
     )]
     Directory {
         /// The log directory.
         directory: PathBuf,
         /// What the system said.
-        source: io::Error,
+        reason: io::Error,
     },
     /// The level in the environment is not one.
     #[error("OPENDCRE_LOG: {0}")]
@@ -62,6 +62,8 @@ pub(crate) enum LogError {
 /// The running log. Dropping it writes out what still waits.
 pub(crate) struct Logging {
     filter: reload::Handle<Targets, Registry>,
+    /// Counts more than the level in the settings, as long as the process lives.
+    environment: Option<Filter>,
     losses: Losses,
     _carriers: Vec<Carrier>,
 }
@@ -84,10 +86,8 @@ pub(crate) fn start(
     level: Option<&str>,
     clock: &Arc<dyn WallClock>,
 ) -> Result<Logging, LogError> {
-    let chosen: Filter = match level {
-        Some(level) => level.parse().map_err(LogError::Environment)?,
-        None => settings.level.parse().map_err(LogError::Level)?,
-    };
+    let environment = level.map(str::parse).transpose().map_err(LogError::Environment)?;
+    let chosen = choose(environment.as_ref(), settings)?;
     let mut places = Places::default();
     let mut layers = vec![places.layer(settings, io::stderr(), Place::Stderr)?];
     if settings.files {
@@ -99,7 +99,15 @@ pub(crate) fn start(
     let (filter, handle) = reload::Layer::new(chosen.targets(ACCESS, settings.access));
     let subscriber = tracing_subscriber::registry().with(filter).with(layers);
     subscriber.try_init().map_err(|_| LogError::Started)?;
-    Ok(Logging { filter: handle, losses: places.losses, _carriers: places.carriers })
+    Ok(Logging { filter: handle, environment, losses: places.losses, _carriers: places.carriers })
+}
+
+/// The filter that counts.
+fn choose(environment: Option<&Filter>, settings: &config::Log) -> Result<Filter, LogError> {
+    match environment {
+        Some(filter) => Ok(filter.clone()),
+        None => settings.level.parse().map_err(LogError::Level),
+    }
 }
 
 /// What one place of the log takes.
@@ -178,20 +186,26 @@ fn open(
     };
     let path = settings.directory.join(name);
     let file = RotatingFile::open(path, bounds, Arc::clone(clock))
-        .map_err(|source| LogError::Directory { directory: settings.directory.clone(), source })?;
+        .map_err(|reason| LogError::Directory { directory: settings.directory.clone(), reason })?;
     losses.files.push(file.lost());
     Ok(file)
 }
 
 impl Logging {
-    /// Logs from now on what `settings` say; the rest of `settings` needs a restart.
+    /// Logs from now on what `settings` say, but with the level of the environment if that had one. The rest of
+    /// `settings` needs a restart.
     ///
     /// # Errors
     /// When the level is not understood.
     pub(crate) fn apply(&self, settings: &config::Log) -> Result<(), LogError> {
-        let filter: Filter = settings.level.parse().map_err(LogError::Level)?;
+        let filter = choose(self.environment.as_ref(), settings)?;
         let applied = self.filter.reload(filter.targets(ACCESS, settings.access));
         applied.map_err(|_| LogError::Started)
+    }
+
+    /// Whether the level came from the environment, so that the one in the settings does not count.
+    pub(crate) const fn has_level_of_environment(&self) -> bool {
+        self.environment.is_some()
     }
 
     /// The counter of lost lines.
@@ -230,6 +244,22 @@ mod tests {
         let clock: Arc<dyn WallClock> = Arc::new(crate::clock::SystemClock);
         let error = start(&config::Log::default(), Some("loud"), &clock).map(|_| ()).unwrap_err();
         assert!(error.to_string().starts_with("OPENDCRE_LOG: \"loud\" is not a level; use "));
+    }
+
+    #[test]
+    fn new_settings_leave_the_level_of_the_environment_alone() {
+        for (environment, debugs) in [(None, false), (Some("debug"), true)] {
+            let (_layer, filter) = reload::Layer::new(Targets::new());
+            let environment = environment.map(|level: &str| level.parse().unwrap());
+            let logging = Logging { filter, environment, losses: Losses::default(), _carriers: Vec::new() };
+            let settings = config::Log { level: "warn".to_owned(), access: true, ..config::Log::default() };
+            logging.apply(&settings).unwrap();
+            let enabled = |target, level| {
+                logging.filter.with_current(|filter| filter.would_enable(target, &level)).unwrap()
+            };
+            assert_eq!(enabled("opendcre_gateway", tracing::Level::DEBUG), debugs);
+            assert!(enabled(ACCESS, tracing::Level::INFO));
+        }
     }
 
     #[test]

@@ -2,7 +2,8 @@
 //!
 //! Start: configuration, log, address, buses, audit log. Everything that can fail, fails before the first
 //! request is accepted. Stop, in this order: no more requests are accepted, the running ones finish, the gateway
-//! finishes what changes equipment, the buses finish what is on the wire, the log is written out.
+//! finishes what changes equipment, the buses finish what is on the wire, the log is written out. Who tells it to
+//! stop a second time gets the end at once, without the order.
 
 mod reload;
 mod service;
@@ -11,7 +12,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use opendcre_model::WallClock;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::interval;
@@ -27,6 +28,8 @@ pub(crate) use service::Service;
 
 /// How often lost log lines are reported, if there are any.
 const LOSS_REPORT_INTERVAL: Duration = Duration::from_secs(60);
+/// How long the end waits for a thread that a disk holds up. After an orderly stop there is none.
+const THREAD_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Serves what the configuration says until the process is told to stop.
 ///
@@ -39,7 +42,9 @@ pub(crate) fn run(args: &ServeArgs) -> anyhow::Result<()> {
     let clock: Arc<dyn WallClock> = Arc::new(SystemClock);
     let logging = log::start(&config.log, config::level_of_environment().as_deref(), &clock)?;
     let runtime = tokio::runtime::Runtime::new().context("cannot start worker threads")?;
-    runtime.block_on(serve(path, config, unserved, &clock, &logging))
+    let served = runtime.block_on(serve(path, config, unserved, &clock, &logging));
+    runtime.shutdown_timeout(THREAD_PATIENCE);
+    served
 }
 
 fn count_bmcs(config: &Config) -> anyhow::Result<usize> {
@@ -70,34 +75,48 @@ async fn serve(
 ) -> anyhow::Result<()> {
     let stop = CancellationToken::new();
     // Before anything else, so that no signal is lost while the buses are opened.
-    let signals = Signals::new()?;
+    let mut signals = Signals::new()?;
     let service = Service::open(&config, clock).await?;
     warn_of_limits(&config, unserved_bmcs);
     tracing::info!(address = %service.address(), version = env!("CARGO_PKG_VERSION"), "serving");
-    let watching = watch(signals, Running::new(path.to_owned(), config), logging, &stop);
-    let (served, ()) = tokio::join!(service.run(stop.clone()), watching);
+    let mut losses = LossReport::new(logging.losses());
+    let mut running = Running::new(path.to_owned(), config);
+    let orders = async || signals.next().await;
+    let served = tokio::select! {
+        served = service.run(stop.clone()) => served,
+        () = watch(orders, || running.reload(logging), &mut losses, &stop) => {
+            Err(anyhow!("told to stop again before everything was finished"))
+        }
+    };
+    losses.report();
     tracing::info!("stopped");
     served
 }
 
-/// Follows signals and reports lost log lines until `stop`.
-async fn watch(mut signals: Signals, mut running: Running, logging: &Logging, stop: &CancellationToken) {
-    let mut losses = LossReport::new(logging.losses());
+/// Follows `orders` and reports lost log lines. Cancels `stop` at the first order to stop, returns at the second.
+async fn watch(
+    mut orders: impl AsyncFnMut() -> Order,
+    mut reload: impl FnMut(),
+    losses: &mut LossReport,
+    stop: &CancellationToken,
+) {
+    let mut told = false;
     let mut reports = interval(LOSS_REPORT_INTERVAL);
-    while !stop.is_cancelled() {
+    loop {
         tokio::select! {
-            () = stop.cancelled() => {}
-            order = signals.next() => match order {
+            order = orders() => match order {
+                Order::Reload => reload(),
+                Order::Stop if told => break,
                 Order::Stop => {
                     tracing::info!("told to stop");
+                    told = true;
                     stop.cancel();
                 }
-                Order::Reload => running.reload(logging),
             },
             _ = reports.tick() => losses.report(),
         }
     }
-    losses.report();
+    tracing::warn!("told to stop again; ending at once");
 }
 
 /// Reports lost log lines once.
@@ -155,8 +174,47 @@ impl Signals {
         }
     }
 
-    /// Returns when the process is told to stop. There is nothing to reload.
+    /// Returns when the process is told to stop, or when its terminal hangs up: there is nothing to reload.
     pub(crate) async fn stop(&mut self) {
-        while self.next().await != Order::Stop {}
+        match self.next().await {
+            Order::Stop | Order::Reload => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::process::{Signal, getpid, kill_process};
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn the_second_order_to_stop_ends_the_watch() {
+        let stop = CancellationToken::new();
+        let mut losses = LossReport::new(Losses::default());
+        let mut given = [Order::Reload, Order::Stop, Order::Reload, Order::Stop].into_iter();
+        let orders = async || match given.next() {
+            Some(order) => order,
+            None => std::future::pending().await,
+        };
+        let mut stopping_at_reload = Vec::new();
+        watch(orders, || stopping_at_reload.push(stop.is_cancelled()), &mut losses, &stop).await;
+        assert_eq!(stopping_at_reload, [false, true]);
+        assert_eq!(given.next(), None);
+    }
+
+    /// One test for all, because a signal reaches everybody in the process who listens.
+    #[tokio::test]
+    async fn a_hang_up_reloads_a_server_and_stops_everything_else() {
+        let mut signals = Signals::new().unwrap();
+        let send = |signal| kill_process(getpid(), signal).unwrap();
+        for (signal, order) in
+            [(Signal::HUP, Order::Reload), (Signal::TERM, Order::Stop), (Signal::INT, Order::Stop)]
+        {
+            send(signal);
+            assert_eq!(signals.next().await, order);
+            send(signal);
+            signals.stop().await;
+        }
     }
 }

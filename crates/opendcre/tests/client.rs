@@ -90,6 +90,7 @@ fn every_command_has_its_method_and_path() {
         ("read door_lock 00ABCDEF 0", "GET /opendcre/1.1/read/door_lock/00abcdef/0000"),
         ("watch humidity 1 2 --count 1", "GET /opendcre/1.1/read/humidity/00000001/0002"),
         ("power status 1 dff", "GET /opendcre/1.1/power/status/00000001/0dff"),
+        ("power status 0x1 0X0DFF", "GET /opendcre/1.1/power/status/00000001/0dff"),
         ("power on 1 dff", "POST /opendcre/1.1/power/on/00000001/0dff"),
         ("power off 1 dff", "POST /opendcre/1.1/power/off/00000001/0dff"),
         ("power cycle 40000000 1", "POST /opendcre/1.1/power/cycle/40000000/0001"),
@@ -157,8 +158,8 @@ fn errors_of_the_server_have_its_words_and_an_exit_code() {
     let timeout = r#"{"message": "board 00000009 is silent", "code": "timeout", "http_code": 500}"#;
     let busy = r#"{"message": "too much is waiting", "code": "busy", "http_code": 503}"#;
     for (answer, exit, err) in [
-        (("500 Internal Server Error", timeout), 1, "error: board 00000009 is silent (HTTP 500)\n"),
-        (("503 Service Unavailable", busy), 4, "error: too much is waiting (HTTP 503)\n"),
+        (("500 Internal Server Error", timeout), 1, "error: board 00000009 is silent (timeout, HTTP 500)\n"),
+        (("503 Service Unavailable", busy), 4, "error: too much is waiting (busy, HTTP 503)\n"),
         (("404 Not Found", "<html></html>"), 1, "error: the server answered \"Not Found\" (HTTP 404)\n"),
         (("302 Found", ""), 1, "error: the server answered \"Found\" (HTTP 302)\n"),
     ] {
@@ -234,6 +235,7 @@ fn a_server_that_does_not_answer_is_given_up() {
 
 #[test]
 fn wrong_usage_is_told_apart_and_sends_nothing() {
+    let long = "x".repeat(128);
     for (args, words) in [
         (vec!["scan", "xyz"], "\"xyz\" is not a hexadecimal identifier"),
         (vec!["scan", "100000000"], "larger than the largest identifier"),
@@ -242,6 +244,8 @@ fn wrong_usage_is_told_apart_and_sends_nothing() {
         (vec!["power", "explode", "1", "1"], "possible values: status, on, off, cycle"),
         (vec!["asset", "set", "1", "1", ".."], "the API cannot carry this text"),
         (vec!["asset", "set", "1", "1", ""], "must not be empty"),
+        (vec!["asset", "set", "1", "1", "Gerät"], "must be ASCII"),
+        (vec!["asset", "set", "1", "1", &long], "a device keeps 127"),
         (vec!["watch", "led", "1", "1", "--interval", "0s"], "between 1ms and 24h"),
         (vec!["--server", "https://rack7", "scan"], "does not have yet"),
         (vec!["--server", "not a server", "scan"], "does not name a server"),

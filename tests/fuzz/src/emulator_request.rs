@@ -7,9 +7,9 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use arbitrary::{Arbitrary, Unstructured};
-use opendcre_devicebus::{Deframer, Packet, address};
+use opendcre_devicebus::{Packet, address};
 use opendcre_emulator::bus::{
-    FaultPlan, Faults, Headers, Protocol, Responder, ResponderOptions, Room, TimedAnswer,
+    FaultPlan, Faults, Headers, Protocol, Requests, Responder, ResponderOptions, Room, TimedAnswer,
 };
 
 /// Answers are built from the configuration and the request.
@@ -134,10 +134,10 @@ fn play(script: &Script, room: &Room, is_built: bool) {
     let options = script.options();
     let mut responder = Responder::new(room.clone(), options);
     let mut faults = script.faults();
-    let mut deframer = Deframer::default();
+    let mut requests = Requests::default();
     for step in &script.steps {
-        deframer.push(&step.bytes());
-        while let Some(found) = deframer.next_packet() {
+        requests.push(&step.bytes());
+        for found in requests.by_ref() {
             let Ok(request) = found else { continue };
             let answers = responder.respond(&request);
             assert!(answers.len() <= MAX_ANSWERS, "{answers:02x?}");

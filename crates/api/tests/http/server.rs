@@ -91,6 +91,16 @@ async fn answers_over_the_wire() {
 }
 
 #[tokio::test]
+async fn a_client_that_has_said_everything_gets_its_answer() {
+    let running = Running::start(Limits::default()).await;
+    let mut stream = running.connect().await;
+    stream.write_all(b"GET /opendcre/1.1/test HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    stream.shutdown().await.unwrap();
+    let answer = read_to_end(&mut stream).await;
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+}
+
+#[tokio::test]
 async fn head_has_no_body_and_promises_none() {
     let running = Running::start(Limits::default()).await;
     for path in ["test", "scan/zz"] {

@@ -22,22 +22,22 @@ pub enum LineError {
     #[error("{device}: in use by another program; stop that program, or correct `device` of the bus", device = .0.display())]
     Busy(PathBuf),
     /// The file is no tty, or a tty that cannot do the settings.
-    #[error("{device}: cannot be set to {baud} baud 8N1 raw: {source}", device = .device.display())]
+    #[error("{device}: cannot be set to {baud} baud 8N1 raw: {reason}", device = .device.display())]
     Settings {
         /// The file.
         device: PathBuf,
         /// The speed that was asked for.
         baud: u32,
         /// What the system said.
-        source: io::Error,
+        reason: io::Error,
     },
     /// Anything else.
-    #[error("{device}: cannot be opened: {source}", device = .device.display())]
+    #[error("{device}: cannot be opened: {reason}", device = .device.display())]
     Open {
         /// The file.
         device: PathBuf,
         /// What the system said.
-        source: io::Error,
+        reason: io::Error,
     },
 }
 
@@ -53,7 +53,7 @@ impl Line {
     /// Opens the tty, locks it against other programs and sets it to raw 8N1.
     pub(super) fn open(device: &Path, baud: u32) -> Result<Self, LineError> {
         let guard = lock(device)?;
-        let settings = |source| LineError::Settings { device: device.to_owned(), baud, source };
+        let settings = |reason| LineError::Settings { device: device.to_owned(), baud, reason };
         if !termios::isatty(&guard) {
             return Err(settings(io::Error::other("not a tty")));
         }
@@ -114,7 +114,7 @@ fn open_error(device: &Path, source: io::Error) -> LineError {
         io::ErrorKind::NotFound => LineError::Missing(device),
         io::ErrorKind::PermissionDenied => LineError::Permission(device),
         io::ErrorKind::ResourceBusy => LineError::Busy(device),
-        _ => LineError::Open { device, source },
+        _ => LineError::Open { device, reason: source },
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 use jiff::fmt::friendly::SpanParser;
+use opendcre_model::{BoardId, DeviceId, IdError};
 
 /// The shortest and longest duration that any option takes.
 const DURATION_RANGE: std::ops::RangeInclusive<Duration> =
@@ -22,7 +23,26 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// Takes a text that can travel as a segment of a URL path.
+/// The characters of an asset text that a device keeps.
+const MAX_ASSET_TEXT: usize = 127;
+
+/// Reads the id of a board, with or without `0x`.
+pub(super) fn board_id(text: &str) -> Result<BoardId, IdError> {
+    without_prefix(text).parse()
+}
+
+/// Reads the id of a device, with or without `0x`.
+pub(super) fn device_id(text: &str) -> Result<DeviceId, IdError> {
+    without_prefix(text).parse()
+}
+
+fn without_prefix(text: &str) -> &str {
+    text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")).unwrap_or(text)
+}
+
+/// Takes a text that a device can store and that can travel as a segment of a URL path.
+///
+/// The server cuts a longer text without a word, so it is refused here.
 ///
 /// `.` and `..` cannot: URLs resolve them away even when they are percent-encoded. Nor can `/`: the API decodes
 /// a path before it splits it.
@@ -30,6 +50,10 @@ pub(super) fn asset_text(text: &str) -> Result<String, String> {
     match text {
         "" => Err("the text must not be empty".to_owned()),
         "." | ".." => Err("the API cannot carry this text".to_owned()),
+        _ if !text.is_ascii() => Err("the text must be ASCII".to_owned()),
+        _ if text.len() > MAX_ASSET_TEXT => {
+            Err(format!("the text has {} characters, but a device keeps {MAX_ASSET_TEXT}", text.len()))
+        }
         _ if text.contains('/') => Err("the API cannot carry a text with a / in it".to_owned()),
         _ => Ok(text.to_owned()),
     }
@@ -103,6 +127,25 @@ mod tests {
         for text in ["0s", "1us", "25h", "9999999h"] {
             assert!(duration(text).unwrap_err().contains("between"), "{text:?}");
         }
+    }
+
+    #[test]
+    fn ids_may_be_written_as_numbers_of_a_program() {
+        for text in ["1f", "0x1f", "0X1F", "0x001f"] {
+            assert_eq!(board_id(text), Ok(BoardId(0x1f)), "{text}");
+            assert_eq!(device_id(text), Ok(DeviceId(0x1f)), "{text}");
+        }
+        for text in ["", "0x", "0x0x1", "-1", "xyz"] {
+            assert!(board_id(text).is_err() && device_id(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn texts_that_a_device_would_not_keep_are_refused() {
+        let longest = "x".repeat(127);
+        assert_eq!(asset_text(&longest), Ok(longest.clone()));
+        assert!(asset_text(&format!("{longest}x")).unwrap_err().contains("128 characters"));
+        assert!(asset_text("Gerät").unwrap_err().contains("ASCII"));
     }
 
     #[test]

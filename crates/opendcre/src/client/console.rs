@@ -239,7 +239,7 @@ mod tests {
 
     #[test]
     fn a_closed_pipe_is_no_error() {
-        let error = ClientError::Io(io::ErrorKind::BrokenPipe.into());
+        let error = ClientError::Output(io::ErrorKind::BrokenPipe.into());
         let mut exit = Exit::Failed;
         let (_, err) = printed(OutputFormat::Table, |console| exit = console.report(&error));
         assert_eq!((err.as_str(), exit), ("", Exit::Done));

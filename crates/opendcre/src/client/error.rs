@@ -36,7 +36,7 @@ pub(super) enum ClientError {
         after: Duration,
     },
     /// The server answered with an error status.
-    #[error("{message} (HTTP {status})")]
+    #[error("{message} ({}HTTP {status})", code.as_ref().map(|code| format!("{code}, ")).unwrap_or_default())]
     Refused {
         /// The HTTP status.
         status: u16,
@@ -48,9 +48,12 @@ pub(super) enum ClientError {
     /// The server answered with something that is not of this API.
     #[error("the answer is not one of an OpenDCRE server: {0}")]
     Malformed(String),
-    /// The answer cannot be printed, or the process has no resources left.
-    #[error(transparent)]
-    Io(#[from] io::Error),
+    /// The answer cannot be printed.
+    #[error("cannot write to standard output: {0}")]
+    Output(#[from] io::Error),
+    /// The process has no resources left.
+    #[error("cannot prepare to talk to the server: {0}")]
+    Runtime(io::Error),
 }
 
 /// An error as `-o json` prints it: the keys of the API's own error bodies.
@@ -70,8 +73,8 @@ impl ClientError {
             Self::Unreachable { .. } | Self::NoAnswer { .. } => Exit::Unreachable,
             Self::Refused { status: 503, .. } => Exit::Busy,
             // Whoever closed the pipe, as `head` does, has read all that was wanted.
-            Self::Io(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Done,
-            Self::Refused { .. } | Self::Malformed(_) | Self::Io(_) => Exit::Failed,
+            Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Done,
+            Self::Refused { .. } | Self::Malformed(_) | Self::Output(_) | Self::Runtime(_) => Exit::Failed,
         }
     }
 
@@ -95,7 +98,7 @@ impl ClientError {
             Self::NoAnswer { .. } => "no_answer",
             Self::Refused { .. } => "refused",
             Self::Malformed(_) => "malformed_answer",
-            Self::Io(_) => "io",
+            Self::Output(_) | Self::Runtime(_) => "io",
         }
     }
 }

@@ -220,7 +220,7 @@ mod tests {
     fn a_refusal_says_what_the_server_says() {
         let json = r#"{"message": "board 00000009 is silent", "code": "timeout", "http_code": 500}"#;
         let refused = refusal(StatusCode::INTERNAL_SERVER_ERROR, json);
-        assert_eq!(refused.to_string(), "board 00000009 is silent (HTTP 500)");
+        assert_eq!(refused.to_string(), "board 00000009 is silent (timeout, HTTP 500)");
         assert_eq!(
             serde_json::to_string(&refused.body()).unwrap(),
             r#"{"message":"board 00000009 is silent","code":"timeout","http_code":500}"#

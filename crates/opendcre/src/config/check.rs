@@ -8,7 +8,7 @@ use std::time::Duration;
 use opendcre_model::BoardId;
 
 use super::text::duration::print;
-use super::{ByteSize, Config, DeviceBus, Log, Server};
+use super::{Audit, ByteSize, Config, DeviceBus, Log, Server};
 use crate::log::Filter;
 
 /// The speeds that every serial driver of Linux offers.
@@ -33,6 +33,7 @@ pub(super) fn check(config: &Config) -> Vec<Finding> {
     let mut findings = Findings::default();
     check_server(&config.server, &mut findings);
     check_log(&config.log, &mut findings);
+    check_audit(&config.audit, &mut findings);
     for (index, bus) in config.devicebus.iter().enumerate() {
         check_bus(bus, &format!("devicebus.{index}"), &mut findings);
     }
@@ -102,6 +103,10 @@ fn check_log(log: &Log, findings: &mut Findings) {
     if let Err(error) = log.level.parse::<Filter>() {
         findings.add("log.level", error.to_string());
     }
+    if log.directory.as_os_str().is_empty() {
+        findings
+            .add("log.directory", "is empty; name a directory, or leave the key out for /var/log/opendcre");
+    }
     findings.range("log.max_files", &log.max_files, &(1..=1000));
     if log.rotate_size < MIN_ROTATE_SIZE {
         findings.add(
@@ -116,6 +121,13 @@ fn check_log(log: &Log, findings: &mut Findings) {
             "log.total_size",
             format!("{} has no room for four files of log.rotate_size; use {least} or more", log.total_size),
         );
+    }
+}
+
+fn check_audit(audit: &Audit, findings: &mut Findings) {
+    if audit.file.as_ref().is_some_and(|file| file.as_os_str().is_empty()) {
+        let message = "is empty; name a file, or leave the key out for audit.jsonl in log.directory";
+        findings.add("audit.file", message);
     }
 }
 
@@ -148,7 +160,8 @@ fn check_timeout(bus: &DeviceBus, path: &str, findings: &mut Findings) {
     if bus.timeout < wire_time {
         let (timeout, wire_time) = (print(bus.timeout), print(wire_time));
         let message = format!(
-            "{timeout} is too short; the longest answer alone takes {wire_time} at {} baud",
+            "{timeout} is too short; the longest answer alone takes {wire_time} at {} baud; \
+             set timeout = \"{wire_time}\" or more",
             bus.baud
         );
         findings.add(path, message);

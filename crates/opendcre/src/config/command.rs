@@ -8,6 +8,7 @@ use schemars::schema_for;
 
 use super::{Config, read_bmcs};
 use crate::cli::ConfigCommand;
+use crate::output;
 
 /// Does what `command` asks and prints the result to `out`.
 ///
@@ -29,23 +30,21 @@ fn check(path: &Path, out: &mut impl Write) -> anyhow::Result<()> {
         None => 0,
     };
     let buses = config.devicebus.len();
-    writeln!(out, "{}: sound; device buses: {buses}, BMCs (not served yet): {bmcs}", path.display())?;
-    Ok(())
+    let sound = format!("{}: sound; device buses: {buses}, BMCs (not served yet): {bmcs}\n", path.display());
+    output::print(out, &sound)
 }
 
 fn show(path: &Path, out: &mut impl Write) -> anyhow::Result<()> {
     let mut config = Config::load(path)?;
     config.audit.file = Some(config.audit_file());
     let text = toml::to_string(&config).context("the configuration cannot be written as TOML")?;
-    out.write_all(text.as_bytes())?;
-    Ok(())
+    output::print(out, &text)
 }
 
 fn schema(out: &mut impl Write) -> anyhow::Result<()> {
     let mut schema = serde_json::to_string_pretty(&schema_for!(Config))?;
     schema.push('\n');
-    out.write_all(schema.as_bytes())?;
-    Ok(())
+    output::print(out, &schema)
 }
 
 #[cfg(test)]

@@ -13,7 +13,8 @@ use toml::de::{DeTable, DeValue};
 pub struct Problem {
     /// The line, counted from 1.
     pub line: usize,
-    /// The key with the tables that hold it, joined by dots. Empty where the text is no TOML.
+    /// The key with the tables that hold it, joined by dots, one of several tables with its name, as in
+    /// `devicebus "hat".timeout`. Empty where the text is no TOML.
     pub key: String,
     /// What is wrong and how to mend it.
     pub message: String,
@@ -72,60 +73,67 @@ impl Document<'_> {
     /// A problem with what `path` names: keys joined by dots, elements of arrays as numbers. Where a part of it
     /// is not in the file (because its default counts), the line is that of the table around it.
     pub(super) fn problem(&self, path: &str, message: String) -> Problem {
-        let is_key = |part: &&str| !part.bytes().all(|byte| byte.is_ascii_digit());
-        let keys: Vec<&str> = path.split('.').filter(is_key).collect();
-        Problem { line: line_at(self.text, self.offset_of(path)), key: keys.join("."), message }
-    }
-
-    fn offset_of(&self, path: &str) -> usize {
-        let mut parts = path.split('.');
-        let first = parts.next().and_then(|key| self.root.get_key_value(key));
-        let Some((key, mut value)) = first else {
-            return 0;
-        };
-        let mut offset = key.span().start;
-        for part in parts {
-            let found = match value.get_ref() {
-                DeValue::Table(table) => table.get_key_value(part).map(|(key, value)| (key.span(), value)),
-                DeValue::Array(array) => {
-                    let element = part.parse().ok().and_then(|index: usize| array.get(index));
-                    element.map(|element| (element.span(), element))
-                }
-                _ => None,
+        let (first, rest) = path.split_once('.').unwrap_or((path, ""));
+        let mut place = self.root.get_key_value(first).map(|(key, value)| (key.span().start, value));
+        let mut offset = place.map_or(0, |(start, _)| start);
+        let mut key = first.to_owned();
+        for part in rest.split('.').filter(|part| !part.is_empty()) {
+            place = place.and_then(|(_, value)| step(value, part));
+            offset = place.map_or(offset, |(start, _)| start);
+            key += &match part.parse::<usize>() {
+                Ok(_) => place.map_or_else(String::new, |(_, element)| label(element)),
+                Err(_) => format!(".{part}"),
             };
-            let Some((span, inner)) = found else {
-                return offset;
-            };
-            (offset, value) = (span.start, inner);
         }
-        offset
+        Problem { line: line_at(self.text, offset), key, message }
     }
 
     /// The innermost key whose name or value holds `span`, with the tables around it.
     fn key_at(&self, span: &Range<usize>) -> String {
-        keys_in(&self.root, span).unwrap_or_default().join(".")
+        key_in(&self.root, span).unwrap_or_default()
     }
 }
 
-/// The keys that lead to `span`, outermost first, if it lies within `table`.
-fn keys_in<'t>(table: &'t DeTable<'_>, span: &Range<usize>) -> Option<Vec<&'t str>> {
-    table.iter().find_map(|(key, value)| {
-        let mut keys = vec![key.get_ref().as_ref()];
-        if !holds(&key.span(), span) {
-            keys.extend(keys_within(value, span)?);
+/// What `value` holds under the key or number `part`, and where that begins.
+fn step<'v, 't>(value: &'v Spanned<DeValue<'t>>, part: &str) -> Option<(usize, &'v Spanned<DeValue<'t>>)> {
+    match value.get_ref() {
+        DeValue::Table(table) => table.get_key_value(part).map(|(key, value)| (key.span().start, value)),
+        DeValue::Array(array) => {
+            let element = part.parse().ok().and_then(|index: usize| array.get(index));
+            element.map(|element| (element.span().start, element))
         }
-        Some(keys)
+        _ => None,
+    }
+}
+
+/// How an element of an array is told from the others: by its name, if it has one.
+fn label(element: &Spanned<DeValue<'_>>) -> String {
+    match step(element, "name").map(|(_, name)| name.get_ref()) {
+        Some(DeValue::String(name)) => format!(" {name:?}"),
+        _ => String::new(),
+    }
+}
+
+/// The key that leads to `span`, with the tables around it, if it lies within `table`.
+fn key_in(table: &DeTable<'_>, span: &Range<usize>) -> Option<String> {
+    table.iter().find_map(|(key, value)| {
+        let rest = if holds(&key.span(), span) { Some(String::new()) } else { rest_of_key(value, span) };
+        rest.map(|rest| format!("{}{rest}", key.get_ref()))
     })
 }
 
-/// The same for any value. The span of a `[table]` is its header alone, so its entries are looked through first.
-fn keys_within<'t>(value: &'t Spanned<DeValue<'_>>, span: &Range<usize>) -> Option<Vec<&'t str>> {
+/// What follows the key of `value` in the key that leads to `span`. The span of a `[table]` is its header alone,
+/// so its entries are looked through first.
+fn rest_of_key(value: &Spanned<DeValue<'_>>, span: &Range<usize>) -> Option<String> {
     let inner = match value.get_ref() {
-        DeValue::Table(table) => keys_in(table, span),
-        DeValue::Array(array) => array.iter().find_map(|element| keys_within(element, span)),
+        DeValue::Table(table) => key_in(table, span).map(|key| format!(".{key}")),
+        DeValue::Array(array) => array.iter().find_map(|element| {
+            let rest = rest_of_key(element, span)?;
+            Some(label(element) + &rest)
+        }),
         _ => None,
     };
-    inner.or_else(|| holds(&value.span(), span).then(Vec::new))
+    inner.or_else(|| holds(&value.span(), span).then(String::new))
 }
 
 const fn holds(outer: &Range<usize>, inner: &Range<usize>) -> bool {

@@ -51,12 +51,12 @@ pub enum AuthType {
 #[derive(Debug, Error)]
 pub enum LegacyError {
     /// The file cannot be read.
-    #[error("cannot read {}: {source}; correct legacy.bmc_config or remove it", path.display())]
+    #[error("cannot read {}: {reason}; correct legacy.bmc_config or remove it", path.display())]
     Unreadable {
         /// The file.
         path: PathBuf,
         /// What the system said.
-        source: io::Error,
+        reason: io::Error,
     },
     /// Something in it is wrong.
     #[error("{}: {message}", path.display())]
@@ -73,7 +73,7 @@ pub enum LegacyError {
 /// # Errors
 /// When it cannot be read or anything in it is wrong; the first fault is reported.
 pub fn read_bmcs(path: &Path) -> Result<Vec<LegacyBmc>, LegacyError> {
-    let unreadable = |source| LegacyError::Unreadable { path: path.to_owned(), source };
+    let unreadable = |reason| LegacyError::Unreadable { path: path.to_owned(), reason };
     let mut text = String::new();
     let file = File::open(path).map_err(unreadable)?;
     let mut bounded = file.take(MAX_FILE_BYTES);

@@ -1,11 +1,16 @@
-//! Values that are written as text in the configuration: durations, sizes and ranges of boards.
+//! Values that are written as text in the configuration – durations, sizes, ranges of boards, addresses, versions – and
+//! the words for those that are often written otherwise.
 
 use std::fmt;
+use std::marker::PhantomData;
+use std::net::SocketAddr;
 use std::str::FromStr;
 
 use opendcre_model::BoardId;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde::de::value::SeqAccessDeserializer;
+use serde::de::{self, IntoDeserializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A number of bytes, written as `10MiB`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -81,6 +86,69 @@ impl FromStr for BoardRange {
         }
         Ok(Self { first, last })
     }
+}
+
+/// For `#[serde(deserialize_with)]`: where to listen.
+pub(super) fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
+    fn parse(text: &str) -> Result<SocketAddr, String> {
+        text.parse().map_err(|_| {
+            format!(
+                "{text:?} will not do; write an address and a port, such as \"127.0.0.1:5000\"; \
+                 names are not possible"
+            )
+        })
+    }
+    deserializer.deserialize_str(TextVisitor { expected: "an address such as \"127.0.0.1:5000\"", parse })
+}
+
+/// For `#[serde(deserialize_with)]`: a version in quotes. Without them it is a number, and 1.1 the same as 1.10.
+pub(super) fn version<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    struct Version<T>(PhantomData<T>);
+
+    impl<'de, T: Deserialize<'de>> de::Visitor<'de> for Version<T> {
+        type Value = T;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a version in quotes such as \"1.3\"")
+        }
+
+        fn visit_str<E: de::Error>(self, text: &str) -> Result<T, E> {
+            T::deserialize(text.into_deserializer())
+        }
+
+        fn visit_f64<E: de::Error>(self, number: f64) -> Result<T, E> {
+            Err(E::custom(format!("write it in quotes: \"{number}\"")))
+        }
+    }
+
+    deserializer.deserialize_any(Version(PhantomData))
+}
+
+/// For `#[serde(deserialize_with)]`: the tables of an array, which are often written as one table.
+pub(super) fn tables<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    struct Tables<T>(PhantomData<T>);
+
+    impl<'de, T: Deserialize<'de>> de::Visitor<'de> for Tables<T> {
+        type Value = Vec<T>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a table for each bus; write [[devicebus]], with two brackets")
+        }
+
+        fn visit_seq<A: de::SeqAccess<'de>>(self, sequence: A) -> Result<Vec<T>, A::Error> {
+            Vec::deserialize(SeqAccessDeserializer::new(sequence))
+        }
+    }
+
+    deserializer.deserialize_seq(Tables(PhantomData))
 }
 
 /// Reads a value from text only, and tells what was expected instead of anything else.

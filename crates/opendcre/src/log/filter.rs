@@ -43,9 +43,9 @@ impl FromStr for Filter {
     }
 }
 
-/// Only words: the numbers that the library also takes say nothing to a reader.
+/// Only words, in any case: the numbers that the library also takes say nothing to a reader.
 fn level(name: &str) -> Option<LevelFilter> {
-    match name {
+    match name.to_ascii_lowercase().as_str() {
         "error" => Some(LevelFilter::ERROR),
         "warn" => Some(LevelFilter::WARN),
         "info" => Some(LevelFilter::INFO),
@@ -71,6 +71,11 @@ mod tests {
     }
 
     #[test]
+    fn levels_may_be_in_any_case() {
+        assert_eq!("INFO,a=Debug".parse::<Filter>(), "info,a=debug".parse());
+    }
+
+    #[test]
     fn requests_can_be_switched_off() {
         let targets = "trace".parse::<Filter>().unwrap().targets("access", false);
         assert!(!targets.would_enable("access", &Level::ERROR));
@@ -78,8 +83,7 @@ mod tests {
 
     #[test]
     fn a_slip_is_not_taken_for_a_target() {
-        for text in ["", "inof", "3", "INFO", "info,", "info,opendcre_drivers", "opendcre=debug", "info,a=b"]
-        {
+        for text in ["", "inof", "3", "info,", "info,opendcre_drivers", "opendcre=debug", "info,a=b"] {
             assert_eq!(text.parse::<Filter>(), Err(FilterError(text.to_owned())));
         }
     }

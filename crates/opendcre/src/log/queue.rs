@@ -5,14 +5,17 @@
 
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::{self, JoinHandle};
+use std::thread;
 use std::time::Duration;
 
 /// How much may wait. At a hundred thousand requests a second this is filled in 50 ms; beyond it the disk hangs.
 const CAPACITY_BYTES: usize = 1 << 20;
 /// How long lines gather before they are carried on together.
 const REST: Duration = Duration::from_millis(4);
+/// How long the end of the program waits for a place that takes no more lines, such as a pipe that nobody reads.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The near end: takes whole lines and never waits.
 #[derive(Clone)]
@@ -20,10 +23,13 @@ pub(super) struct Queue {
     shared: Arc<Shared>,
 }
 
-/// The far end. Dropping it carries on what still waits, and ends the thread.
+/// The far end. Dropping it carries on what still waits, and ends the thread; one that hangs is left behind after
+/// [`PATIENCE`].
 pub(super) struct Carrier {
     shared: Arc<Shared>,
-    thread: Option<JoinHandle<()>>,
+    /// Closed by the end of the thread, even by a panic of its writer.
+    ended: Receiver<()>,
+    patience: Duration,
 }
 
 struct Shared {
@@ -44,11 +50,15 @@ struct State {
 /// Starts a thread that carries lines to `writer`, each in a call of its own, with a flush after the last that waited.
 pub(super) fn start(writer: impl Write + Send + 'static) -> io::Result<(Queue, Carrier)> {
     let shared = Arc::new(Shared { state: Mutex::default(), wake: Condvar::new(), lost: AtomicU64::new(0) });
-    let thread = thread::Builder::new().name("log".to_owned()).spawn({
+    let (ending, ended) = channel();
+    thread::Builder::new().name("log".to_owned()).spawn({
         let shared = Arc::clone(&shared);
-        move || shared.carry(writer)
+        move || {
+            shared.carry(writer);
+            drop(ending);
+        }
     })?;
-    Ok((Queue { shared: Arc::clone(&shared) }, Carrier { shared, thread: Some(thread) }))
+    Ok((Queue { shared: Arc::clone(&shared) }, Carrier { shared, ended, patience: PATIENCE }))
 }
 
 impl Queue {
@@ -122,14 +132,14 @@ impl Drop for Carrier {
     fn drop(&mut self) {
         self.shared.state().stopping = true;
         self.shared.wake.notify_one();
-        // A writer that panicked has nothing more to carry, and nobody is left to tell.
-        self.thread.take().map(JoinHandle::join).transpose().ok();
+        // Nothing is ever sent: this ends with the thread, or with the patience. Nobody is left to tell which.
+        self.ended.recv_timeout(self.patience).ok();
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::mpsc::{Receiver, Sender, channel};
+    use std::sync::mpsc::Sender;
 
     use super::*;
 
@@ -185,6 +195,28 @@ mod tests {
         drop(open);
         drop(carrier);
         assert_eq!(received.iter().count(), CAPACITY_BYTES / line.len());
+    }
+
+    #[test]
+    fn a_writer_that_hangs_is_left_behind() {
+        let (mut queue, mut carrier, received, closed) = probe();
+        queue.write_all(b"first\n").unwrap();
+        assert_eq!(received.recv().unwrap(), b"first\n");
+        queue.write_all(b"second\n").unwrap();
+        carrier.patience = Duration::ZERO;
+        drop(carrier);
+        // The gate was closed all the time; once it opens, the thread still ends in order.
+        drop(closed);
+        assert_eq!(received.iter().collect::<Vec<_>>(), [b"second\n".to_vec()]);
+    }
+
+    #[test]
+    fn a_writer_that_panics_keeps_nobody_waiting() {
+        let (mut queue, mut carrier, received, _closed) = probe();
+        drop(received);
+        carrier.patience = Duration::MAX;
+        queue.write_all(b"first\n").unwrap();
+        drop(carrier);
     }
 
     #[test]

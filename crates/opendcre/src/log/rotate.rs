@@ -4,9 +4,9 @@
 //! The current file is `NAME`; its predecessors are `NAME.YYYY-MM-DD.N`, with the day (UTC) on which they were
 //! begun and a number that counts up within the day. It knows lines, not what they say.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -47,8 +47,16 @@ pub(super) struct RotatingFile {
 
 struct Current {
     file: File,
+    identity: Identity,
     size: u64,
     day: Date,
+}
+
+/// Tells one file from another that has taken its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Identity {
+    device: u64,
+    inode: u64,
 }
 
 /// A predecessor of the current file. Ordered by age, oldest first.
@@ -63,13 +71,10 @@ struct Rotated {
 impl RotatingFile {
     /// Opens the file at `path`, making its directory if needed, and continues it if it is there.
     pub(super) fn open(path: PathBuf, bounds: Bounds, clock: Arc<dyn WallClock>) -> io::Result<Self> {
-        if let Some(directory) = path.parent() {
-            fs::create_dir_all(directory)?;
-        }
         let batch = Vec::with_capacity(BATCH_BYTES);
         let mut file = Self { path, bounds, clock, batch, current: None, lost: Arc::default() };
         file.current = Some(file.open_current()?);
-        file.delete_oldest()?;
+        file.delete_oldest();
         Ok(file)
     }
 
@@ -90,14 +95,16 @@ impl RotatingFile {
     }
 
     fn append(&mut self, lines: &[u8]) -> io::Result<()> {
-        let mut current = match self.current.take() {
+        // Somebody may have moved or removed the file, and would wait for lines where it was.
+        let current = self.current.take().filter(|current| current.is_at(&self.path));
+        let mut current = match current {
             Some(current) => current,
             None => self.open_current()?,
         };
         if self.is_full(&current, lines.len() as u64) {
             self.rotate(&current)?;
             current = self.open_current()?;
-            self.delete_oldest()?;
+            self.delete_oldest();
         }
         if current.size == 0 {
             // An empty file belongs to the day of its first line.
@@ -119,13 +126,17 @@ impl RotatingFile {
         current.size > 0 && (too_large || too_old)
     }
 
+    /// Opens the file, in a directory that is made if it is missing.
     fn open_current(&self) -> io::Result<Current> {
+        if let Some(directory) = self.path.parent() {
+            fs::create_dir_all(directory)?;
+        }
         let file = OpenOptions::new().append(true).create(true).mode(MODE).open(&self.path)?;
         let metadata = file.metadata()?;
         // A time that no calendar knows makes the file old, which only rotates it.
         let modified = metadata.modified()?.try_into().unwrap_or(Timestamp::MIN);
         let day = utc_day(modified);
-        Ok(Current { file, size: metadata.len(), day })
+        Ok(Current { file, identity: Identity::of(&metadata), size: metadata.len(), day })
     }
 
     /// Makes a predecessor of the current file.
@@ -141,9 +152,10 @@ impl RotatingFile {
         path.into()
     }
 
-    /// Keeps the predecessors within their bounds, with room for the current file to grow.
-    fn delete_oldest(&self) -> io::Result<()> {
-        let mut files = self.rotated()?;
+    /// Keeps the predecessors within their bounds, with room for the current file to grow. One that cannot be
+    /// deleted stays in place of a younger one; it must not cost the lines that wait.
+    fn delete_oldest(&self) {
+        let mut files = self.rotated().unwrap_or_default();
         files.sort();
         let mut count = files.len();
         let mut bytes: u64 = files.iter().map(|file| file.size).sum();
@@ -152,21 +164,23 @@ impl RotatingFile {
             {
                 break;
             }
-            fs::remove_file(&file.path)?;
-            count -= 1;
-            bytes -= file.size;
+            if fs::remove_file(&file.path).is_ok() {
+                count -= 1;
+                bytes -= file.size;
+            }
         }
-        Ok(())
     }
 
+    /// The predecessors, without those that vanish meanwhile.
     fn rotated(&self) -> io::Result<Vec<Rotated>> {
         let directory = self.path.parent().unwrap_or(Path::new("."));
         let mut files = Vec::new();
         for entry in fs::read_dir(directory)? {
             let path = entry?.path();
-            if let Some((day, number)) = self.parse_rotated(&path) {
-                let size = fs::metadata(&path)?.len();
-                files.push(Rotated { day, number, path, size });
+            if let Some((day, number)) = self.parse_rotated(&path)
+                && let Ok(metadata) = fs::symlink_metadata(&path)
+            {
+                files.push(Rotated { day, number, path, size: metadata.len() });
             }
         }
         Ok(files)
@@ -178,6 +192,18 @@ impl RotatingFile {
         let suffix = path.file_name()?.to_str()?.strip_prefix(name)?.strip_prefix('.')?;
         let (day, number) = suffix.split_once('.')?;
         Some((day.parse().ok()?, number.parse().ok()?))
+    }
+}
+
+impl Current {
+    fn is_at(&self, path: &Path) -> bool {
+        fs::metadata(path).is_ok_and(|metadata| Identity::of(&metadata) == self.identity)
+    }
+}
+
+impl Identity {
+    fn of(metadata: &Metadata) -> Self {
+        Self { device: metadata.dev(), inode: metadata.ino() }
     }
 }
 
@@ -380,19 +406,61 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_that_goes_and_comes_costs_the_lines_between() {
+    fn a_directory_that_goes_is_made_again() {
         let bench = Bench::new();
-        let away = bench.folder.path().join("away");
         let path = bench.folder.path().join("logs/app.log");
         let mut file = RotatingFile::open(path.clone(), BOUNDS, bench.clock.clone()).unwrap();
-        write_lines(&mut file, 3);
-        fs::rename(path.parent().unwrap(), &away).unwrap();
+        write_lines(&mut file, 1);
+        fs::remove_dir_all(path.parent().unwrap()).unwrap();
+        write_lines(&mut file, 2);
+        assert_eq!(file.lost().load(Ordering::Relaxed), 0);
+        assert_eq!(fs::read(&path).unwrap(), LINE.repeat(2));
+    }
+
+    #[test]
+    fn a_directory_that_cannot_be_made_costs_the_lines_until_it_can() {
+        let bench = Bench::new();
+        let path = bench.folder.path().join("logs/app.log");
+        let directory = path.parent().unwrap();
+        let mut file = RotatingFile::open(path.clone(), BOUNDS, bench.clock.clone()).unwrap();
+        fs::remove_dir_all(directory).unwrap();
+        fs::write(directory, "in the way").unwrap();
         write_lines(&mut file, 2);
         assert_eq!(file.lost().load(Ordering::Relaxed), 2);
-        fs::rename(&away, path.parent().unwrap()).unwrap();
+        fs::remove_file(directory).unwrap();
         write_lines(&mut file, 1);
         assert_eq!(file.lost().load(Ordering::Relaxed), 2);
         assert_eq!(fs::read(&path).unwrap(), LINE);
+    }
+
+    #[test]
+    fn a_file_that_is_moved_or_replaced_gets_no_more_lines() {
+        let bench = Bench::new();
+        let mut file = bench.open(BOUNDS);
+        let moved = bench.folder.path().join("moved");
+        write_lines(&mut file, 1);
+        fs::rename(&file.path, &moved).unwrap();
+        write_lines(&mut file, 2);
+        assert_eq!(bench.files(), named(&[("app.log", 20), ("moved", 10)]));
+        let other = bench.folder.path().join("other");
+        File::create(&other).unwrap();
+        fs::rename(&other, &file.path).unwrap();
+        write_lines(&mut file, 1);
+        assert_eq!(bench.files(), named(&[("app.log", 10), ("moved", 10)]));
+        assert_eq!(file.lost().load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn a_predecessor_that_cannot_be_read_or_deleted_costs_no_line() {
+        let bench = Bench::new();
+        let mut file = bench.open(Bounds { total_bytes: 1 << 20, rotated_files: 2, ..BOUNDS });
+        fs::create_dir(bench.folder.path().join("app.log.2026-01-01.1")).unwrap();
+        let dangling = bench.folder.path().join("app.log.2026-01-01.2");
+        std::os::unix::fs::symlink("nowhere", &dangling).unwrap();
+        write_lines(&mut file, 3 * 4 + 1);
+        assert_eq!(file.lost().load(Ordering::Relaxed), 0);
+        let names: Vec<String> = bench.files().into_iter().map(|(name, _)| name).collect();
+        assert_eq!(names, ["app.log", "app.log.2026-01-01.1", "app.log.2026-02-28.4"]);
     }
 
     #[test]

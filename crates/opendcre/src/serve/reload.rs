@@ -7,8 +7,11 @@ use std::path::PathBuf;
 use crate::config::{Config, ConfigError, changed_keys};
 use crate::log::Logging;
 
+/// What `OPENDCRE_LOG` counts more than.
+const LEVEL: &str = "log.level";
+
 /// The keys that count at once.
-const LIVE: [&str; 2] = ["log.access", "log.level"];
+const LIVE: [&str; 2] = ["log.access", LEVEL];
 
 /// The configuration that the running server follows.
 pub(super) struct Running {
@@ -25,6 +28,15 @@ struct Changes {
     restart: Vec<String>,
 }
 
+impl Changes {
+    /// Takes the level from the keys that count. False if it was not among them.
+    fn overrule_level(&mut self) -> bool {
+        let before = self.live.len();
+        self.live.retain(|key| key != LEVEL);
+        self.live.len() < before
+    }
+}
+
 impl Running {
     /// The server was started with `config`, which came from `path`.
     pub(super) const fn new(path: PathBuf, config: Config) -> Self {
@@ -33,7 +45,7 @@ impl Running {
 
     /// Reads the file again, applies what can be applied, and logs what cannot.
     pub(super) fn reload(&mut self, logging: &Logging) {
-        let changes = match self.read_again() {
+        let mut changes = match self.read_again() {
             Ok(changes) => changes,
             Err(error) => {
                 for line in error.lines() {
@@ -42,6 +54,9 @@ impl Running {
                 return;
             }
         };
+        if logging.has_level_of_environment() && changes.overrule_level() {
+            tracing::warn!("log.level has changed, but OPENDCRE_LOG counts more; restart without it");
+        }
         if !changes.live.is_empty()
             && let Err(error) = logging.apply(&self.config.log)
         {
@@ -85,6 +100,15 @@ mod tests {
 
         let second = running.read_again().unwrap();
         assert_eq!(second, Changes { live: vec![], restart });
+    }
+
+    #[test]
+    fn a_level_that_does_not_count_is_not_said_to_be_applied() {
+        let live = vec!["log.access".to_owned(), "log.level".to_owned()];
+        let mut changes = Changes { live, restart: vec![] };
+        assert!(changes.overrule_level());
+        assert_eq!(changes.live, ["log.access"]);
+        assert!(!changes.overrule_level());
     }
 
     #[test]

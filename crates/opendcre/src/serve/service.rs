@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use anyhow::{anyhow, bail};
+use anyhow::{Context, anyhow, bail};
 use opendcre_api::{Api, Limits, Server};
 use opendcre_devicebus::{Protocol, ReplyMatching, address};
 use opendcre_drivers::devicebus::{BusConfig, BusOwner, DeviceBus};
@@ -73,11 +73,17 @@ impl Service {
             }
         };
         stop_buses.cancel();
-        while let Some(ended) = buses.join_next().await {
-            ended?;
-        }
-        outcome
+        outcome.and(join_all(buses).await)
     }
+}
+
+/// Waits for every bus, also after one that failed, so that none is cut off on the wire.
+async fn join_all(mut buses: JoinSet<()>) -> anyhow::Result<()> {
+    let mut outcome = Ok(());
+    while let Some(ended) = buses.join_next().await {
+        outcome = outcome.and(ended.context("a bus ended by a fault of this program"));
+    }
+    outcome
 }
 
 fn bus_config(bus: &config::DeviceBus) -> anyhow::Result<BusConfig> {
@@ -137,7 +143,27 @@ fn limits(server: &config::Server) -> anyhow::Result<Limits> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::time::Duration;
+
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_bus_that_failed_does_not_cut_off_the_others() {
+        let mut buses = JoinSet::new();
+        buses.spawn(std::future::pending()).abort();
+        let finished = Arc::new(AtomicBool::new(false));
+        buses.spawn({
+            let finished = Arc::clone(&finished);
+            async move {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                finished.store(true, Ordering::Relaxed);
+            }
+        });
+        let error = join_all(buses).await.unwrap_err();
+        assert_eq!(error.to_string(), "a bus ended by a fault of this program");
+        assert!(finished.load(Ordering::Relaxed));
+    }
 
     #[test]
     fn only_six_bytes_are_a_network_address() {

@@ -10,12 +10,13 @@ fn run(arguments: &[&str]) -> Output {
     Command::new(PRODUCT).args(arguments).output().unwrap()
 }
 
-/// It failed, with one line that says all of `words`.
+/// It failed, with one line that says all of `words`, and what the system said once.
 #[track_caller]
 fn refused(output: &Output, words: &[&str]) {
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{stderr}");
     assert_eq!(stderr.trim_end().lines().count(), 1, "{stderr}");
+    assert!(stderr.matches("(os error").count() <= 1, "{stderr}");
     for word in words {
         assert!(stderr.contains(word), "{word:?} is missing in: {stderr}");
     }
@@ -96,5 +97,22 @@ fn a_legacy_file_or_an_audit_log_that_is_no_good_is_named() {
         run(&["serve", "--config", &write(directory.path(), &text)])
     };
     refused(&serve("[legacy]\nbmc_config = \"bmc.json\"\n"), &["bmc.json", "\"bmcs\""]);
+    refused(
+        &serve("[legacy]\nbmc_config = \"none.json\"\n"),
+        &["none.json", "No such file", "legacy.bmc_config"],
+    );
     refused(&serve("[audit]\nfile = \"/proc/none/audit.jsonl\"\n"), &["/proc/none/audit.jsonl"]);
+}
+
+#[test]
+fn what_keeps_an_emulator_from_starting_is_named() {
+    let directory = tempfile::tempdir().unwrap();
+    let missing = directory.path().join("room.json");
+    refused(&run(&["emulate", "bus", "--config", missing.to_str().unwrap()]), &["room.json", "No such file"]);
+
+    std::fs::write(&missing, r#"{"boards": []}"#).unwrap();
+    let link = directory.path().join("none/tty");
+    let output =
+        run(&["emulate", "bus", "--config", missing.to_str().unwrap(), "--link", link.to_str().unwrap()]);
+    refused(&output, &["cannot make the link", "none/tty", "No such file"]);
 }
