@@ -10,8 +10,7 @@ mod document;
 mod legacy;
 mod text;
 
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -19,6 +18,8 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
+
+use crate::input::read_text;
 
 pub use change::changed_keys;
 pub use command::run;
@@ -213,12 +214,6 @@ pub enum ConfigError {
         /// What the system said.
         reason: io::Error,
     },
-    /// The file is larger than any configuration.
-    #[error("the configuration {} is larger than {MAX_FILE_BYTES} bytes; name another file with --config", path.display())]
-    TooLarge {
-        /// The file.
-        path: PathBuf,
-    },
     /// The file says something that is not allowed.
     #[error("{}", summary(path, problems))]
     Invalid {
@@ -315,7 +310,8 @@ impl Config {
     /// # Errors
     /// When the file cannot be read or anything in it is wrong; all faults are reported at once.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        let text = read_bounded(path)?;
+        let unreadable = |reason| ConfigError::Unreadable { path: path.to_owned(), reason };
+        let text = read_text(path, MAX_FILE_BYTES).map_err(unreadable)?;
         let mut config = Self::parse(&text)
             .map_err(|problems| ConfigError::Invalid { path: path.to_owned(), problems })?;
         let folder = path.parent().unwrap_or(Path::new(""));
@@ -360,7 +356,7 @@ impl ConfigError {
             Self::Invalid { path, problems } => {
                 problems.iter().map(|problem| problem.line_in(path)).collect()
             }
-            Self::Unreadable { .. } | Self::TooLarge { .. } => vec![self.to_string()],
+            Self::Unreadable { .. } => vec![self.to_string()],
         }
     }
 }
@@ -373,18 +369,6 @@ fn summary(path: &Path, problems: &[Problem]) -> String {
         0 | 1 => first,
         many => format!("{first} (and {} more; `opendcre config check` lists them)", many - 1),
     }
-}
-
-fn read_bounded(path: &Path) -> Result<String, ConfigError> {
-    let unreadable = |reason| ConfigError::Unreadable { path: path.to_owned(), reason };
-    let file = File::open(path).map_err(unreadable)?;
-    let mut text = String::new();
-    let mut bounded = file.take(MAX_FILE_BYTES + 1);
-    let read = bounded.read_to_string(&mut text).map_err(unreadable)?;
-    if read as u64 > MAX_FILE_BYTES {
-        return Err(ConfigError::TooLarge { path: path.to_owned() });
-    }
-    Ok(text)
 }
 
 #[cfg(test)]

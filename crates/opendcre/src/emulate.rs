@@ -1,15 +1,15 @@
 //! `opendcre emulate`: plays the part of equipment for any program that speaks its protocol.
 
-use std::fs::File;
-use std::io::{Read, Write};
+use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use opendcre_emulator::bus::{EmulatedBus, FaultPlan, Headers, Options, Protocol, Room, StopFlag};
 
 use crate::cli::{AnswerHeaders, BusProtocol, EmulateBusArgs, EmulateCommand, FaultKind};
 use crate::clock::SystemClock;
+use crate::input::read_text;
 use crate::serve::Signals;
 use crate::{config, log, output};
 
@@ -57,12 +57,7 @@ async fn serve(room: Room, args: &EmulateBusArgs, out: &mut impl Write) -> anyho
 
 fn read_room(path: &Path) -> anyhow::Result<Room> {
     let name = path.display();
-    let file = File::open(path).with_context(|| format!("cannot read {name}"))?;
-    let mut text = String::new();
-    let read = file.take(MAX_FILE_BYTES + 1).read_to_string(&mut text);
-    if read.with_context(|| format!("cannot read {name}"))? as u64 > MAX_FILE_BYTES {
-        bail!("{name} is larger than {MAX_FILE_BYTES} bytes; no room is");
-    }
+    let text = read_text(path, MAX_FILE_BYTES).with_context(|| format!("cannot read {name}"))?;
     Room::from_json(&text).with_context(|| name.to_string())
 }
 

@@ -19,6 +19,7 @@ pub mod config;
 mod demo;
 mod emulate;
 mod exit;
+mod input;
 mod log;
 mod output;
 mod serve;

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use opendcre_devicebus::{MAX_PACKET, address, wire_time};
 use opendcre_model::BoardId;
 
 use super::text::duration::print;
@@ -14,11 +15,7 @@ use crate::log::Filter;
 /// The speeds that every serial driver of Linux offers.
 const BAUDS: [u32; 8] = [9600, 19_200, 38_400, 57_600, 115_200, 230_400, 460_800, 921_600];
 /// The higher bits of a board id are commands on the bus.
-const LAST_BOARD: BoardId = BoardId(0x00ff_ffff);
-/// Header, length, 255 bytes and trailer.
-const LONGEST_PACKET_BYTES: u32 = 258;
-/// Start bit, eight data bits, stop bit.
-const BITS_PER_BYTE: u32 = 10;
+const LAST_BOARD: BoardId = BoardId(address::MAX_BOARD);
 const MIN_ROTATE_SIZE: ByteSize = ByteSize(64 << 10);
 
 /// One thing that is wrong. `path` is made of keys and, for elements of arrays, their index from 0.
@@ -156,17 +153,17 @@ fn check_bus(bus: &DeviceBus, path: &str, findings: &mut Findings) {
 }
 
 fn check_timeout(bus: &DeviceBus, path: &str, findings: &mut Findings) {
-    let wire_time = longest_packet_time(bus.baud);
-    if bus.timeout < wire_time {
-        let (timeout, wire_time) = (print(bus.timeout), print(wire_time));
+    let longest = longest_packet_time(bus.baud);
+    if bus.timeout < longest {
+        let (timeout, longest) = (print(bus.timeout), print(longest));
         let message = format!(
-            "{timeout} is too short; the longest answer alone takes {wire_time} at {} baud; \
-             set timeout = \"{wire_time}\" or more",
+            "{timeout} is too short; the longest answer alone takes {longest} at {} baud; \
+             set timeout = \"{longest}\" or more",
             bus.baud
         );
         findings.add(path, message);
     } else {
-        findings.duration(path, bus.timeout, &(wire_time..=Duration::from_secs(60)));
+        findings.duration(path, bus.timeout, &(longest..=Duration::from_secs(60)));
     }
 }
 
@@ -181,8 +178,8 @@ fn check_time_slice(slice: Duration, path: &str, findings: &mut Findings) {
 
 /// How long the longest packet is on the wire, rounded up to milliseconds.
 fn longest_packet_time(baud: u32) -> Duration {
-    let millis = (LONGEST_PACKET_BYTES * BITS_PER_BYTE * 1000).div_ceil(baud);
-    Duration::from_millis(u64::from(millis))
+    let millis = wire_time(MAX_PACKET, baud).as_nanos().div_ceil(1_000_000);
+    Duration::from_millis(u64::try_from(millis).unwrap_or(u64::MAX))
 }
 
 fn check_buses_together(buses: &[DeviceBus], findings: &mut Findings) {

@@ -5,13 +5,14 @@
 //! message and no type holds one.
 
 use std::collections::HashSet;
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 use thiserror::Error;
+
+use crate::input::read_text;
 
 /// More than ten thousand entries of the longest kind.
 const MAX_FILE_BYTES: u64 = 8 << 20;
@@ -74,10 +75,7 @@ pub enum LegacyError {
 /// When it cannot be read or anything in it is wrong; the first fault is reported.
 pub fn read_bmcs(path: &Path) -> Result<Vec<LegacyBmc>, LegacyError> {
     let unreadable = |reason| LegacyError::Unreadable { path: path.to_owned(), reason };
-    let mut text = String::new();
-    let file = File::open(path).map_err(unreadable)?;
-    let mut bounded = file.take(MAX_FILE_BYTES);
-    bounded.read_to_string(&mut text).map_err(unreadable)?;
+    let text = read_text(path, MAX_FILE_BYTES).map_err(unreadable)?;
     parse(&text).map_err(|message| LegacyError::Invalid { path: path.to_owned(), message })
 }
 

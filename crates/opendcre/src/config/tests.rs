@@ -217,7 +217,9 @@ fn a_file_that_is_not_there_or_not_sound_is_one_line() {
 
     let comment = "#".repeat(usize::try_from(MAX_FILE_BYTES).unwrap() + 1);
     std::fs::write(&path, comment).unwrap();
-    assert!(matches!(Config::load(&path), Err(ConfigError::TooLarge { .. })));
+    let error = Config::load(&path).unwrap_err();
+    assert!(matches!(error, ConfigError::Unreadable { .. }));
+    assert!(error.to_string().contains("it is larger than 1048576 bytes"), "{error}");
 }
 
 #[test]

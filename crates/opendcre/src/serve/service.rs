@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::{self, BoardRange, Config};
 
 /// The boards that a serial bus can hold; the ids above belong to other protocols.
-const BUS_BOARDS: BoardRange = BoardRange { first: BoardId(0), last: BoardId(0x00ff_ffff) };
+const BUS_BOARDS: BoardRange = BoardRange { first: BoardId(0), last: BoardId(address::MAX_BOARD) };
 
 /// Everything is open; nothing is sent or accepted until it runs.
 pub(crate) struct Service {
