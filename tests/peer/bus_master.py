@@ -71,8 +71,8 @@ class Link:
         self.port.write(packet.encode())
 
     def flush(self):
+        # Input only: what waits for the wire, such as a save, must go out.
         self.port.reset_input_buffer()
-        self.port.reset_output_buffer()
 
     def receive(self, request):
         return codec.read_packet(self.port.read, self.protocol, request.seq)
