@@ -17,14 +17,15 @@ struct Room {
 const ROOMS: &[Room] = &[
     Room { name: "opendcre-model", may_use: &[], never: &[] },
     Room { name: "opendcre-devicebus", may_use: &["opendcre-model"], never: &[] },
+    Room { name: "opendcre-ipmi", may_use: &[], never: &[] },
     Room {
         name: "opendcre-drivers",
-        may_use: &["opendcre-devicebus", "opendcre-model"],
+        may_use: &["opendcre-devicebus", "opendcre-ipmi", "opendcre-model"],
         never: &["axum", "hyper", "rusqlite", "tower-http"],
     },
     Room {
         name: "opendcre-emulator",
-        may_use: &["opendcre-devicebus", "opendcre-model"],
+        may_use: &["opendcre-devicebus", "opendcre-ipmi", "opendcre-model"],
         never: &["axum", "hyper", "reqwest", "rusqlite", "tower-http"],
     },
     Room {
@@ -45,6 +46,7 @@ const ROOMS: &[Room] = &[
             "opendcre-drivers",
             "opendcre-emulator",
             "opendcre-gateway",
+            "opendcre-ipmi",
             "opendcre-model",
         ],
         never: &["axum", "hyper", "rusqlite"],
@@ -52,7 +54,7 @@ const ROOMS: &[Room] = &[
 ];
 
 /// Without I/O: whatever these crates use, directly or through others, must not bring any of [`IO`] along.
-const PURE: &[&str] = &["opendcre-model", "opendcre-devicebus"];
+const PURE: &[&str] = &["opendcre-model", "opendcre-devicebus", "opendcre-ipmi"];
 
 const IO: &[&str] = &["axum", "mio", "rusqlite", "rustix", "serial2", "socket2", "tokio"];
 

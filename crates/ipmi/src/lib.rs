@@ -1,0 +1,16 @@
+//! IPMI 1.5 and 2.0 over LAN, without I/O.
+//!
+//! Bytes and time go in, bytes and events come out: no sockets, no clock, no randomness of its own, no runtime. The
+//! same code serves a client, an emulated BMC, a fuzzer and tests in virtual time. "IPMI 2.0" in comments means the
+//! specification, version 2.0, revision 1.1.
+
+mod completion;
+mod error;
+mod message;
+mod procedure;
+pub mod wire;
+
+pub use completion::Completion;
+pub use error::{CommandError, DecodeError};
+pub use message::{BMC_ADDRESS, Message, NetFn, REMOTE_CONSOLE, Request, Response};
+pub use procedure::{Command, Procedure, Single, Step};
