@@ -5,6 +5,7 @@
 //! specification, version 2.0, revision 1.1.
 
 pub mod cipher;
+pub mod client;
 mod completion;
 mod crypto;
 mod error;

@@ -1,0 +1,237 @@
+//! The way to an open session, step by step: each sends one datagram and waits for one answer.
+//!
+//! IPMI 2.0: list of suites, open session, RAKP 1 and 2, RAKP 3 and 4 (IPMI 2.0 §13.14). IPMI 1.5: capabilities,
+//! challenge, activation (§6.12.10). It knows nothing of the request for which the session is opened.
+
+mod lan;
+mod plus;
+
+use std::time::Instant;
+
+use super::knowledge::Knowledge;
+use super::session::Session;
+use super::timing::{Attempt, Timing};
+use super::{Access, Entropy, Failure, Protocol, Stray};
+use crate::packet::Datagram;
+use crate::packet::v1_5::Packet;
+use crate::{BMC_ADDRESS, CipherSuite, Completion, Message, Privilege, REMOTE_CONSOLE, Request, Response};
+
+/// How often the list of suites is asked for. It is only a help, and some BMCs never answer.
+const SUITE_LIST_TRIES: u8 = 2;
+
+/// What surrounds a setup.
+pub(super) struct Context<'a> {
+    pub(super) access: &'a Access,
+    pub(super) timing: &'a Timing,
+    pub(super) knowledge: &'a mut Knowledge,
+    pub(super) entropy: &'a mut dyn Entropy,
+    pub(super) now: Instant,
+}
+
+/// What comes of a datagram or of silence.
+pub(super) enum Progress {
+    /// The new datagram of the setup is to be sent.
+    Send,
+    /// It is done.
+    Opened(Box<Session>),
+    /// It is over. The datagram, if any, tells the BMC.
+    Failed(Failure, Option<Vec<u8>>),
+}
+
+/// A session that is being opened.
+pub(super) struct Setup {
+    step: Step,
+    datagram: Vec<u8>,
+    attempt: Attempt,
+    /// The privilege that is asked for.
+    role: Privilege,
+    /// Less than this is useless.
+    needed: Privilege,
+    refused_roles: Vec<Privilege>,
+    /// The suites that are still worth a try, the best one first.
+    candidates: Vec<CipherSuite>,
+    /// What the BMC said it offers.
+    offered: Vec<u8>,
+    /// The BMC has answered something.
+    answered: bool,
+    /// Something came that is no IPMI.
+    noise: bool,
+    /// A datagram was sent twice, so the BMC may have seen it twice.
+    repeated: bool,
+    /// It has begun anew, because an answer to a repeated datagram may have been that to the other.
+    restarted: bool,
+    sequence: u8,
+}
+
+/// Which answer is waited for.
+enum Step {
+    Plus(plus::Step),
+    Lan(lan::Step),
+}
+
+impl Setup {
+    /// Begins to open a session that may do at least `needed`.
+    pub(super) fn begin(needed: Privilege, context: &mut Context<'_>) -> Self {
+        let range = context.access.privilege;
+        let login = context.knowledge.login.unwrap_or(range.login);
+        let mut setup = Self {
+            step: Step::Lan(lan::Step::Capabilities),
+            datagram: Vec::new(),
+            attempt: Attempt::new(context.now, context.timing.first),
+            role: login.max(needed).min(range.most),
+            needed,
+            refused_roles: Vec::new(),
+            candidates: Vec::new(),
+            offered: Vec::new(),
+            answered: false,
+            noise: false,
+            repeated: false,
+            restarted: false,
+            sequence: 0,
+        };
+        setup.first_step(context);
+        setup
+    }
+
+    /// What to send.
+    pub(super) fn datagram(&self) -> Vec<u8> {
+        self.datagram.clone()
+    }
+
+    /// When [`Setup::on_silence`] is due.
+    pub(super) const fn due(&self) -> Instant {
+        self.attempt.due
+    }
+
+    /// Takes a datagram from the BMC.
+    pub(super) fn on_datagram(
+        &mut self,
+        datagram: &Datagram<'_>,
+        context: &mut Context<'_>,
+    ) -> Result<Progress, Stray> {
+        let progress = match &self.step {
+            Step::Plus(_) => self.on_plus(datagram, context)?,
+            Step::Lan(_) => self.on_lan(datagram, context)?,
+        };
+        self.answered = true;
+        Ok(progress)
+    }
+
+    /// Takes note of something that is no IPMI.
+    pub(super) const fn on_noise(&mut self) {
+        self.noise = true;
+    }
+
+    /// The time is up.
+    pub(super) fn on_silence(&mut self, context: &mut Context<'_>) -> Progress {
+        let asking_for_suites = matches!(self.step, Step::Plus(plus::Step::Suites { .. }));
+        let tries = if asking_for_suites { SUITE_LIST_TRIES } else { u8::MAX };
+        let timing = Timing { tries: tries.min(context.timing.tries), ..*context.timing };
+        if let Some(attempt) = self.attempt.again(context.now, &timing) {
+            self.attempt = attempt;
+            self.repeated = true;
+            return Progress::Send;
+        }
+        match &self.step {
+            Step::Plus(plus::Step::Suites { .. }) => self.on_suite_list(&[], context),
+            Step::Plus(plus::Step::Open { list_refused: true, .. }) => fail(Failure::OnlyIpmi15),
+            // A BMC of 1.5 drops what is signed with another password (IPMI 2.0 §6.12.7).
+            Step::Lan(lan::Step::Activate { .. }) => fail(Failure::WrongPassword),
+            _ if self.answered => fail(Failure::Silent { sent: false }),
+            _ if self.noise => fail(Failure::NotIpmi),
+            _ => fail(Failure::Unreachable),
+        }
+    }
+
+    fn first_step(&mut self, context: &mut Context<'_>) -> Progress {
+        match &context.access.protocol {
+            Protocol::V2_0(suites) => self.first_plus_step(suites, context),
+            Protocol::V1_5(_) => self.first_lan_step(context),
+        }
+    }
+
+    /// Sends `datagram` next and waits for the answer that belongs to `step`.
+    fn send(&mut self, step: Step, datagram: Vec<u8>, context: &Context<'_>) -> Progress {
+        self.step = step;
+        self.datagram = datagram;
+        self.attempt = Attempt::new(context.now, context.timing.first);
+        Progress::Send
+    }
+
+    /// Begins anew with another privilege, after `self.role` was refused with `failure`.
+    fn next_role(&mut self, failure: Failure, context: &mut Context<'_>) -> Progress {
+        self.refused_roles.push(self.role);
+        let roles = [Privilege::Operator, Privilege::Administrator, Privilege::User];
+        let possible = |role: &Privilege| {
+            *role >= self.needed
+                && *role <= context.access.privilege.most
+                && !self.refused_roles.contains(role)
+        };
+        match roles.into_iter().find(possible) {
+            None => fail(failure),
+            Some(role) => {
+                self.role = role;
+                self.first_step(context)
+            }
+        }
+    }
+
+    /// Begins anew, once, if a datagram was sent twice; otherwise it is over.
+    fn restart_or(&mut self, failure: Failure, context: &mut Context<'_>) -> Progress {
+        if self.restarted || !self.repeated {
+            return fail(failure);
+        }
+        self.restarted = true;
+        self.repeated = false;
+        self.first_step(context)
+    }
+
+    /// The privilege that was asked for first, for the error.
+    fn refused_role(&self) -> Failure {
+        let needed = self.refused_roles.first().copied().unwrap_or(self.role);
+        Failure::InsufficientPrivilege { needed }
+    }
+
+    /// A message outside of sessions.
+    fn message(&mut self, request: &Request) -> Message {
+        self.sequence = (self.sequence + 1) & 0x3f;
+        message(request, self.sequence)
+    }
+
+    /// The answer to the last message outside of sessions.
+    fn answer(&self, packet: &Packet, request: &Request) -> Result<Response, Stray> {
+        let message = Message::decode(&packet.payload).map_err(|_| Stray::Undecodable)?;
+        answer(&message, request, self.sequence)
+    }
+}
+
+fn fail(failure: Failure) -> Progress {
+    Progress::Failed(failure, None)
+}
+
+/// The frame of a request.
+pub(super) fn message(request: &Request, sequence: u8) -> Message {
+    Message {
+        to: BMC_ADDRESS,
+        netfn: request.netfn,
+        to_lun: request.lun,
+        from: REMOTE_CONSOLE,
+        sequence,
+        from_lun: 0,
+        command: request.command,
+        data: request.data.clone(),
+    }
+}
+
+/// The answer in a message, if it is that to `request`.
+pub(super) fn answer(message: &Message, request: &Request, sequence: u8) -> Result<Response, Stray> {
+    let matches = message.netfn == request.netfn.response()
+        && message.command == request.command
+        && message.sequence == sequence
+        && message.to == REMOTE_CONSOLE;
+    if !matches {
+        return Err(Stray::Unmatched);
+    }
+    let (completion, data) = message.data.split_first().ok_or(Stray::Undecodable)?;
+    Ok(Response { completion: Completion(*completion), data: data.to_vec() })
+}
