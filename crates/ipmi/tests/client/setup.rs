@@ -1,0 +1,111 @@
+//! How sessions begin, and how they do not.
+
+use std::time::Duration;
+
+use opendcre_ipmi::Privilege;
+use opendcre_ipmi::client::Failure;
+use opendcre_ipmi::packet::rakp::RakpStatus;
+
+use crate::world::{Fate, World, access};
+
+#[test]
+fn the_best_common_suite_is_used_and_remembered() {
+    let mut world = World::new();
+    assert_eq!(world.read(1).unwrap().data, [1]);
+    assert_eq!(world.bmc.suite(), 17);
+    world.close();
+    assert_eq!((world.bmc.opened, world.bmc.closed), (1, 1));
+    let before = world.heard.len();
+    world.read(1).unwrap();
+    assert_eq!(world.heard.len() - before, 4, "open, RAKP 2, RAKP 4 and the answer");
+}
+
+#[test]
+fn a_bmc_that_lists_what_it_refuses_is_used_with_the_next_suite() {
+    let mut world = World::new();
+    world.bmc.accepted = vec![3];
+    world.read(1).unwrap();
+    assert_eq!(world.bmc.suite(), 3);
+}
+
+#[test]
+fn a_bmc_that_lists_nothing_is_tried_with_everything_permitted() {
+    let mut world = World::new();
+    world.bmc.listed = None;
+    world.bmc.accepted = vec![3];
+    world.read(1).unwrap();
+    assert_eq!(world.bmc.suite(), 3);
+}
+
+#[test]
+fn without_a_common_suite_the_error_says_what_there_is() {
+    let mut world = World::new();
+    world.bmc.listed = Some(vec![1, 2]);
+    assert_eq!(world.read(1), Err(Failure::NoCommonSuite { offered: vec![1, 2] }));
+    let text = world.read(1).unwrap_err().to_string();
+    assert!(text.contains("the BMC offers 1, 2;"), "{text}");
+    let mut world = World::with(access("secret", &[17]));
+    world.bmc.accepted = vec![3];
+    assert_eq!(world.read(1), Err(Failure::NoCommonSuite { offered: vec![] }));
+}
+
+#[test]
+fn a_long_list_of_suites_is_read_to_its_end() {
+    let mut world = World::with(access("secret", &[17, 16]));
+    world.bmc.listed = Some([1, 2, 3].repeat(20).into_iter().chain([16]).collect());
+    world.bmc.accepted = vec![16];
+    world.read(1).unwrap();
+    assert_eq!(world.bmc.suite(), 16);
+}
+
+#[test]
+fn a_wrong_password_is_said_and_the_bmc_is_told() {
+    let mut world = World::with(access("guess", &[3]));
+    assert_eq!(world.read(1), Err(Failure::WrongPassword));
+    world.exchange();
+    assert_eq!(world.bmc.opened, 0);
+    assert!(!world.client.is_open());
+}
+
+#[test]
+fn refusals_are_said_in_words() {
+    for (status, failure) in [
+        (RakpStatus::UNAUTHORIZED_NAME, Failure::WrongUser),
+        (RakpStatus::INSUFFICIENT_RESOURCES, Failure::SessionLimit),
+        (RakpStatus::INSUFFICIENT_RESOURCES_FOR_ROLE, Failure::SessionLimit),
+        (RakpStatus::UNAUTHORIZED_ROLE, Failure::InsufficientPrivilege { needed: Privilege::Operator }),
+        (RakpStatus::ILLEGAL_PARAMETER, Failure::Refused(RakpStatus::ILLEGAL_PARAMETER)),
+    ] {
+        let mut world = World::new();
+        world.bmc.refused_roles = [2, 3, 4].map(|role| (role, status)).to_vec();
+        assert_eq!(world.read(1), Err(failure));
+    }
+}
+
+#[test]
+fn silence_is_unreachable_and_noise_is_no_ipmi() {
+    let mut world = World::new();
+    world.network = Box::new(|_| Fate::Lost);
+    let began = world.now;
+    assert_eq!(world.read(1), Err(Failure::Unreachable));
+    assert!(world.now - began < Duration::from_secs(20));
+
+    let mut world = World::new();
+    world.network = Box::new(|_| Fate::Lost);
+    let order = opendcre_ipmi::client::Order::read(crate::world::chassis(1));
+    world.client.request(order, world.now, &mut world.entropy).unwrap();
+    world.client.on_datagram(b"SSH-2.0-OpenSSH_9.2", world.now, &mut world.entropy);
+    let failure = world.run(|event| match event {
+        opendcre_ipmi::client::Event::Failed(failure) => Some(failure),
+        _ => None,
+    });
+    assert_eq!(failure, Failure::NotIpmi);
+}
+
+#[test]
+fn one_request_at_a_time() {
+    let mut world = World::new();
+    let order = || opendcre_ipmi::client::Order::read(crate::world::chassis(1));
+    world.client.request(order(), world.now, &mut world.entropy).unwrap();
+    world.client.request(order(), world.now, &mut world.entropy).unwrap_err();
+}
