@@ -4,17 +4,27 @@
 //! same code serves a client, an emulated BMC, a fuzzer and tests in virtual time. "IPMI 2.0" in comments means the
 //! specification, version 2.0, revision 1.1.
 
+pub mod app;
+pub mod chassis;
 pub mod cipher;
 pub mod client;
 mod completion;
 mod crypto;
+pub mod dcmi;
 mod error;
+pub mod event;
+pub mod fru;
+pub mod lan;
 mod message;
 pub mod packet;
 mod privilege;
 mod procedure;
+pub mod sdr;
 mod secret;
+pub mod sel;
+pub mod sensor;
 pub mod session;
+pub mod user;
 pub mod wire;
 
 pub use cipher::CipherSuite;

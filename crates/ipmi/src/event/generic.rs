@@ -1,0 +1,62 @@
+//! The states of the generic event/reading types (IPMI 2.0 §42.1, table 42-2). What a sensor measures plays no part.
+
+/// The texts of an event/reading type by offset; none for types that the table does not have.
+pub(super) const fn states(event_reading_type: u8) -> &'static [&'static str] {
+    match event_reading_type {
+        super::THRESHOLD => &[
+            "lower non-critical, going low",
+            "lower non-critical, going high",
+            "lower critical, going low",
+            "lower critical, going high",
+            "lower non-recoverable, going low",
+            "lower non-recoverable, going high",
+            "upper non-critical, going low",
+            "upper non-critical, going high",
+            "upper critical, going low",
+            "upper critical, going high",
+            "upper non-recoverable, going low",
+            "upper non-recoverable, going high",
+        ],
+        0x02 => &["transition to idle", "transition to active", "transition to busy"],
+        0x03 => &["state deasserted", "state asserted"],
+        0x04 => &["predictive failure deasserted", "predictive failure asserted"],
+        0x05 => &["limit not exceeded", "limit exceeded"],
+        0x06 => &["performance met", "performance lags"],
+        0x07 => &[
+            "transition to OK",
+            "transition to non-critical from OK",
+            "transition to critical from less severe",
+            "transition to non-recoverable from less severe",
+            "transition to non-critical from more severe",
+            "transition to critical from non-recoverable",
+            "transition to non-recoverable",
+            "monitor",
+            "informational",
+        ],
+        0x08 => &["device removed or absent", "device inserted or present"],
+        0x09 => &["device disabled", "device enabled"],
+        0x0a => &[
+            "transition to running",
+            "transition to in test",
+            "transition to power off",
+            "transition to on line",
+            "transition to off line",
+            "transition to off duty",
+            "transition to degraded",
+            "transition to power save",
+            "install error",
+        ],
+        0x0b => &[
+            "fully redundant",
+            "redundancy lost",
+            "redundancy degraded",
+            "non-redundant: sufficient resources from redundant",
+            "non-redundant: sufficient resources from insufficient resources",
+            "non-redundant: insufficient resources",
+            "redundancy degraded from fully redundant",
+            "redundancy degraded from non-redundant",
+        ],
+        0x0c => &["D0 power state", "D1 power state", "D2 power state", "D3 power state"],
+        _ => &[],
+    }
+}

@@ -1,0 +1,543 @@
+//! Reading the log, from its beginning or behind a known entry.
+//!
+//! Entries are a linked list: every answer names the next record. The reader asks for whole entries, and for parts of
+//! them where a BMC refuses that. It never reads a record twice, so that a list that leads back into itself ends.
+
+use std::collections::BTreeSet;
+
+use super::entry::SelEntry;
+use super::info::SelInfo;
+use super::{GetSelEntry, GetSelInfo, ReserveSel};
+use crate::{Command, CommandError, Completion, Procedure, Response, Step};
+
+/// How often the log is reserved for one entry that is read in parts.
+const MAX_RESERVATIONS: u8 = 8;
+
+/// Where to begin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SelStart {
+    /// With the first entry.
+    First,
+    /// Behind the entry with this id, as [`SelPage::last`] gave it.
+    After(u16),
+}
+
+/// A part of the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SelPage {
+    /// The state of the log before the entries were read. If `last_erase` differs from that of the page before, the
+    /// log was cleared, and ids of entries may stand for others than before.
+    pub info: SelInfo,
+    /// The entries, in the order of the log.
+    pub entries: Vec<SelEntry>,
+    /// The id behind which the next page begins; nothing if the log is empty.
+    pub last: Option<u16>,
+    /// Whether there are further entries, which the limit has left out.
+    pub more: bool,
+    /// The entry to begin behind is not in the log any more, and the page begins with the first entry instead.
+    pub start_vanished: bool,
+    /// Why the log could not be read further. The next page may begin behind [`SelPage::last`] nevertheless.
+    pub cut_short: Option<CommandError>,
+}
+
+/// Reads a part of the log. User privilege. Fails if not even one entry can be read of a log that has some.
+#[derive(Debug, Clone)]
+pub struct ReadSel {
+    start: SelStart,
+    limit: u16,
+    /// Begins with the first answer.
+    walk: Option<Walk>,
+}
+
+impl ReadSel {
+    /// Reads from `start`, at most `limit` entries, and at least one.
+    #[must_use]
+    pub const fn new(start: SelStart, limit: u16) -> Self {
+        Self { start, limit, walk: None }
+    }
+
+    fn on_info(&mut self, info: SelInfo) -> Step<SelPage> {
+        let mut walk = Walk::new(info, self.start, self.limit);
+        if info.entries == 0 {
+            walk.page.start_vanished = walk.is_start;
+            return walk.end();
+        }
+        self.walk.insert(walk).ask()
+    }
+}
+
+impl Procedure for ReadSel {
+    type Output = SelPage;
+
+    fn advance(&mut self, answer: Option<&Response>) -> Result<Step<SelPage>, CommandError> {
+        match (answer, &mut self.walk) {
+            (None, _) => Ok(Step::Ask(GetSelInfo.request())),
+            (Some(response), None) => GetSelInfo.read(response).map(|info| self.on_info(info)),
+            (Some(response), Some(walk)) => walk.on_answer(response),
+        }
+    }
+}
+
+/// The way through the list.
+#[derive(Debug, Clone)]
+struct Walk {
+    limit: usize,
+    page: SelPage,
+    /// The record that is being read.
+    record: u16,
+    /// Whether that is the one to begin behind.
+    is_start: bool,
+    /// All records that were asked for.
+    seen: BTreeSet<u16>,
+    /// What is there of the present record.
+    bytes: Vec<u8>,
+    /// Set once whole entries cannot be had.
+    parts: Option<Parts>,
+}
+
+/// How parts of entries are read.
+#[derive(Debug, Clone)]
+struct Parts {
+    /// Nothing while it is being asked for.
+    reservation: Option<u16>,
+    /// How often it was asked for since the last entry.
+    reservations: u8,
+    /// Bytes to ask for at once.
+    chunk: u8,
+}
+
+impl Walk {
+    fn new(info: SelInfo, start: SelStart, limit: u16) -> Self {
+        let (record, is_start, last) = match start {
+            SelStart::First => (GetSelEntry::FIRST, false, None),
+            SelStart::After(id) => (id, true, Some(id)),
+        };
+        let page =
+            SelPage { info, entries: Vec::new(), last, more: false, start_vanished: false, cut_short: None };
+        let limit = usize::from(limit.max(1));
+        Self { limit, page, record, is_start, seen: BTreeSet::from([record]), bytes: Vec::new(), parts: None }
+    }
+
+    /// Asks for what comes next of the present record.
+    fn ask(&self) -> Step<SelPage> {
+        match &self.parts {
+            Some(Parts { reservation: None, .. }) => Step::Ask(ReserveSel.request()),
+            _ => Step::Ask(self.question().request()),
+        }
+    }
+
+    fn question(&self) -> GetSelEntry {
+        let whole = GetSelEntry { reservation: 0, record: self.record, offset: 0, count: GetSelEntry::WHOLE };
+        let Some(parts) = &self.parts else { return whole };
+        let missing = SelEntry::LENGTH.saturating_sub(self.bytes.len());
+        GetSelEntry {
+            reservation: parts.reservation.unwrap_or(0),
+            offset: u8::try_from(self.bytes.len()).unwrap_or(u8::MAX),
+            count: u8::try_from(missing).unwrap_or(u8::MAX).min(parts.chunk),
+            ..whole
+        }
+    }
+
+    fn on_answer(&mut self, response: &Response) -> Result<Step<SelPage>, CommandError> {
+        match &mut self.parts {
+            Some(parts @ Parts { reservation: None, .. }) => {
+                // A BMC without reservations takes zero.
+                let is_unsupported = response.completion.is_unsupported();
+                parts.reservation = Some(if is_unsupported { 0 } else { ReserveSel.read(response)? });
+                Ok(self.ask())
+            }
+            _ => self.on_entry(response),
+        }
+    }
+
+    fn on_entry(&mut self, response: &Response) -> Result<Step<SelPage>, CommandError> {
+        if response.completion == Completion::RESERVATION_CANCELLED && self.reserve_again() {
+            return Ok(self.ask());
+        }
+        if is_too_much(response.completion) && self.shrink() {
+            return Ok(self.ask());
+        }
+        match self.question().read(response) {
+            Ok(part) if part.data.is_empty() => self.give_up(endless("an answer has no part of the entry")),
+            Ok(part) => {
+                self.bytes.extend(part.data);
+                Ok(self.on_bytes(part.next))
+            }
+            Err(error) => self.give_up(error),
+        }
+    }
+
+    fn on_bytes(&mut self, next: u16) -> Step<SelPage> {
+        if let Ok(entry) = SelEntry::decode(&self.bytes) {
+            return self.on_record(entry, next);
+        }
+        // A BMC that sends less than the whole is asked for parts.
+        if self.parts.is_none() {
+            self.shrink();
+        }
+        self.ask()
+    }
+
+    fn on_record(&mut self, entry: SelEntry, next: u16) -> Step<SelPage> {
+        self.bytes.clear();
+        if let Some(parts) = &mut self.parts {
+            parts.reservations = 0;
+        }
+        if !std::mem::take(&mut self.is_start) {
+            self.page.entries.push(entry);
+            // The first record is asked for without knowing its id.
+            let id = if self.record == GetSelEntry::FIRST { entry.id } else { self.record };
+            self.seen.insert(id);
+            self.page.last = Some(id);
+        }
+        if next == GetSelEntry::LAST {
+            return self.end();
+        }
+        if !self.seen.insert(next) {
+            self.page.cut_short = Some(endless("a record of the event log leads back to one before it"));
+            return self.end();
+        }
+        if self.page.entries.len() >= self.limit {
+            self.page.more = true;
+            return self.end();
+        }
+        self.record = next;
+        self.ask()
+    }
+
+    /// Goes over to parts, then to smaller ones; says whether there is anything left to try.
+    fn shrink(&mut self) -> bool {
+        match &mut self.parts {
+            None => {
+                // For the whole entry as a part no reservation is needed, but some BMCs want it even then.
+                let reservation = if self.page.info.can_reserve { None } else { Some(0) };
+                self.parts = Some(Parts { reservation, reservations: 0, chunk: 16 });
+                true
+            }
+            Some(parts) if parts.chunk > 1 => {
+                parts.chunk /= 2;
+                true
+            }
+            Some(_) => false,
+        }
+    }
+
+    /// Others reserve the log too; the entry may have changed, and is read from its beginning.
+    fn reserve_again(&mut self) -> bool {
+        let Some(parts) = self.parts.as_mut().filter(|parts| parts.reservations < MAX_RESERVATIONS) else {
+            return false;
+        };
+        parts.reservations += 1;
+        parts.reservation = None;
+        self.bytes.clear();
+        true
+    }
+
+    /// Keeps what is there. A record to begin behind that cannot be had is not in the log any more.
+    fn give_up(&mut self, error: CommandError) -> Result<Step<SelPage>, CommandError> {
+        let refusal =
+            if let CommandError::Refused { completion, .. } = error { Some(completion) } else { None };
+        let is_absent = refusal == Some(Completion::NOT_PRESENT);
+        if self.is_start && (is_absent || refusal.is_some_and(is_too_much)) {
+            let limit = u16::try_from(self.limit).unwrap_or(u16::MAX);
+            *self = Self::new(self.page.info, SelStart::First, limit);
+            self.page.start_vanished = true;
+            return Ok(self.ask());
+        }
+        // The log was cleared after it had told how many entries it has.
+        if self.record == GetSelEntry::FIRST && is_absent {
+            return Ok(self.end());
+        }
+        if self.page.entries.is_empty() {
+            return Err(error);
+        }
+        self.page.cut_short = Some(error);
+        Ok(self.end())
+    }
+
+    fn end(&mut self) -> Step<SelPage> {
+        let entries = std::mem::take(&mut self.page.entries);
+        Step::Done(SelPage { entries, ..self.page.clone() })
+    }
+}
+
+/// Whether a smaller part may succeed. The specification has CAh for it; BMCs use all of these.
+const fn is_too_much(completion: Completion) -> bool {
+    matches!(
+        completion,
+        Completion::CANNOT_RETURN_LENGTH
+            | Completion::LENGTH_INVALID
+            | Completion::LENGTH_EXCEEDED
+            | Completion::OUT_OF_RANGE
+            | Completion::INVALID_FIELD
+            | Completion::UNSPECIFIED
+    )
+}
+
+const fn endless(problem: &'static str) -> CommandError {
+    CommandError::Endless { command: GetSelEntry::NAME, problem }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::super::{SelRecord, SelTime};
+    use super::*;
+
+    /// A log with the habits of a BMC.
+    struct Log {
+        info: SelInfo,
+        /// Entries and the ids behind them, by their ids.
+        entries: BTreeMap<u16, (SelEntry, u16)>,
+        /// The most it returns at once, and what it answers to more.
+        most: u8,
+        refusal: Completion,
+        absent: Completion,
+        /// What it takes as the reservation of parts.
+        reservation: u16,
+        /// How often it cancels the reservation.
+        cancels: usize,
+        asked: Vec<crate::Request>,
+    }
+
+    impl Log {
+        fn new(ids: &[u16]) -> Self {
+            let info = SelInfo {
+                version: 0x51,
+                entries: u16::try_from(ids.len()).unwrap(),
+                free_bytes: 1000,
+                last_addition: SelTime(0x5f64_fbc0),
+                last_erase: SelTime::UNSPECIFIED,
+                overflow: false,
+                can_delete: false,
+                can_add_parts: false,
+                can_reserve: true,
+                has_allocation_info: false,
+            };
+            let next = ids.iter().copied().skip(1).chain([GetSelEntry::LAST]);
+            let entries = ids.iter().zip(next).map(|(id, next)| (*id, (entry(*id), next))).collect();
+            Self {
+                info,
+                entries,
+                most: GetSelEntry::WHOLE,
+                refusal: Completion::CANNOT_RETURN_LENGTH,
+                absent: Completion::NOT_PRESENT,
+                reservation: 0,
+                cancels: 0,
+                asked: Vec::new(),
+            }
+        }
+
+        fn answer(&mut self, question: &crate::Request) -> Response {
+            self.asked.push(question.clone());
+            match question.command {
+                0x40 => ok(self.info.encode()),
+                0x42 => {
+                    self.reservation += 1;
+                    ok(self.reservation.to_le_bytes().to_vec())
+                }
+                _ => self.part(&question.data),
+            }
+        }
+
+        fn part(&mut self, data: &[u8]) -> Response {
+            let [reservation_low, reservation_high, low, high, offset, count] = data[..] else { panic!() };
+            let id = u16::from_le_bytes([low, high]);
+            let found = if id == 0 { self.entries.values().next() } else { self.entries.get(&id) };
+            let Some((entry, next)) = found else { return refused(self.absent) };
+            if count > self.most {
+                return refused(self.refusal);
+            }
+            if offset > 0 {
+                let is_reserved = u16::from_le_bytes([reservation_low, reservation_high]) == self.reservation;
+                if self.cancels > 0 || !is_reserved {
+                    self.cancels = self.cancels.saturating_sub(1);
+                    return refused(Completion::RESERVATION_CANCELLED);
+                }
+            }
+            let part = entry.encode().into_iter().skip(offset.into()).take(count.into());
+            ok(next.to_le_bytes().into_iter().chain(part).collect())
+        }
+
+        fn read(&mut self, start: SelStart, limit: u16) -> Result<SelPage, CommandError> {
+            let mut procedure = ReadSel::new(start, limit);
+            let mut last = None;
+            for _ in 0..10_000 {
+                match procedure.advance(last.as_ref())? {
+                    Step::Ask(question) => last = Some(self.answer(&question)),
+                    Step::Done(page) => return Ok(page),
+                }
+            }
+            panic!("it asks without end");
+        }
+
+        fn ids(&mut self, start: SelStart, limit: u16) -> Vec<u16> {
+            ids(&self.read(start, limit).unwrap())
+        }
+    }
+
+    fn entry(id: u16) -> SelEntry {
+        SelEntry { id, record: SelRecord::Oem { record_type: 0xe0, data: [7; 13] } }
+    }
+
+    fn ids(page: &SelPage) -> Vec<u16> {
+        page.entries.iter().map(|entry| entry.id).collect()
+    }
+
+    fn ok(data: Vec<u8>) -> Response {
+        Response { completion: Completion::OK, data }
+    }
+
+    fn refused(completion: Completion) -> Response {
+        Response { completion, data: Vec::new() }
+    }
+
+    #[test]
+    fn an_empty_log_is_not_walked() {
+        let mut log = Log::new(&[]);
+        let page = log.read(SelStart::First, 10).unwrap();
+        assert_eq!((page.entries.len(), page.last, page.more), (0, None, false));
+        assert!(!page.start_vanished);
+        assert_eq!(log.asked.len(), 1);
+        assert!(log.read(SelStart::After(7), 10).unwrap().start_vanished);
+    }
+
+    #[test]
+    fn the_list_is_followed_to_its_end() {
+        let mut log = Log::new(&[1, 4, 9]);
+        let page = log.read(SelStart::First, 10).unwrap();
+        assert_eq!(ids(&page), [1, 4, 9]);
+        assert_eq!((page.last, page.more, page.cut_short), (Some(9), false, None));
+        assert_eq!(page.info, log.info);
+        let questions: Vec<_> = log.asked[1..].iter().map(|question| question.data.clone()).collect();
+        assert_eq!(questions, [[0, 0, 0, 0, 0, 0xff], [0, 0, 4, 0, 0, 0xff], [0, 0, 9, 0, 0, 0xff]]);
+    }
+
+    #[test]
+    fn the_limit_leaves_the_rest_for_the_next_page() {
+        let mut log = Log::new(&[1, 4, 9]);
+        let page = log.read(SelStart::First, 2).unwrap();
+        assert_eq!((ids(&page), page.last, page.more), (vec![1, 4], Some(4), true));
+        let page = log.read(SelStart::After(4), 2).unwrap();
+        assert_eq!((ids(&page), page.last, page.more), (vec![9], Some(9), false));
+        let page = log.read(SelStart::After(9), 2).unwrap();
+        assert_eq!((ids(&page), page.last, page.more), (vec![], Some(9), false));
+        assert_eq!(log.ids(SelStart::First, 0), [1]);
+    }
+
+    #[test]
+    fn a_start_that_has_vanished_is_told() {
+        for absent in [0xcb, 0xc9, 0xcc, 0xff] {
+            let mut log = Log { absent: Completion(absent), ..Log::new(&[1, 4]) };
+            let page = log.read(SelStart::After(3), 10).unwrap();
+            assert!(page.start_vanished);
+            assert_eq!(ids(&page), [1, 4]);
+            assert_eq!(log.asked.last().unwrap().data[5], GetSelEntry::WHOLE, "whole entries are tried anew");
+        }
+        let mut log = Log { absent: Completion::INSUFFICIENT_PRIVILEGE, ..Log::new(&[1, 4]) };
+        log.read(SelStart::After(3), 10).unwrap_err();
+    }
+
+    #[test]
+    fn entries_are_read_in_parts_where_they_must_be() {
+        for (most, refusal) in [(16, 0xca), (16, 0xff), (10, 0xc7), (7, 0xc8), (1, 0xc9)] {
+            let mut log = Log { most, refusal: Completion(refusal), ..Log::new(&[1, 4, 9]) };
+            assert_eq!(log.ids(SelStart::First, 10), [1, 4, 9]);
+            assert_eq!(log.asked.iter().filter(|question| question.command == 0x42).count(), 1);
+        }
+        let mut log = Log { most: 0, ..Log::new(&[1]) };
+        log.read(SelStart::First, 10).unwrap_err();
+    }
+
+    #[test]
+    fn a_lost_reservation_is_renewed_but_not_for_ever() {
+        let mut log = Log { most: 8, cancels: 5, ..Log::new(&[1, 4, 9]) };
+        assert_eq!(log.ids(SelStart::First, 10), [1, 4, 9]);
+        let mut log = Log { most: 8, cancels: usize::MAX, ..Log::new(&[1, 4, 9]) };
+        log.read(SelStart::First, 10).unwrap_err();
+    }
+
+    #[test]
+    fn answers_that_are_too_short_are_completed() {
+        let mut log = Log::new(&[1, 4]);
+        let mut procedure = ReadSel::new(SelStart::First, 10);
+        let mut last = None;
+        let page = loop {
+            match procedure.advance(last.as_ref()).unwrap() {
+                Step::Ask(question) => {
+                    let mut answer = log.answer(&question);
+                    if question.command == 0x43 {
+                        answer.data.truncate(2 + 9);
+                    }
+                    last = Some(answer);
+                }
+                Step::Done(page) => break page,
+            }
+        };
+        assert_eq!(page.entries, [entry(1), entry(4)]);
+    }
+
+    #[test]
+    fn a_list_that_leads_back_ends() {
+        for back in [0, 1, 4, 9] {
+            let mut log = Log::new(&[1, 4, 9]);
+            log.entries.get_mut(&9).unwrap().1 = back;
+            let page = log.read(SelStart::First, 1000).unwrap();
+            assert_eq!(ids(&page), [1, 4, 9]);
+            assert!(matches!(page.cut_short, Some(CommandError::Endless { .. })));
+        }
+    }
+
+    #[test]
+    fn entries_are_kept_when_the_rest_cannot_be_read() {
+        let mut log = Log::new(&[1, 4, 9]);
+        log.entries.remove(&9);
+        let page = log.read(SelStart::First, 10).unwrap();
+        assert_eq!((ids(&page), page.last), (vec![1, 4], Some(4)));
+        let absent = CommandError::Refused { command: "Get SEL Entry", completion: Completion::NOT_PRESENT };
+        assert_eq!(page.cut_short, Some(absent));
+    }
+
+    #[test]
+    fn a_log_that_was_cleared_in_the_meantime_is_empty() {
+        let mut log = Log::new(&[1, 4, 9]);
+        log.entries.clear();
+        let page = log.read(SelStart::First, 10).unwrap();
+        assert_eq!((page.entries.len(), page.cut_short), (0, None));
+        let page = log.read(SelStart::After(4), 10).unwrap();
+        assert!(page.start_vanished);
+    }
+
+    proptest! {
+        #[test]
+        fn no_answers_do_harm(
+            after in prop::option::of(any::<u16>()),
+            answers in prop::collection::vec((0_usize..12, prop::collection::vec(any::<u8>(), 0..24)), 1..40),
+        ) {
+            const CODES: [u8; 12] = [0, 0, 0, 0, 0, 0, 0xc5, 0xca, 0xcb, 0xff, 0xc1, 0xc9];
+            let start = after.map_or(SelStart::First, SelStart::After);
+            let mut procedure = ReadSel::new(start, 50);
+            let mut last = None;
+            let info = ok(Log::new(&[1]).info.encode());
+            let mut answers = answers.into_iter().cycle();
+            for step in 0..2000 {
+                match procedure.advance(last.as_ref()) {
+                    Ok(Step::Ask(_)) if step == 0 => last = Some(info.clone()),
+                    Ok(Step::Ask(_)) => {
+                        let (code, data) = answers.next().unwrap();
+                        last = Some(Response { completion: Completion(CODES[code]), data });
+                    }
+                    Ok(Step::Done(page)) => {
+                        prop_assert!(page.entries.len() <= 50);
+                        return Ok(());
+                    }
+                    Err(_) => return Ok(()),
+                }
+            }
+            prop_assert!(false, "it asks without end");
+        }
+    }
+}
