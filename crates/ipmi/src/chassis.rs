@@ -128,12 +128,7 @@ pub struct Buttons {
 
 impl Buttons {
     const fn from_bits(bits: u8) -> Self {
-        Self {
-            power: bits & 1 != 0,
-            reset: bits & 2 != 0,
-            diagnostic: bits & 4 != 0,
-            standby: bits & 8 != 0,
-        }
+        Self { power: bits & 1 != 0, reset: bits & 2 != 0, diagnostic: bits & 4 != 0, standby: bits & 8 != 0 }
     }
 
     fn bits(self) -> u8 {

@@ -396,7 +396,10 @@ impl ReadLanConfig {
 fn is_absent(completion: Completion) -> bool {
     matches!(
         completion,
-        PARAMETER_NOT_SUPPORTED | Completion::OUT_OF_RANGE | Completion::NOT_PRESENT | Completion::INVALID_FIELD
+        PARAMETER_NOT_SUPPORTED
+            | Completion::OUT_OF_RANGE
+            | Completion::NOT_PRESENT
+            | Completion::INVALID_FIELD
     )
 }
 

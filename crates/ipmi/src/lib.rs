@@ -19,6 +19,7 @@ mod message;
 pub mod packet;
 mod privilege;
 mod procedure;
+pub mod quirk;
 pub mod sdr;
 mod secret;
 pub mod sel;

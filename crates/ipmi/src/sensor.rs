@@ -5,10 +5,12 @@
 
 mod conversion;
 mod reading;
+mod survey;
 mod threshold;
 mod unit;
 
 pub use conversion::{Conversion, Factors, GetSensorReadingFactors, Linearization, ReadingFactors};
 pub use reading::{Availability, GetSensorReading, Interpretation, Observation, SensorReading, State, Value};
+pub use survey::{ReadSensors, SensorReport, Unread};
 pub use threshold::{GetSensorThresholds, Health, Threshold, Thresholds};
 pub use unit::{AnalogFormat, BaseUnit, ModifierUse, Units};

@@ -371,7 +371,10 @@ mod tests {
     fn a_user_who_may_not_ask_gets_the_refusal() {
         let (asked, result) = drive(|_, _| answer(0xd4, &[]));
         let completion = Completion::INSUFFICIENT_PRIVILEGE;
-        assert_eq!((asked, result), (1, Err(CommandError::Refused { command: "Get User Access", completion })));
+        assert_eq!(
+            (asked, result),
+            (1, Err(CommandError::Refused { command: "Get User Access", completion }))
+        );
     }
 
     #[test]

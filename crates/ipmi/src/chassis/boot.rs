@@ -245,11 +245,7 @@ impl BootOption {
     pub fn decode(data: &[u8]) -> Result<Self, DecodeError> {
         let mut reader = Reader::new("boot options", data);
         let [_version, parameter] = reader.array()?;
-        Ok(Self {
-            parameter: parameter & 0x7f,
-            locked: parameter & 0x80 != 0,
-            data: reader.rest().to_vec(),
-        })
+        Ok(Self { parameter: parameter & 0x7f, locked: parameter & 0x80 != 0, data: reader.rest().to_vec() })
     }
 
     /// The data of an answer.

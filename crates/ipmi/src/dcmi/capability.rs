@@ -47,7 +47,11 @@ impl<T: CapabilityParameter> Capability<T> {
     /// The data of an answer.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        body([self.version.major, self.version.minor, self.revision].into_iter().chain(self.parameter.encode()))
+        body(
+            [self.version.major, self.version.minor, self.revision]
+                .into_iter()
+                .chain(self.parameter.encode()),
+        )
     }
 }
 
@@ -114,9 +118,8 @@ impl CapabilityParameter for Supported {
     }
 
     fn encode(&self) -> Vec<u8> {
-        let access = u8::from(self.system_interface)
-            | u8::from(self.serial) << 1
-            | u8::from(self.secondary_lan) << 2;
+        let access =
+            u8::from(self.system_interface) | u8::from(self.serial) << 1 | u8::from(self.secondary_lan) << 2;
         vec![self.mandatory, u8::from(self.power_management), access]
     }
 }
@@ -219,7 +222,9 @@ impl CapabilityParameter for AccessChannels {
     }
 
     fn encode(&self) -> Vec<u8> {
-        [self.primary_lan, self.secondary_lan, self.serial].map(|channel| channel.unwrap_or(Self::NONE)).to_vec()
+        [self.primary_lan, self.secondary_lan, self.serial]
+            .map(|channel| channel.unwrap_or(Self::NONE))
+            .to_vec()
     }
 }
 
@@ -276,7 +281,8 @@ impl ReadCapabilities {
 
     /// Takes the answer to the first question, on which all others depend.
     fn begin(response: &Response) -> Result<Capabilities, CommandError> {
-        let Capability { version, parameter: supported, .. } = GetCapability::<Supported>::new().read(response)?;
+        let Capability { version, parameter: supported, .. } =
+            GetCapability::<Supported>::new().read(response)?;
         Ok(Capabilities {
             version,
             supported,

@@ -3,7 +3,10 @@ use proptest::prelude::*;
 use super::*;
 
 /// Drives a procedure against a BMC that answers each request with the completion code that `answer` gives.
-fn drive(mut procedure: SetBootTarget, answer: impl Fn(&[u8]) -> u8) -> (Vec<Vec<u8>>, Result<(), CommandError>) {
+fn drive(
+    mut procedure: SetBootTarget,
+    answer: impl Fn(&[u8]) -> u8,
+) -> (Vec<Vec<u8>>, Result<(), CommandError>) {
     let mut sent = Vec::new();
     let mut last = None;
     loop {
