@@ -421,4 +421,120 @@ impl Procedure for ReadLanConfig {
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn drive(bmc: impl Fn(u8) -> Response) -> (Vec<u8>, Result<LanConfig, CommandError>) {
+        let mut procedure = ReadLanConfig::new(1);
+        let (mut asked, mut last) = (Vec::new(), None);
+        loop {
+            match procedure.advance(last.as_ref()) {
+                Ok(Step::Done(config)) => return (asked, Ok(config)),
+                Err(error) => return (asked, Err(error)),
+                Ok(Step::Ask(request)) => {
+                    assert_eq!((request.netfn, request.command), (NetFn(0x0c), 0x02));
+                    let question = GetLanParameter::decode(&request.data).unwrap();
+                    asked.push(question.parameter);
+                    last = Some(bmc(question.parameter));
+                }
+            }
+        }
+    }
+
+    fn answer(completion: u8, data: &[u8]) -> Response {
+        Response { completion: Completion(completion), data: data.to_vec() }
+    }
+
+    /// The layouts of IPMI 2.0 table 23-4; "ipmitool lan print" shows these bytes as they are expected here.
+    fn bmc(parameter: u8) -> Response {
+        answer(
+            0x00,
+            match parameter {
+                1 => &[0x11, 0x17],
+                2 => &[0x11, 0x17, 0x17, 0x16, 0x14, 0x00],
+                3 => &[0x11, 0x0a, 0x01, 0x00, 0x14],
+                4 => &[0x11, 0x02],
+                5 => &[0x11, 0x00, 0x25, 0x90, 0x01, 0x02, 0xff],
+                6 => &[0x11, 0xff, 0xff, 0x00, 0x00],
+                12 => &[0x11, 0x0a, 0x01, 0x00, 0xfe],
+                13 => &[0x11, 0x00, 0x11, 0x22, 0x33, 0x44, 0x55],
+                20 => &[0x11, 0x64, 0x81],
+                21 => &[0x11, 0x05],
+                23 => &[0x11, 0x00, 0x01, 0x02, 0x03, 0x11],
+                24 => &[0x11, 0x00, 0x40, 0x34, 0x44, 0x44, 0x44, 0x44, 0x44, 0x44],
+                // Cut off, which must not spoil the rest.
+                14 => &[0x11, 0x00],
+                _ => return answer(0x80, &[]),
+            },
+        )
+    }
+
+    #[test]
+    fn a_configuration_is_read_as_far_as_there_is_one() {
+        let (asked, config) = drive(bmc);
+        let config = config.unwrap();
+        assert_eq!(asked, LanConfig::PARAMETERS);
+        assert_eq!(config.address, Some(Ipv4Addr::new(10, 1, 0, 20)));
+        assert_eq!(config.source, Some(AddressSource::Dhcp));
+        assert_eq!(config.mac.unwrap().to_string(), "00:25:90:01:02:ff");
+        assert_eq!(config.netmask, Some(Ipv4Addr::new(255, 255, 0, 0)));
+        assert_eq!(config.gateway, Some(Ipv4Addr::new(10, 1, 0, 254)));
+        assert_eq!(config.gateway_mac.unwrap().to_string(), "00:11:22:33:44:55");
+        assert_eq!((config.backup_gateway, config.backup_gateway_mac, config.port), (None, None, None));
+        assert_eq!(config.vlan, Some(Vlan { enabled: true, id: 356 }));
+        assert_eq!(config.vlan_priority, Some(5));
+        assert_eq!(config.auth_types, Some(AuthTypes(0x17)));
+        assert_eq!(config.enabled_auth_types.unwrap()[3], AuthTypes(0x14));
+        let privileges: Vec<(u8, u8)> =
+            config.cipher_suite_privileges().map(|(suite, limit)| (suite, limit.0)).collect();
+        assert_eq!(privileges, [(1, 0), (2, 4), (3, 4), (17, 3)]);
+        assert_eq!(config.get(parameter::CIPHER_SUITE_COUNT), Some(vec![4]));
+    }
+
+    #[test]
+    fn what_was_read_can_be_answered() {
+        let config = drive(bmc).1.unwrap();
+        for parameter in LanConfig::PARAMETERS {
+            let Some(data) = config.get(parameter) else {
+                assert!([8, 14, 15].contains(&parameter));
+                continue;
+            };
+            let answer = LanParameter { revision: LanParameter::REVISION, data };
+            assert_eq!(answer.encode(), bmc(parameter).data);
+        }
+    }
+
+    #[test]
+    fn the_question_is_that_of_the_specification() {
+        let question = GetLanParameter { channel: 1, parameter: 3, set: 0, block: 0 };
+        assert_eq!(question.request(), Request::new(NetFn(0x0c), 0x02, &[0x01, 0x03, 0x00, 0x00]));
+    }
+
+    #[test]
+    fn who_may_not_ask_gets_the_refusal() {
+        let (asked, result) = drive(|_| answer(0xd4, &[]));
+        let completion = Completion::INSUFFICIENT_PRIVILEGE;
+        assert_eq!(result, Err(CommandError::Refused { command: GetLanParameter::NAME, completion }));
+        assert_eq!(asked.len(), 1);
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_set_comes_back(parameter in 0_u8..26, data: Vec<u8>) {
+            let mut config = LanConfig::default();
+            if config.set(parameter, &data).is_ok() && let Some(known) = config.get(parameter) {
+                let mut again = LanConfig::default();
+                prop_assert_eq!(again.set(parameter, &known), Ok(()));
+                prop_assert_eq!(again, config);
+            }
+        }
+
+        #[test]
+        fn it_comes_to_an_end_whatever_is_answered(code in any::<u8>(), data: Vec<u8>) {
+            let (asked, _) = drive(|parameter| if parameter % 2 == 0 { answer(code, &data) } else { bmc(parameter) });
+            prop_assert!(asked.len() <= 15);
+        }
+    }
+}

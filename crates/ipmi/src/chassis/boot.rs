@@ -1,8 +1,7 @@
 //! Where a host boots from (IPMI 2.0 §28.12, §28.13, table 28-14).
 //!
-//! Offers only the parameters that a boot device needs: 0 (set in progress), 3 (when the BMC clears the flags by itself)
-//! and 5 (the flags). Parameter 4 is not written: it tells the BMC which party has *handled* boot information, which a
-//! remote console has not.
+//! Offers only the parameters that a boot device needs: 0 (set in progress), 3 (when the BMC clears the flags by
+//! itself), 4 (who has not seen them yet) and 5 (the flags). Service partitions and initiators are left out.
 
 use std::fmt;
 
@@ -294,10 +293,10 @@ impl Command for SetBootOption {
 }
 
 /// Sets what a host boots from, in the sequence that the specification asks for: say that a change is in progress
-/// (parameter 0), keep the BMC from clearing the flags while nobody starts the host (parameter 3), set the flags
-/// (parameter 5), commit, and say that the change is complete (parameter 0).
+/// (parameter 0), keep the BMC from clearing the flags while nobody starts the host (parameter 3), say that the BIOS has
+/// not seen them (parameter 4), set the flags (parameter 5), commit, and say that the change is complete (parameter 0).
 ///
-/// BMCs need not have parameters 0 and 3; those that refuse them get the flags alone. A refusal of the flags ends in
+/// BMCs need not have parameters 0, 3 and 4; those that refuse them get the flags alone. A refusal of the flags ends in
 /// its error, after the change was completed.
 #[derive(Debug, Clone)]
 pub struct SetBootTarget {
@@ -314,6 +313,7 @@ pub struct SetBootTarget {
 enum Stage {
     Begin,
     KeepValid,
+    Announce,
     Flags,
     Commit,
     Complete,
@@ -325,6 +325,8 @@ const SET_IN_PROGRESS: u8 = 0x01;
 const COMMIT_WRITE: u8 = 0x02;
 /// Parameter 3 of IPMI 2.0 table 28-14: do not clear the flags after 60 seconds without a Chassis Control command.
 const KEEP_AFTER_TIMEOUT: u8 = 0x08;
+/// Parameter 4 of IPMI 2.0 table 28-14: the BIOS, in the mask of what is written as in the data.
+const UNSEEN_BY_BIOS: u8 = 0x01;
 
 impl SetBootTarget {
     /// Sets `flags`, for example those of [`BootFlags::target`].
@@ -338,6 +340,7 @@ impl SetBootTarget {
         let (parameter, data) = match self.stage {
             Stage::Begin => (parameter::SET_IN_PROGRESS, vec![SET_IN_PROGRESS]),
             Stage::KeepValid => (parameter::VALID_BIT_CLEARING, vec![KEEP_AFTER_TIMEOUT]),
+            Stage::Announce => (parameter::INFO_ACKNOWLEDGE, vec![UNSEEN_BY_BIOS, UNSEEN_BY_BIOS]),
             Stage::Flags => (parameter::BOOT_FLAGS, self.flags.encode()),
             Stage::Commit => (parameter::SET_IN_PROGRESS, vec![COMMIT_WRITE]),
             Stage::Complete => (parameter::SET_IN_PROGRESS, vec![SET_COMPLETE]),
@@ -351,16 +354,14 @@ impl SetBootTarget {
         match self.stage {
             Stage::Begin => {
                 self.in_progress = result.is_ok();
-                self.outcome = optional(result);
-                self.outcome.is_ok().then_some(Stage::KeepValid)
+                self.after(optional(result), Stage::KeepValid)
             }
-            Stage::KeepValid => {
-                self.outcome = optional(result);
-                if self.outcome.is_ok() { Some(Stage::Flags) } else { self.if_in_progress(Stage::Complete) }
-            }
+            Stage::KeepValid => self.after(optional(result), Stage::Announce),
+            Stage::Announce => self.after(optional(result), Stage::Flags),
+            Stage::Flags if self.in_progress => self.after(result, Stage::Commit),
             Stage::Flags => {
                 self.outcome = result;
-                self.if_in_progress(if self.outcome.is_ok() { Stage::Commit } else { Stage::Complete })
+                None
             }
             // The flags are set: a BMC may lack committing, and completing changes nothing for them any more.
             Stage::Commit => Some(Stage::Complete),
@@ -368,9 +369,10 @@ impl SetBootTarget {
         }
     }
 
-    /// `stage`, if there is a change to complete.
-    fn if_in_progress(&self, stage: Stage) -> Option<Stage> {
-        self.in_progress.then_some(stage)
+    /// The stage that follows a result: `stage`, or what is left to do after an error.
+    fn after(&mut self, result: Result<(), CommandError>, stage: Stage) -> Option<Stage> {
+        self.outcome = result;
+        if self.outcome.is_ok() { Some(stage) } else { self.in_progress.then_some(Stage::Complete) }
     }
 }
 

@@ -1,3 +1,5 @@
+//! Tests of the chassis commands, with the bytes of real answers.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -313,7 +313,9 @@ impl<F: TextField> Procedure for WriteText<F> {
     type Output = ();
 
     fn advance(&mut self, answer: Option<&Response>) -> Result<Step<()>, CommandError> {
-        if let (Some(response), Some(sent)) = (answer, self.parts.pop()) {
+        if let Some(response) = answer
+            && let Some(sent) = self.parts.pop()
+        {
             sent.read(response)?;
         }
         Ok(self.parts.last().map_or(Step::Done(()), |part| Step::Ask(part.request())))

@@ -1,3 +1,5 @@
+//! Tests of the boot options, with a BMC that is a function.
+
 use proptest::prelude::*;
 
 use super::*;
@@ -74,8 +76,15 @@ fn a_target_is_set_politely() {
     let target = SetBootTarget::new(BootFlags::target(BootDevice::Pxe, false, false));
     let (sent, outcome) = drive(target, |_| 0x00);
     assert_eq!(outcome, Ok(()));
-    let expected: [&[u8]; 5] =
-        [&[0x00, 0x01], &[0x03, 0x08], &[0x05, 0x80, 0x04, 0, 0, 0], &[0x00, 0x02], &[0x00, 0x00]];
+    let expected: [&[u8]; 6] = [
+        &[0x00, 0x01],
+        &[0x03, 0x08],
+        // What ipmitool sends for parameter 4.
+        &[0x04, 0x01, 0x01],
+        &[0x05, 0x80, 0x04, 0, 0, 0],
+        &[0x00, 0x02],
+        &[0x00, 0x00],
+    ];
     assert_eq!(sent, expected);
 }
 
@@ -86,7 +95,8 @@ fn a_bmc_without_the_optional_parameters_gets_the_flags_alone() {
         let target = SetBootTarget::new(BootFlags::target(BootDevice::Disk, true, false));
         let (sent, outcome) = drive(target, |data| if data[0] == 5 { 0x00 } else { completion });
         assert_eq!(outcome, Ok(()));
-        let expected: [&[u8]; 3] = [&[0x00, 0x01], &[0x03, 0x08], &[0x05, 0xc0, 0x08, 0, 0, 0]];
+        let expected: [&[u8]; 4] =
+            [&[0x00, 0x01], &[0x03, 0x08], &[0x04, 0x01, 0x01], &[0x05, 0xc0, 0x08, 0, 0, 0]];
         assert_eq!(sent, expected);
     }
 }
@@ -101,7 +111,7 @@ fn committing_is_optional() {
 
 #[test]
 fn a_change_that_is_refused_is_completed_all_the_same() {
-    for parameter in [3, 5] {
+    for parameter in [3, 4, 5] {
         let target = SetBootTarget::new(BootFlags::target(BootDevice::Setup, false, false));
         let (sent, outcome) = drive(target, |data| if data[0] == parameter { 0xd4 } else { 0x00 });
         assert_eq!(outcome, Err(refused(0xd4)));
@@ -134,6 +144,6 @@ proptest! {
     fn it_comes_to_an_end_whatever_is_answered(codes in proptest::collection::vec(any::<u8>(), 256)) {
         let target = SetBootTarget::new(BootFlags::target(BootDevice::Pxe, false, true));
         let (sent, _) = drive(target, |data| codes[usize::from(data[0])]);
-        prop_assert!(sent.len() <= 5);
+        prop_assert!(sent.len() <= 6);
     }
 }
