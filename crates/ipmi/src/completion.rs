@@ -97,6 +97,21 @@ impl Completion {
         )
     }
 
+    /// Whether the same request for fewer bytes may succeed. BMCs say it in many ways.
+    #[must_use]
+    pub const fn asks_for_less(self) -> bool {
+        matches!(
+            self,
+            Self::CANNOT_RETURN_LENGTH
+                | Self::LENGTH_INVALID
+                | Self::LENGTH_EXCEEDED
+                | Self::OUT_OF_RANGE
+                | Self::INVALID_FIELD
+                | Self::NO_RESPONSE
+                | Self::UNSPECIFIED
+        )
+    }
+
     /// Whether the BMC does not have this command or function at all.
     #[must_use]
     pub const fn is_unsupported(self) -> bool {

@@ -1,7 +1,7 @@
 //! Names of sensor types, and texts of the states and events that sensors report (IPMI 2.0 §42).
 //!
-//! The texts serve both a sensor's present states and the entries of the event log, because both number them alike: an
-//! event/reading type, a sensor type, and an offset. What OEMs define for themselves (sensor types from C0h,
+//! The texts serve both a sensor's present states and the entries of the event log, because both number them alike:
+//! an event/reading type, a sensor type, and an offset. What OEMs define for themselves (sensor types from C0h,
 //! event/reading types from 70h) is not known here.
 
 mod generic;
@@ -20,8 +20,9 @@ pub const fn sensor_type_name(sensor_type: u8) -> Option<&'static str> {
     specific::sensor_type_name(sensor_type)
 }
 
-/// Text of one state or event offset, 0 to 14 (IPMI 2.0 §42, tables 42-1, 42-2 and 42-3): of the generic event/reading
-/// types 01h to 0Ch, and of 6Fh, which takes it from the sensor type. `None` when the specification assigns none.
+/// Text of one state or event offset, 0 to 14 (IPMI 2.0 §42, tables 42-1, 42-2 and 42-3): of the generic
+/// event/reading types 01h to 0Ch, and of 6Fh, which takes it from the sensor type. `None` when the specification
+/// assigns none.
 #[must_use]
 pub const fn state_text(event_reading_type: u8, sensor_type: u8, offset: u8) -> Option<&'static str> {
     match event_reading_type {

@@ -25,6 +25,7 @@ mod secret;
 pub mod sel;
 pub mod sensor;
 pub mod session;
+mod text;
 pub mod user;
 pub mod wire;
 

@@ -1,7 +1,7 @@
 //! Sensor data records: what a BMC says about its sensors, FRU inventories and controllers (IPMI 2.0 §33, §43).
 //!
-//! [`WalkSdr`] reads all of them; [`Sdr::decode`] reads one. They describe; what a sensor reports is asked for with the
-//! commands of [`crate::sensor`].
+//! [`WalkSdr`] reads all of them; [`Sdr::decode`] reads one. They describe; what a sensor reports is asked for with
+//! the commands of [`crate::sensor`].
 //!
 //! ```
 //! use opendcre_ipmi::sdr::Sdr;

@@ -111,7 +111,7 @@ impl ReadFru {
             self.busy += 1;
             return self.next(area);
         }
-        if is_too_much(response.completion) && self.chunk > LAST_CHUNK {
+        if response.completion.asks_for_less() && self.chunk > LAST_CHUNK {
             self.chunk /= 2;
             return self.next(area);
         }
@@ -154,18 +154,6 @@ impl Procedure for ReadFru {
             (Some(response), Some(area)) => self.on_data(area, response),
         }
     }
-}
-
-/// Whether a smaller piece may succeed. The specification has CAh for it; BMCs use all of these.
-const fn is_too_much(completion: Completion) -> bool {
-    matches!(
-        completion,
-        Completion::CANNOT_RETURN_LENGTH
-            | Completion::LENGTH_INVALID
-            | Completion::LENGTH_EXCEEDED
-            | Completion::OUT_OF_RANGE
-            | Completion::UNSPECIFIED
-    )
 }
 
 const fn no_progress() -> CommandError {

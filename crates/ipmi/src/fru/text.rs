@@ -4,6 +4,7 @@
 //! and in logs.
 
 use super::encode::FruEncodeError;
+use crate::text;
 
 /// The language of the texts in an area (FRU §15).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -41,19 +42,12 @@ pub(super) fn length(type_length: u8) -> usize {
 pub(super) fn decode(type_length: u8, bytes: &[u8], language: Language) -> String {
     let text = match type_length & KIND_MASK {
         KIND_BINARY => return hexadecimal(bytes),
-        KIND_BCD_PLUS => bcd_plus(bytes),
-        KIND_SIX_BIT => six_bit(bytes),
-        _ if language.is_english() => bytes.iter().copied().map(char::from).collect(),
-        _ => utf16(bytes),
+        KIND_BCD_PLUS => text::bcd_plus(bytes),
+        KIND_SIX_BIT => text::six_bit(bytes),
+        _ if language.is_english() => text::latin_1(bytes),
+        _ => text::utf_16(bytes),
     };
-    let text = text.trim_end_matches(['\0', ' ']);
-    text.chars().map(|c| if is_unprintable(c) { char::REPLACEMENT_CHARACTER } else { c }).collect()
-}
-
-/// Whether a character controls a terminal, or hides or turns around the text beside it.
-fn is_unprintable(c: char) -> bool {
-    let hides = matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
-    hides || c.is_control()
+    text::presentable(&text)
 }
 
 /// The type/length byte and the bytes of a text.
@@ -77,50 +71,11 @@ pub(super) fn encode(text: &str, language: Language) -> Result<Vec<u8>, FruEncod
 }
 
 fn latin1(text: &str) -> Option<Vec<u8>> {
-    text.chars().map(|c| u8::try_from(c).ok().filter(|_| !is_unprintable(c))).collect()
+    text.chars().map(|c| u8::try_from(c).ok().filter(|_| !text::is_unpresentable(c))).collect()
 }
 
 fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// Two characters in a byte, the upper four bits first (FRU §13; IPMI 2.0 §43.15 for the characters).
-fn bcd_plus(bytes: &[u8]) -> String {
-    bytes.iter().flat_map(|byte| [byte >> 4, byte & 0x0f]).map(bcd_plus_character).collect()
-}
-
-const fn bcd_plus_character(code: u8) -> char {
-    match code {
-        0..=9 => (b'0' + code) as char,
-        0x0a => ' ',
-        0x0b => '-',
-        0x0c => '.',
-        0x0d => ':',
-        0x0e => ',',
-        _ => '_',
-    }
-}
-
-/// Four characters in three bytes, beginning with the lowest bits (FRU §13.1).
-fn six_bit(bytes: &[u8]) -> String {
-    let group = |group: &[u8]| {
-        let bits = group.iter().rev().fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte));
-        let count = group.len() * 8 / 6;
-        [0, 6, 12, 18].into_iter().take(count).map(move |shift| six_bit_character(bits >> shift))
-    };
-    bytes.chunks(3).flat_map(group).collect()
-}
-
-fn six_bit_character(code: u32) -> char {
-    char::from_u32((code & 0x3f) + 0x20).unwrap_or(char::REPLACEMENT_CHARACTER)
-}
-
-/// UTF-16, the lower byte first. What is not text becomes the replacement character.
-fn utf16(bytes: &[u8]) -> String {
-    let (pairs, odd) = bytes.as_chunks::<2>();
-    let units = pairs.iter().copied().map(u16::from_le_bytes);
-    let text = char::decode_utf16(units).map(|unit| unit.unwrap_or(char::REPLACEMENT_CHARACTER));
-    text.chain(odd.iter().map(|_| char::REPLACEMENT_CHARACTER)).collect()
 }
 
 #[cfg(test)]
@@ -141,14 +96,6 @@ mod tests {
     fn bcd_plus_has_two_characters_in_a_byte() {
         assert_eq!(decode(0x44, &[0x12, 0xb3, 0xc4, 0x5a], Language::ENGLISH), "12-3.45");
         assert_eq!(decode(0x42, &[0xde, 0xf0], Language::ENGLISH), ":,_0");
-    }
-
-    /// "IPMI" is the example of the specification (FRU §13.1).
-    #[test]
-    fn six_bit_characters_begin_with_the_lowest_bits() {
-        assert_eq!(decode(0x83, &[0x29, 0xdc, 0xa6], Language::ENGLISH), "IPMI");
-        assert_eq!(decode(0x82, &[0x29, 0xdc], Language::ENGLISH), "IP");
-        assert_eq!(decode(0x84, &[0x29, 0xdc, 0xa6, 0x29], FRENCH), "IPMII");
     }
 
     #[test]

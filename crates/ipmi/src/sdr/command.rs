@@ -1,5 +1,5 @@
-//! The commands that read sensor records: from a BMC's repository (IPMI 2.0 §33), or from the controller that owns the
-//! sensors (IPMI 2.0 §35.2 to §35.4).
+//! The commands that read sensor records: from a BMC's repository (IPMI 2.0 §33), or from the controller that owns
+//! the sensors (IPMI 2.0 §35.2 to §35.4).
 
 use crate::wire::Reader;
 use crate::{Command, DecodeError, NetFn, Request};
@@ -179,8 +179,8 @@ impl Command for GetDeviceSdrInfo {
     }
 }
 
-/// Reserves the records, so that reading in parts fails when somebody changes them (IPMI 2.0 §33.11, §35.4). The answer
-/// is the reservation.
+/// Reserves the records, so that reading in parts fails when somebody changes them (IPMI 2.0 §33.11, §35.4). The
+/// answer is the reservation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ReserveSdr {
     /// Where.

@@ -168,8 +168,8 @@ pub struct Masks {
     /// Events on deassertion that the sensor can send; with thresholds, bits 12 to 14 say which upper comparisons it
     /// returns.
     pub deassertion: u16,
-    /// States that the sensor can have; with thresholds, the low byte says which can be read, the high byte which can be
-    /// set.
+    /// States that the sensor can have; with thresholds, the low byte says which can be read, the high byte which
+    /// can be set.
     pub reading: u16,
 }
 
@@ -258,8 +258,8 @@ impl SensorCommon {
     }
 }
 
-/// The amounts by which a reading must fall back before an event is taken back, in raw counts (IPMI 2.0 §43.1, bytes 43
-/// and 44). Zero means none, or not said.
+/// The amounts by which a reading must fall back before an event is taken back, in raw counts (IPMI 2.0 §43.1,
+/// bytes 43 and 44). Zero means none, or not said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Hysteresis {
     /// Of upper thresholds.

@@ -36,7 +36,7 @@ impl Entity {
     }
 }
 
-/// Name of an entity id (IPMI 2.0 §43.14, table 43-13, with those of DCMI 1.5 §6.5.2, table 6-11); `None` when not
+/// Name of an entity id (IPMI 2.0 §43.14, table 43-13, with the three from 40h that DCMI adds); `None` when not
 /// assigned.
 #[must_use]
 pub const fn entity_name(id: u8) -> Option<&'static str> {

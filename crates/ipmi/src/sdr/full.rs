@@ -25,8 +25,8 @@ pub struct FullSensor {
     pub maximum: u8,
     /// The lowest raw reading that the sensor can give.
     pub minimum: u8,
-    /// The thresholds that an initialization agent writes, raw, in the order of their bits, whether the sensor has them or
-    /// not; see [`FullSensor::thresholds`].
+    /// The thresholds that an initialization agent writes, raw, in the order of their bits, whether the sensor has
+    /// them or not; see [`FullSensor::thresholds`].
     pub initial_thresholds: [u8; 6],
     /// The hysteresis that an initialization agent writes.
     pub hysteresis: Hysteresis,
@@ -96,8 +96,8 @@ impl FullSensor {
         Thresholds::masked(self.initial_thresholds, self.common.masks.readable_thresholds())
     }
 
-    /// How raw readings become numbers; nothing for sensors that have none: by their analog format, or because neither
-    /// thresholds nor a unit say that the byte is a number.
+    /// How raw readings become numbers; nothing for sensors that have none: by their analog format, or because
+    /// neither thresholds nor a unit say that the byte is a number.
     #[must_use]
     pub fn conversion(&self) -> Option<Conversion> {
         let SensorCommon { units, .. } = self.common;

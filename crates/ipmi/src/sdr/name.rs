@@ -2,15 +2,13 @@
 //!
 //! Names come from the outside and end up on terminals: what controls a terminal or hides text is replaced.
 
-use crate::DecodeError;
 use crate::wire::Reader;
+use crate::{DecodeError, text};
 
 /// The most bytes that a name may have (IPMI 2.0 §43.1, byte 48 and on).
 const MAX_NAME: usize = 16;
 /// Encoding of the names that are written: eight bits, ASCII and Latin-1.
 const LATIN_1: u8 = 0b1100_0000;
-/// What stands for a character that must not be shown.
-const REPLACEMENT: char = char::REPLACEMENT_CHARACTER;
 
 /// Takes a name off the front. The length counts bytes for some BMCs and characters for others, which differ where
 /// characters are packed: since a name ends its record, it has at most what is left. Its end is trimmed.
@@ -19,12 +17,12 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Result<String, DecodeError> {
     let length = usize::from(head & 0x1f).min(reader.remaining());
     let bytes = reader.take(length)?;
     let text = match head >> 6 {
-        0 => utf_16(bytes),
-        1 => bcd_plus(bytes),
-        2 => packed_ascii(bytes),
-        _ => latin_1(bytes),
+        0 => unicode(bytes),
+        1 => text::bcd_plus(bytes),
+        2 => text::six_bit(bytes),
+        _ => text::latin_1(bytes),
     };
-    Ok(text.trim_end_matches(['\0', ' ']).chars().map(sanitized).collect())
+    Ok(text::presentable(&text))
 }
 
 /// Appends a name in eight-bit characters: at most sixteen, and a question mark for those that Latin-1 does not have.
@@ -40,59 +38,13 @@ pub(super) fn write(record: &mut Vec<u8>, name: &str) {
     record.extend(bytes);
 }
 
-fn latin_1(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| char::from(*byte)).collect()
-}
-
-/// Sixteen bits, least significant byte first. Text that can only be ASCII is taken for that: some BMCs leave the
-/// encoding at zero.
-fn utf_16(bytes: &[u8]) -> String {
+/// UTF-16. Text that can only be ASCII is taken for that: some BMCs leave the encoding at zero.
+fn unicode(bytes: &[u8]) -> String {
     let ascii = bytes.trim_ascii_end();
     if ascii.iter().all(u8::is_ascii_graphic) {
-        return latin_1(ascii);
+        return text::latin_1(ascii);
     }
-    let (units, _) = bytes.as_chunks::<2>();
-    char::decode_utf16(units.iter().map(|unit| u16::from_le_bytes(*unit)))
-        .map(|char| char.unwrap_or(REPLACEMENT))
-        .collect()
-}
-
-/// Two characters in each byte, the upper half first.
-fn bcd_plus(bytes: &[u8]) -> String {
-    let character = |nibble: u8| match nibble {
-        0..=9 => char::from(b'0' + nibble),
-        0xa => ' ',
-        0xb => '-',
-        0xc => '.',
-        0xd => ':',
-        0xe => ',',
-        _ => '_',
-    };
-    bytes.iter().flat_map(|byte| [byte >> 4, byte & 0x0f]).map(character).collect()
-}
-
-/// Four characters in three bytes, lowest bits first, counted from the space.
-fn packed_ascii(bytes: &[u8]) -> String {
-    let group = |chunk: &[u8]| {
-        let bits = chunk.iter().rev().fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte));
-        let characters = chunk.len() * 8 / 6;
-        (0..characters)
-            .filter_map(move |index| char::from_u32((bits >> (6 * index) & 0x3f) + u32::from(b' ')))
-    };
-    bytes.chunks(3).flat_map(group).collect()
-}
-
-/// The character itself, unless it controls a terminal, or hides or turns around text.
-fn sanitized(char: char) -> char {
-    match char {
-        '\u{ad}'
-        | '\u{200b}'..='\u{200f}'
-        | '\u{2028}'..='\u{202e}'
-        | '\u{2060}'..='\u{206f}'
-        | '\u{feff}' => REPLACEMENT,
-        char if char.is_control() => REPLACEMENT,
-        char => char,
-    }
+    text::utf_16(bytes)
 }
 
 #[cfg(test)]
@@ -124,22 +76,9 @@ mod tests {
     }
 
     #[test]
-    fn bcd_plus_has_sixteen_characters() {
-        assert_eq!(name(&[0x48, 0x01, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef]), "0123456789 -.:,_");
-    }
-
-    #[test]
     fn unicode_is_least_significant_byte_first_unless_it_is_plain_text() {
         assert_eq!(name(&[0x06, 0x41, 0x00, 0xa9, 0x03, 0x31, 0x00]), "AΩ1");
         assert_eq!(name(b"\x04CPU1"), "CPU1");
-        assert_eq!(name(&[0x02, 0x00, 0xd8]), "\u{fffd}");
-    }
-
-    #[test]
-    fn nothing_reaches_a_terminal_that_controls_it() {
-        assert_eq!(name(b"\xc5a\x1b[2J"), "a\u{fffd}[2J");
-        assert_eq!(name(b"\xc3a\x9bb"), "a\u{fffd}b");
-        assert_eq!(name(&[0x04, 0x41, 0x00, 0x2e, 0x20]), "A\u{fffd}");
     }
 
     #[test]

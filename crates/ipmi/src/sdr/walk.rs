@@ -1,7 +1,7 @@
 //! Reading all records of a repository, in as few and as large parts as the BMC bears.
 //!
-//! The record ids, lengths and order all come from the BMC: every one of them is checked, and the number of records and
-//! of lost reservations is bounded. What is wrong with one record costs that record.
+//! The record ids, lengths and order all come from the BMC: every one of them is checked, and the number of records
+//! and of lost reservations is bounded. What is wrong with one record costs that record.
 
 use std::collections::HashSet;
 
@@ -63,10 +63,6 @@ impl Stamp {
             Source::Device { .. } => Self::Device { sensors: 0, population: None },
         }
     }
-
-    const fn is_empty(&self) -> bool {
-        matches!(self, Self::Repository { records: 0, .. } | Self::Device { sensors: 0, .. })
-    }
 }
 
 /// All records of a repository.
@@ -98,11 +94,11 @@ enum Phase {
 
 /// Reads all records: [`Repository`].
 ///
-/// It asks for the repository's information, reserves it, and reads record by record: first the header, which tells the
-/// length, then the body in parts. It begins with large parts and halves them when the BMC refuses; what has once
-/// worked is kept for the records that follow. When the reservation is lost it asks for the information again: if the
-/// records have changed it begins anew, otherwise it goes on where it was. Answers that only ask for patience, such as
-/// C0h, end it; whoever drives it repeats those requests first.
+/// It asks for the repository's information, reserves it, and reads record by record: first the header, which tells
+/// the length, then the body in parts. It begins with large parts, and asks for smaller ones when the BMC refuses;
+/// what has once worked is kept for the records that follow. When the reservation is lost it asks for the
+/// information again: if the records have changed it begins anew, otherwise it goes on where it was. Answers that
+/// only ask for patience, such as C0h, end it; whoever drives it repeats those requests first.
 #[derive(Debug, Clone)]
 pub struct WalkSdr {
     source: Source,
@@ -172,7 +168,7 @@ impl WalkSdr {
                 ..Self::new(self.source)
             };
         }
-        if stamp.is_empty() {
+        if matches!(stamp, Stamp::Repository { records: 0, .. }) {
             return Ok(self.finish(None));
         }
         // A BMC that says it cannot be reserved, yet misses a reservation, is asked for one.
@@ -212,6 +208,7 @@ impl WalkSdr {
         }
         let (part, id) = match self.read_header(answer) {
             Ok(header) => header,
+            Err(_) if self.is_without_records(answer.completion) => return Ok(self.finish(None)),
             Err(error) => return self.cut_short(error, answer.completion),
         };
         self.next = part.next;
@@ -224,6 +221,12 @@ impl WalkSdr {
             Some(before) if before == id => self.ask_body(),
             Some(_) => self.keep_unreadable(RecordProblem::WrongId(id)),
         }
+    }
+
+    /// A controller counts its sensors, and may have records of other things without any.
+    fn is_without_records(&self, completion: Completion) -> bool {
+        let is_without_sensors = matches!(self.stamp, Stamp::Device { sensors: 0, .. });
+        is_without_sensors && self.records.is_empty() && completion == Completion::NOT_PRESENT
     }
 
     fn read_header(&self, answer: &Response) -> Result<(SdrPart, u16), CommandError> {
@@ -258,13 +261,17 @@ impl WalkSdr {
     }
 
     fn on_body(&mut self, answer: &Response) -> Result<Step<Repository>, CommandError> {
+        let (_, missing) = self.missing();
+        let asked = missing.min(self.chunk);
         match answer.completion {
             Completion::OK => self.on_part(&answer.data),
             Completion::RESERVATION_CANCELLED => self.on_loss(answer),
-            completion if is_too_large(completion) && self.chunk > LAST_CHUNK => {
-                let (_, missing) = self.missing();
-                self.chunk = (missing.min(self.chunk) / 2).max(LAST_CHUNK);
+            completion if completion.asks_for_less() && asked > LAST_CHUNK => {
+                self.chunk = power_of_two_below(asked);
                 self.ask_body()
+            }
+            completion if completion.is_temporary() && !completion.asks_for_less() => {
+                Err(CommandError::Refused { command: GetSdr::NAME, completion })
             }
             completion => self.keep_unreadable(RecordProblem::Refused(completion)),
         }
@@ -374,17 +381,12 @@ impl Procedure for WalkSdr {
     }
 }
 
-/// Whether a BMC may mean by it that fewer bytes would do.
-fn is_too_large(completion: Completion) -> bool {
-    matches!(
-        completion,
-        Completion::LENGTH_INVALID
-            | Completion::LENGTH_EXCEEDED
-            | Completion::OUT_OF_RANGE
-            | Completion::CANNOT_RETURN_LENGTH
-            | Completion::NO_RESPONSE
-            | Completion::UNSPECIFIED
-    )
+/// The largest power of two that is less than `count`, which is at least two: limits of BMCs are mostly near one.
+const fn power_of_two_below(count: u8) -> u8 {
+    match count {
+        0..=2 => 1,
+        _ => 1 << (count - 1).ilog2(),
+    }
 }
 
 fn wrong_length(bytes: &[u8]) -> DecodeError {

@@ -154,7 +154,7 @@ impl Walk {
         if response.completion == Completion::RESERVATION_CANCELLED && self.reserve_again() {
             return Ok(self.ask());
         }
-        if is_too_much(response.completion) && self.shrink() {
+        if response.completion.asks_for_less() && self.shrink() {
             return Ok(self.ask());
         }
         match self.question().read(response) {
@@ -238,7 +238,7 @@ impl Walk {
         let refusal =
             if let CommandError::Refused { completion, .. } = error { Some(completion) } else { None };
         let is_absent = refusal == Some(Completion::NOT_PRESENT);
-        if self.is_start && (is_absent || refusal.is_some_and(is_too_much)) {
+        if self.is_start && (is_absent || refusal.is_some_and(Completion::asks_for_less)) {
             let limit = u16::try_from(self.limit).unwrap_or(u16::MAX);
             *self = Self::new(self.page.info, SelStart::First, limit);
             self.page.start_vanished = true;
@@ -259,19 +259,6 @@ impl Walk {
         let entries = std::mem::take(&mut self.page.entries);
         Step::Done(SelPage { entries, ..self.page.clone() })
     }
-}
-
-/// Whether a smaller part may succeed. The specification has CAh for it; BMCs use all of these.
-const fn is_too_much(completion: Completion) -> bool {
-    matches!(
-        completion,
-        Completion::CANNOT_RETURN_LENGTH
-            | Completion::LENGTH_INVALID
-            | Completion::LENGTH_EXCEEDED
-            | Completion::OUT_OF_RANGE
-            | Completion::INVALID_FIELD
-            | Completion::UNSPECIFIED
-    )
 }
 
 const fn endless(problem: &'static str) -> CommandError {

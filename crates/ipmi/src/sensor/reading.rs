@@ -29,8 +29,8 @@ pub struct SensorReading {
     pub scanning_enabled: bool,
     /// Whether the reading, and the states, are not to be used.
     pub unavailable: bool,
-    /// Comparison bits of a threshold sensor (the lowest six), or states of another by their offset (fifteen). Nothing
-    /// when the BMC sends none.
+    /// Comparison bits of a threshold sensor (the lowest six), or states of another by their offset (fifteen).
+    /// Nothing when the BMC sends none.
     pub states: Option<u16>,
 }
 
@@ -149,8 +149,8 @@ pub struct Observation {
     pub value: Option<Value>,
     /// The thresholds that are reached, or the states that the sensor is in.
     pub states: Vec<State>,
-    /// How the sensor judges it: of sensors with thresholds, and of event/reading type 07h. Nothing for others, and when
-    /// the BMC sends no states.
+    /// How the sensor judges it: of sensors with thresholds, and of event/reading type 07h. Nothing for others, and
+    /// when the BMC sends no states.
     pub health: Option<Health>,
 }
 

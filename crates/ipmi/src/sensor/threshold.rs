@@ -204,8 +204,8 @@ impl Thresholds<u8> {
     }
 }
 
-/// Asks for the thresholds as they are now (IPMI 2.0 §35.9). The answer holds raw bytes; those that cannot be read are
-/// left out.
+/// Asks for the thresholds as they are now (IPMI 2.0 §35.9). The answer holds raw bytes; those that cannot be read
+/// are left out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct GetSensorThresholds {
     /// The logical unit that owns the sensor, 0 to 3.
@@ -236,8 +236,8 @@ mod tests {
 
     use super::*;
 
-    /// What OpenIPMI's ipmi_sim answers for a sensor whose thresholds ipmitool and FreeIPMI list as 10, 20, 30, 80, 90
-    /// and 250.
+    /// What OpenIPMI's ipmi_sim answers for a sensor whose thresholds ipmitool and FreeIPMI list as 10, 20, 30, 80,
+    /// 90 and 250.
     #[test]
     fn thresholds_come_in_the_order_of_the_specification() {
         let command = GetSensorThresholds { lun: 0, number: 0x33 };
