@@ -122,10 +122,10 @@ const OEM_SUITE: u8 = 0xc1;
 const TAG_BITS: u8 = 0xc0;
 
 /// Reads the suites that a BMC offers from its cipher suite records, in its order. Suites of manufacturers are left
-/// out.
+/// out, and so is a last record that is not all there.
 ///
 /// # Errors
-/// When a record does not begin as one, or ends too early.
+/// When a record does not begin as one.
 pub fn decode_records(bytes: &[u8]) -> Result<Vec<u8>, DecodeError> {
     let mut reader = Reader::new("the list of cipher suites", bytes);
     let mut suites = Vec::new();
@@ -135,10 +135,10 @@ pub fn decode_records(bytes: &[u8]) -> Result<Vec<u8>, DecodeError> {
             // An algorithm of the record before.
             continue;
         }
-        let id = reader.u8()?;
-        match start {
-            STANDARD_SUITE => suites.push(id),
-            OEM_SUITE => drop(reader.u24()?),
+        match (start, reader.u8()) {
+            (STANDARD_SUITE, Ok(id)) => suites.push(id),
+            (OEM_SUITE, Ok(_)) if reader.u24().is_ok() => {}
+            (STANDARD_SUITE | OEM_SUITE, _) => break,
             _ => return Err(reader.invalid("a start of record", u32::from(start))),
         }
     }
@@ -178,8 +178,8 @@ mod tests {
             0x44, 0x81,
         ];
         assert_eq!(decode_records(&bytes), Ok(vec![3, 17]));
-        decode_records(&bytes[..8]).unwrap_err();
-        decode_records(&[0xc0]).unwrap_err();
+        assert_eq!(decode_records(&bytes[..8]), Ok(vec![3]));
+        assert_eq!(decode_records(&[0xc0]), Ok(vec![]));
         decode_records(&[0xff, 0]).unwrap_err();
     }
 

@@ -3,7 +3,7 @@
 use super::{Context, Progress, Setup, Stray, fail};
 use crate::cipher::{self, CipherSuite};
 use crate::client::session::{Protection, Session};
-use crate::client::{Failure, UserLookup};
+use crate::client::{Failure, Protocol, UserLookup};
 use crate::packet::Datagram;
 use crate::packet::rakp::{
     Exchange, Message1, Message2, Message3, Message4, NAME_ONLY, OpenRequest, OpenResponse, RakpStatus,
@@ -88,7 +88,8 @@ impl Setup {
         };
         records.extend(&chunk);
         let records = std::mem::take(records);
-        if chunk.len() < CIPHER_SUITE_CHUNK || request.index == MAX_CIPHER_SUITE_INDEX {
+        let is_last = chunk.len() < CIPHER_SUITE_CHUNK || request.index == MAX_CIPHER_SUITE_INDEX;
+        if is_last || lists_the_best(&records, context) {
             return self.on_suite_list(&records, context);
         }
         self.ask_for_suites(request.index + 1, records, context)
@@ -96,10 +97,7 @@ impl Setup {
 
     /// Goes on with what the BMC offers; with everything that is permitted when it does not say.
     pub(super) fn on_suite_list(&mut self, records: &[u8], context: &mut Context<'_>) -> Progress {
-        let permitted = match &context.access.protocol {
-            super::Protocol::V2_0(suites) => suites.as_slice(),
-            super::Protocol::V1_5(_) => &[],
-        };
+        let permitted = permitted(context);
         self.offered = cipher::decode_records(records).unwrap_or_default();
         let offered = |suite: &&CipherSuite| self.offered.is_empty() || self.offered.contains(&suite.id);
         self.candidates = permitted.iter().filter(offered).copied().collect();
@@ -238,6 +236,19 @@ impl Setup {
         context.knowledge.suite = None;
         self.open_session(false, context)
     }
+}
+
+fn permitted<'a>(context: &Context<'a>) -> &'a [CipherSuite] {
+    match &context.access.protocol {
+        Protocol::V2_0(suites) => suites,
+        Protocol::V1_5(_) => &[],
+    }
+}
+
+/// Whether the rest of the list cannot change what is chosen.
+fn lists_the_best(records: &[u8], context: &Context<'_>) -> bool {
+    let offered = cipher::decode_records(records).unwrap_or_default();
+    permitted(context).first().is_some_and(|best| offered.contains(&best.id))
 }
 
 /// Whether an answer is that to our question. Some BMCs refuse without naming the session.
