@@ -22,7 +22,7 @@ use crate::error::ApiError;
 use crate::limits::Limits;
 use crate::reply::Reply;
 use crate::request_id::{RequestId, RequestIds, X_REQUEST_ID};
-use crate::{probe, v1_1};
+use crate::{probe, v1_1, v2};
 
 /// The API in all its generations. Clones are the same API.
 #[derive(Clone)]
@@ -106,6 +106,9 @@ impl Api {
         discard(body, self.inner.limits.body_bytes).await?;
         if let Some(path) = path.strip_prefix(v1_1::BASE) {
             return v1_1::answer(&self.inner.gateway, head, path, caller).await;
+        }
+        if let Some(path) = path.strip_prefix(v2::BASE) {
+            return v2::answer(&self.inner.gateway, head, path);
         }
         match path {
             "/healthz" => probe::health(head),

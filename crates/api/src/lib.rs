@@ -13,6 +13,7 @@ mod reply;
 mod request_id;
 mod server;
 pub mod v1_1;
+mod v2;
 
 pub use api::Api;
 pub use limits::Limits;

@@ -3,28 +3,40 @@
 use http::StatusCode;
 use http::request::Parts;
 use hyper::body::Bytes;
-use opendcre_gateway::{Gateway, Readiness};
+use opendcre_gateway::{Defect, Gateway, Readiness};
+use opendcre_model::DriverError;
 use serde::Serialize;
 
 use crate::error::ApiError;
 use crate::method::{Methods, Verb};
 use crate::reply::{self, Reply};
 
+/// The answer of `/readyz` when every driver can be used.
+#[derive(Serialize)]
+struct Ready<'a> {
+    /// `ok`, or `degraded` when something that is configured is not served at all.
+    status: &'static str,
+    drivers: Vec<Part<'a>>,
+    defects: Vec<Part<'a>>,
+}
+
 /// The answer of `/readyz` when something is missing.
 #[derive(Serialize)]
-struct NotReady {
+struct NotReady<'a> {
     message: String,
     code: &'static str,
     http_code: u16,
-    drivers: Vec<Unusable>,
+    drivers: Vec<Part<'a>>,
+    defects: Vec<Part<'a>>,
 }
 
-/// A driver that cannot be used.
+/// How one part of the service is.
 #[derive(Serialize)]
-struct Unusable {
-    name: String,
+struct Part<'a> {
+    name: &'a str,
     code: &'static str,
-    message: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<&'a str>,
 }
 
 /// `/healthz`: who can read this answer knows the answer.
@@ -41,31 +53,39 @@ pub(crate) fn readiness(head: &Parts, gateway: &Gateway) -> Result<Reply, ApiErr
         return Ok(reply::allow(Methods::Read));
     }
     let readiness = gateway.readiness();
+    let drivers = readiness.drivers.iter().map(driver).collect();
+    let defects = readiness.defects.iter().map(defect).collect();
     if readiness.is_ready() {
-        return Ok(ok());
+        let status = if readiness.defects.is_empty() { "ok" } else { "degraded" };
+        return Ok(reply::json(StatusCode::OK, reply::to_json(&Ready { status, drivers, defects })?));
     }
-    let text = reply::to_json(&NotReady::from(readiness))?;
-    Ok(reply::json(StatusCode::SERVICE_UNAVAILABLE, text))
+    let status = StatusCode::SERVICE_UNAVAILABLE;
+    let (message, http_code) = (missing(&readiness), status.as_u16());
+    let text = reply::to_json(&NotReady { message, code: "not_ready", http_code, drivers, defects })?;
+    Ok(reply::json(status, text))
 }
 
 fn ok() -> Reply {
     reply::json(StatusCode::OK, Bytes::from_static(br#"{"status":"ok"}"#))
 }
 
-impl From<Readiness> for NotReady {
-    fn from(readiness: Readiness) -> Self {
-        let drivers = readiness.unusable.into_iter().map(|(name, error)| Unusable {
-            name,
-            code: error.fault.code(),
-            message: error.message,
-        });
-        let drivers: Vec<Unusable> = drivers.collect();
-        let names: Vec<&str> = drivers.iter().map(|driver| driver.name.as_str()).collect();
-        let message = if readiness.shutting_down {
-            "the service is shutting down".to_owned()
-        } else {
-            format!("not usable: {}; see drivers for the reasons", names.join(", "))
-        };
-        Self { message, code: "not_ready", http_code: StatusCode::SERVICE_UNAVAILABLE.as_u16(), drivers }
+fn driver((name, health): &(String, Result<(), DriverError>)) -> Part<'_> {
+    match health {
+        Ok(()) => Part { name, code: "ok", message: None },
+        Err(error) => Part { name, code: error.code, message: Some(&error.message) },
     }
+}
+
+fn defect(defect: &Defect) -> Part<'_> {
+    Part { name: &defect.name, code: defect.code, message: Some(&defect.message) }
+}
+
+/// What keeps the service from being ready, in one sentence.
+fn missing(readiness: &Readiness) -> String {
+    if readiness.shutting_down {
+        return "the service is shutting down".to_owned();
+    }
+    let unusable = readiness.drivers.iter().filter(|(_, health)| health.is_err());
+    let names: Vec<&str> = unusable.map(|(name, _)| name.as_str()).collect();
+    format!("not usable: {}; see drivers for the reasons", names.join(", "))
 }

@@ -1,6 +1,7 @@
 //! API 1.1, as its clients have known it since release 1.1.1, with errors that say what is wrong.
 
 mod body;
+mod bridge;
 mod id;
 pub mod path;
 mod plan;
@@ -53,8 +54,7 @@ pub(crate) async fn answer(
     match (verb, plan) {
         (Verb::Do, Plan::Ask(command)) => {
             let outcome = gateway.execute(&caller.principal(), command).await;
-            let outcome = outcome.map_err(|error| ApiError::Gateway { subject: route.to_string(), error })?;
-            render(&route, &outcome)
+            render(&route, &outcome.or_else(|error| bridge::absent(&route, error))?)
         }
         (Verb::Do, Plan::Tell(text)) => Ok(reply::json(StatusCode::OK, text)),
         (Verb::Check | Verb::List, _) => Ok(reply::json(StatusCode::OK, Bytes::new())),
@@ -62,6 +62,11 @@ pub(crate) async fn answer(
 }
 
 fn render(route: &Route, outcome: &Outcome) -> Result<Reply, ApiError> {
+    if let Outcome::Scan(report) = outcome
+        && let Some(error) = bridge::failure(report)
+    {
+        return Err(ApiError::Gateway { subject: route.to_string(), error: error.clone().into() });
+    }
     let mut reply = reply::json(StatusCode::OK, body::render(route, outcome)?);
     if let Outcome::Scan(report) = outcome {
         reply.headers_mut().extend(failed_buses(report));
@@ -72,7 +77,7 @@ fn render(route: &Route, outcome: &Outcome) -> Result<Reply, ApiError> {
 /// The header field that says that a scan is not complete, and a warning in the log that says why.
 fn failed_buses(report: &ScanReport) -> Option<(HeaderName, HeaderValue)> {
     for (bus, error) in &report.failures {
-        tracing::warn!(bus, code = error.fault.code(), %error, "a bus is missing in the answer to a scan");
+        tracing::warn!(bus, code = error.code, %error, "a bus is missing in the answer to a scan");
     }
     let names: Vec<&str> = report.failures.iter().map(|(bus, _)| bus.as_str()).collect();
     if names.is_empty() {

@@ -2,8 +2,6 @@
 
 use thiserror::Error;
 
-use opendcre_model::PowerAction;
-
 use crate::{Packet, PacketError, address, kind};
 
 /// The placeholder that every fan command carries for a motor pole setting (§7).
@@ -25,7 +23,7 @@ pub enum Command {
     /// "P?": the power state.
     PowerStatus,
     /// "P0", "P1", "PC": changes the power state; the answer has the form of a status.
-    Power(PowerAction),
+    Power(PowerSwitch),
     /// "W1", "W0": switches a lamp (1.2).
     WriteLed(bool),
     /// "W" and decimal text: sets a fan speed in revolutions per minute (1.2).
@@ -42,6 +40,17 @@ pub enum Command {
     ChamberLed(ChamberLed),
     /// "H": host names and addresses (1.3).
     HostInfo,
+}
+
+/// A change of power that the bus knows (§7).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum PowerSwitch {
+    /// Switch on.
+    On,
+    /// Switch off at once.
+    Off,
+    /// Switch off, then on again.
+    Cycle,
 }
 
 /// From where a server boots next (§7).
@@ -157,9 +166,9 @@ impl Command {
             Self::AssetText => b"RI".to_vec(),
             Self::SetAssetText(text) => [b"WI", text.as_slice()].concat(),
             Self::PowerStatus => b"P?".to_vec(),
-            Self::Power(PowerAction::Off) => b"P0".to_vec(),
-            Self::Power(PowerAction::On) => b"P1".to_vec(),
-            Self::Power(PowerAction::Cycle) => b"PC".to_vec(),
+            Self::Power(PowerSwitch::Off) => b"P0".to_vec(),
+            Self::Power(PowerSwitch::On) => b"P1".to_vec(),
+            Self::Power(PowerSwitch::Cycle) => b"PC".to_vec(),
             Self::WriteLed(true) => b"W1".to_vec(),
             Self::WriteLed(false) => b"W0".to_vec(),
             Self::WriteFan(rpm) => [&[b'W', MOTOR_POLES], rpm.as_bytes()].concat(),
@@ -184,9 +193,9 @@ impl Command {
             b"R" => Self::Read,
             b"RI" => Self::AssetText,
             b"P?" => Self::PowerStatus,
-            b"P0" => Self::Power(PowerAction::Off),
-            b"P1" => Self::Power(PowerAction::On),
-            b"PC" => Self::Power(PowerAction::Cycle),
+            b"P0" => Self::Power(PowerSwitch::Off),
+            b"P1" => Self::Power(PowerSwitch::On),
+            b"PC" => Self::Power(PowerSwitch::Cycle),
             b"W1" => Self::WriteLed(true),
             b"W0" => Self::WriteLed(false),
             b"?" => Self::Repeat,

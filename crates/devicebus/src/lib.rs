@@ -22,7 +22,7 @@ mod packet;
 pub mod reply;
 
 pub use checksum::checksum;
-pub use command::{BootTarget, ChamberLed, Command, Override, Request, UnknownCommand};
+pub use command::{BootTarget, ChamberLed, Command, Override, PowerSwitch, Request, UnknownCommand};
 pub use deframer::Deframer;
 pub use kind::Protocol;
 pub use master::{

@@ -10,10 +10,9 @@
 use std::time::{Duration, Instant};
 
 use opendcre_devicebus::{
-    Command, Completion, Master, MasterConfig, Packet, PacketError, Protocol, Reply, ReplyMatching, Request,
-    TransactionError, address, kind,
+    Command, Completion, Master, MasterConfig, Packet, PacketError, PowerSwitch, Protocol, Reply,
+    ReplyMatching, Request, TransactionError, address, kind,
 };
-use opendcre_model::PowerAction;
 
 const TIMEOUT: Duration = Duration::from_millis(250);
 const QUIET: Duration = Duration::from_millis(20);
@@ -319,7 +318,7 @@ fn a_repeat_without_an_answer_waits_its_full_time_and_ends_it() {
 #[test]
 fn without_repeats_a_damaged_reply_fails_at_the_deadline_and_nothing_is_sent_twice() {
     let mut bus = Bus::compatible();
-    bus.start(Request::to_device(kind::POWER, 1, 0x0dff, Command::Power(PowerAction::Cycle)));
+    bus.start(Request::to_device(kind::POWER, 1, 0x0dff, Command::Power(PowerSwitch::Cycle)));
     bus.receive(&damaged(&plain(b"0,0,0,0")));
     assert_eq!(bus.wait(), QUIET);
     assert_eq!(bus.master.poll_completion(), None, "the answer may still follow");
@@ -330,7 +329,7 @@ fn without_repeats_a_damaged_reply_fails_at_the_deadline_and_nothing_is_sent_twi
 #[test]
 fn a_control_command_is_never_sent_again() {
     let mut bus = Bus::strict();
-    let mut sent = bus.start(Request::to_device(kind::POWER, 1, 0x0dff, Command::Power(PowerAction::Off)));
+    let mut sent = bus.start(Request::to_device(kind::POWER, 1, 0x0dff, Command::Power(PowerSwitch::Off)));
     for _ in 0..3 {
         bus.receive(&damaged(&echo(&sent, b"64,0,0,0")));
         bus.wait();

@@ -7,9 +7,9 @@
 )]
 
 use opendcre_devicebus::{
-    BootTarget, ChamberLed, Command, Deframer, MAX_DATA, Override, Packet, PacketError, Request, reply,
+    BootTarget, ChamberLed, Command, Deframer, MAX_DATA, Override, Packet, PacketError, PowerSwitch, Request,
+    reply,
 };
-use opendcre_model::PowerAction;
 use proptest::prelude::*;
 
 prop_compose! {
@@ -40,7 +40,7 @@ prop_compose! {
 }
 
 fn any_command() -> impl Strategy<Value = Command> {
-    let power = prop_oneof![Just(PowerAction::On), Just(PowerAction::Off), Just(PowerAction::Cycle)];
+    let power = prop_oneof![Just(PowerSwitch::On), Just(PowerSwitch::Off), Just(PowerSwitch::Cycle)];
     let target = prop_oneof![Just(BootTarget::NoOverride), Just(BootTarget::Hdd), Just(BootTarget::Pxe)];
     prop_oneof![
         Just(Command::Scan),

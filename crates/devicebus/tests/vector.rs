@@ -4,10 +4,10 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may stop at the first surprise")]
 
 use opendcre_devicebus::{
-    BootTarget, ChamberLed, Command, Deframer, Override, Packet, PacketError, Protocol, Request, address,
-    kind, reply,
+    BootTarget, ChamberLed, Command, Deframer, Override, Packet, PacketError, PowerSwitch, Protocol, Request,
+    address, kind, reply,
 };
-use opendcre_model::{DeviceKind, PowerAction, PowerState};
+use opendcre_model::{DeviceKind, PowerState};
 
 fn bytes(hex: &str) -> Vec<u8> {
     hex.split_whitespace().map(|byte| u8::from_str_radix(byte, 16).unwrap()).collect()
@@ -85,9 +85,9 @@ fn readings_12_to_17() {
 fn power_18_to_23() {
     let table = [
         ("01 0B 11 40 00 00 00 01 0D FF 50 3F 13 04", 0x11, Command::PowerStatus),
-        ("01 0B 12 40 00 00 00 01 0D FF 50 31 20 04", 0x12, Command::Power(PowerAction::On)),
-        ("01 0B 13 40 00 00 00 01 0D FF 50 30 20 04", 0x13, Command::Power(PowerAction::Off)),
-        ("01 0B 14 40 00 00 00 01 0D FF 50 43 0C 04", 0x14, Command::Power(PowerAction::Cycle)),
+        ("01 0B 12 40 00 00 00 01 0D FF 50 31 20 04", 0x12, Command::Power(PowerSwitch::On)),
+        ("01 0B 13 40 00 00 00 01 0D FF 50 30 20 04", 0x13, Command::Power(PowerSwitch::Off)),
+        ("01 0B 14 40 00 00 00 01 0D FF 50 43 0C 04", 0x14, Command::Power(PowerSwitch::Cycle)),
     ];
     for (hex, sequence, command) in table {
         request(hex, sequence, &Request::to_device(kind::POWER, 1, 0x0dff, command));

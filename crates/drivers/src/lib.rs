@@ -4,3 +4,4 @@
 //! owner through a bounded queue. Nothing here knows of HTTP, configuration files or databases.
 
 pub mod devicebus;
+pub mod ipmi;

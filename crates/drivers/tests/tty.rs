@@ -13,10 +13,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use common::{Board, answer, context, eventually, open, silent};
-use opendcre_devicebus::{Command, Protocol, ReplyMatching};
+use opendcre_devicebus::{Command, PowerSwitch, Protocol, ReplyMatching};
 use opendcre_drivers::devicebus::{BusConfig, DeviceBus, LineError};
 use opendcre_model::{
-    Action, BoardId, DeviceAddress, DeviceId, DeviceKind, Driver, Fault, Observation, PowerAction,
+    Action, BoardId, DeviceAddress, DeviceId, DeviceKind, Driver, Fault, Identify, Observation, PowerAction,
     PowerState, Priority, Quality, Quantity, Query, Scope,
 };
 
@@ -127,9 +127,31 @@ async fn an_action_is_sent_once_and_its_state_is_read_back_after_doubt() {
 
     let sent = board.requests();
     let count = |command: &Command| sent.iter().filter(|packet| packet.data == command.encode()).count();
-    for action in [PowerAction::Off, PowerAction::On, PowerAction::Cycle] {
-        assert_eq!(count(&Command::Power(action)), 1, "{action}");
+    let switches = [
+        (PowerAction::Off, PowerSwitch::Off),
+        (PowerAction::On, PowerSwitch::On),
+        (PowerAction::Cycle, PowerSwitch::Cycle),
+    ];
+    for (action, switch) in switches {
+        assert_eq!(count(&Command::Power(switch)), 1, "{action}");
     }
+}
+
+#[tokio::test]
+async fn what_the_bus_does_not_know_is_not_sent() {
+    let board = Board::start(answer(b"0,0,0,0"));
+    let bus = open(board.config());
+    for action in [
+        power(PowerAction::Reset),
+        power(PowerAction::Soft),
+        power(PowerAction::Diagnostic),
+        Action::Identify { device: DEVICE, identify: Identify::On },
+        Action::ClearEventLog { device: DEVICE },
+    ] {
+        let error = bus.perform(action, context(Priority::Control)).await.unwrap_err();
+        assert_eq!(error.fault, Fault::Unsupported, "{error}");
+    }
+    assert!(board.requests().is_empty());
 }
 
 #[tokio::test]

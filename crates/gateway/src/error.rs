@@ -51,7 +51,7 @@ impl GatewayError {
             Self::Forbidden { .. } => "forbidden",
             Self::AuditUnavailable(_) => "audit_unavailable",
             Self::ShuttingDown => "shutting_down",
-            Self::Driver(error) => error.fault.code(),
+            Self::Driver(error) => error.code,
         }
     }
 

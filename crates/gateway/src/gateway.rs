@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use opendcre_model::{
-    Action, Board, BoardId, Context, Driver, DriverError, Fault, Observation, Priority, Query, Scope,
-    WallClock,
+    Action, Board, BoardId, Context, Driver, DriverError, Fault, LinkStatistics, Observation, Priority,
+    Query, Scope, WallClock,
 };
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
@@ -84,8 +84,21 @@ pub struct ScanReport {
 pub struct Readiness {
     /// The service is stopping and refuses commands.
     pub shutting_down: bool,
-    /// The drivers that cannot be used, by name, and why.
-    pub unusable: Vec<(String, DriverError)>,
+    /// Every driver by name in the order of the mounts, and whether it can be used.
+    pub drivers: Vec<(String, Result<(), DriverError>)>,
+    /// What has been missing since the start.
+    pub defects: Vec<Defect>,
+}
+
+/// Equipment that is configured but not served until somebody mends the configuration and restarts the service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Defect {
+    /// What is missing, such as the key of the configuration that names it.
+    pub name: String,
+    /// The stable machine-readable code.
+    pub code: &'static str,
+    /// One sentence for people: what is wrong, where, and what to do.
+    pub message: String,
 }
 
 /// The application. Clones are the same door.
@@ -96,6 +109,7 @@ pub struct Gateway {
 
 pub(crate) struct Inner {
     pub(crate) mounts: Vec<Mount>,
+    defects: Vec<Defect>,
     pub(crate) inventory: Mutex<Inventory>,
     audit: AuditLog,
     clock: Arc<dyn WallClock>,
@@ -126,22 +140,30 @@ impl Default for Settings {
 // === impl Readiness ===
 
 impl Readiness {
-    /// Whether every driver can be used.
+    /// Whether every driver can be used. Defects do not count: everything else is served, and waiting mends nothing.
     #[must_use]
-    pub const fn is_ready(&self) -> bool {
-        !self.shutting_down && self.unusable.is_empty()
+    pub fn is_ready(&self) -> bool {
+        !self.shutting_down && self.drivers.iter().all(|(_, health)| health.is_ok())
     }
 }
 
 // === impl Gateway ===
 
 impl Gateway {
-    /// A door to the equipment of `mounts`, where every change is recorded in `audit`.
+    /// A door to the equipment of `mounts`, where every change is recorded in `audit`. `defects` are only told to
+    /// whoever asks how the service is.
     #[must_use]
-    pub fn new(mounts: Vec<Mount>, audit: AuditLog, clock: Arc<dyn WallClock>, settings: Settings) -> Self {
+    pub fn new(
+        mounts: Vec<Mount>,
+        defects: Vec<Defect>,
+        audit: AuditLog,
+        clock: Arc<dyn WallClock>,
+        settings: Settings,
+    ) -> Self {
         let started = clock.now();
         let inner = Inner {
             mounts,
+            defects,
             inventory: Mutex::default(),
             audit,
             clock,
@@ -183,14 +205,18 @@ impl Gateway {
     /// Whether commands can be carried out now. Does no I/O.
     #[must_use]
     pub fn readiness(&self) -> Readiness {
-        let unusable = |mount: &Mount| {
-            let error = mount.driver.health().err()?;
-            Some((mount.driver.name().to_owned(), error))
-        };
+        let driver = |mount: &Mount| (mount.driver.name().to_owned(), mount.driver.health());
         Readiness {
             shutting_down: self.inner.actions.is_closed(),
-            unusable: self.inner.mounts.iter().filter_map(unusable).collect(),
+            drivers: self.inner.mounts.iter().map(driver).collect(),
+            defects: self.inner.defects.clone(),
         }
+    }
+
+    /// What every driver counted for its partners, driver by driver in the order of the mounts. Does no I/O.
+    #[must_use]
+    pub fn statistics(&self) -> Vec<LinkStatistics> {
+        self.inner.mounts.iter().flat_map(|mount| mount.driver.statistics()).collect()
     }
 
     /// Refuses commands from now on and returns when every change that has begun is finished and recorded.

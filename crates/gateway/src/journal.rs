@@ -3,7 +3,10 @@
 //! An intent without an outcome means that the service or its disk failed in between, so the effect is unknown.
 
 use jiff::Timestamp;
-use opendcre_model::{Action, BoardId, DeviceId, DriverError, Observation};
+use opendcre_model::{
+    Action, BoardId, BootOverride, DeviceId, DriverError, Identify, Observation, PowerAction, PowerLimit,
+    RawRequest,
+};
 use serde::Serialize;
 
 use crate::Principal;
@@ -37,6 +40,8 @@ pub(crate) struct Line<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     text: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    parameters: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     code: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     message: Option<String>,
@@ -46,7 +51,6 @@ impl Entry {
     /// The line that is on the disk before the driver is asked.
     pub(crate) fn intent(&self, time: Timestamp) -> Line<'_> {
         let device = self.action.device();
-        let (action, text) = describe(&self.action);
         Line {
             event: "intent",
             id: &self.id,
@@ -57,8 +61,9 @@ impl Entry {
             driver: &self.driver,
             board: device.board,
             device: device.device,
-            action,
-            text,
+            action: name(&self.action),
+            text: text(&self.action),
+            parameters: parameters(&self.action),
             code: None,
             message: None,
         }
@@ -68,28 +73,97 @@ impl Entry {
     pub(crate) fn outcome(&self, time: Timestamp, result: &Result<Observation, DriverError>) -> Line<'_> {
         let (code, message) = match result {
             Ok(observation) => ("ok", reported(observation)),
-            Err(error) => (error.fault.code(), error.message.clone()),
+            Err(error) => (error.code, error.message.clone()),
         };
         Line { event: "outcome", code: Some(code), message: Some(message), ..self.intent(time) }
     }
 }
 
-fn describe(action: &Action) -> (&'static str, Option<&str>) {
-    use opendcre_model::PowerAction::{Cycle, Off, On};
+/// The name of an action in the log.
+const fn name(action: &Action) -> &'static str {
     match action {
-        Action::Power { action: On, .. } => ("power_on", None),
-        Action::Power { action: Off, .. } => ("power_off", None),
-        Action::Power { action: Cycle, .. } => ("power_cycle", None),
-        Action::SetAssetText { text, .. } => ("set_asset_text", Some(text)),
+        Action::Power { action, .. } => power_name(*action),
+        Action::SetAssetText { .. } => "set_asset_text",
+        Action::Identify { .. } => "identify",
+        Action::SetBootTarget { .. } => "set_boot_target",
+        Action::SetPowerLimit { .. } => "set_power_limit",
+        Action::ClearEventLog { .. } => "clear_event_log",
+        Action::RawIpmi { .. } => "raw_ipmi",
     }
+}
+
+/// The text that an action stores, if it stores one.
+const fn text(action: &Action) -> Option<&str> {
+    match action {
+        Action::SetAssetText { text, .. } => Some(text.as_str()),
+        _ => None,
+    }
+}
+
+/// What else an action says, in a few words.
+fn parameters(action: &Action) -> Option<String> {
+    match action {
+        Action::Power { .. } | Action::SetAssetText { .. } | Action::ClearEventLog { .. } => None,
+        Action::Identify { identify, .. } => Some(identify_text(*identify)),
+        Action::SetBootTarget { boot, .. } => Some(boot_text(boot)),
+        Action::SetPowerLimit { limit, .. } => Some(limit_text(limit.as_ref())),
+        Action::RawIpmi { request, .. } => Some(raw_text(request)),
+    }
+}
+
+const fn power_name(action: PowerAction) -> &'static str {
+    match action {
+        PowerAction::On => "power_on",
+        PowerAction::Off => "power_off",
+        PowerAction::Cycle => "power_cycle",
+        PowerAction::Reset => "power_reset",
+        PowerAction::Soft => "power_soft",
+        PowerAction::Diagnostic => "power_diag",
+    }
+}
+
+fn identify_text(identify: Identify) -> String {
+    match identify {
+        Identify::On => "on".to_owned(),
+        Identify::Seconds(seconds) => format!("on for {seconds} s"),
+        Identify::Off => "off".to_owned(),
+    }
+}
+
+fn boot_text(boot: &BootOverride) -> String {
+    let how_often = if boot.persistent { "always" } else { "once" };
+    let firmware = if boot.efi { "efi" } else { "bios" };
+    format!("{}, {how_often}, {firmware}", boot.target)
+}
+
+fn limit_text(limit: Option<&PowerLimit>) -> String {
+    match limit {
+        None => "off".to_owned(),
+        Some(PowerLimit { watts, correction_time, sampling_period, exception }) => format!(
+            "{watts} W within {} ms, averaged over {} s, otherwise {exception}",
+            correction_time.as_millis(),
+            sampling_period.as_secs()
+        ),
+    }
+}
+
+/// Without the data: that of some commands is a password.
+fn raw_text(request: &RawRequest) -> String {
+    let RawRequest { netfn, lun, command, data } = request;
+    format!("netfn {netfn:#04x}, lun {lun}, command {command:#04x}, {} bytes of data", data.len())
 }
 
 /// What the equipment answered, in a few words.
 fn reported(observation: &Observation) -> String {
     match observation {
         Observation::Power(report) => format!("power is {}", report.state),
-        Observation::AssetText(text) => format!("asset text is {text:?}"),
+        Observation::AssetText { text, .. } => format!("asset text is {text:?}"),
         Observation::Version(text) => format!("version is {text:?}"),
         Observation::Sensor(reading) => format!("reading is {}", reading.raw),
+        Observation::BootTarget(boot) => format!("boot target is {}", boot_text(boot)),
+        Observation::RawIpmi(answer) => {
+            format!("completion code is {:#04x}, with {} bytes of data", answer.completion, answer.data.len())
+        }
+        Observation::Done => "done".to_owned(),
     }
 }

@@ -15,5 +15,5 @@ mod resolve;
 
 pub use audit::{AuditError, AuditLog};
 pub use error::GatewayError;
-pub use gateway::{Command, Gateway, MAX_CHANGES, Mount, Outcome, Readiness, ScanReport, Settings};
+pub use gateway::{Command, Defect, Gateway, MAX_CHANGES, Mount, Outcome, Readiness, ScanReport, Settings};
 pub use principal::Principal;

@@ -1,11 +1,15 @@
 //! The one trait that everyone must know.
 
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::time::Instant;
 
 use jiff::Timestamp;
 
-use crate::{Board, BoardId, DeviceAddress, DeviceKind, DriverError, PowerAction, PowerReport, Reading};
+use crate::{
+    Board, BoardId, BootOverride, DeviceAddress, DeviceKind, DriverError, Identify, LinkStatistics,
+    PowerAction, PowerLimit, PowerReport, RawAnswer, RawRequest, Reading,
+};
 
 /// A future that can be kept behind `dyn`.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -77,6 +81,39 @@ pub enum Action {
         /// What to store.
         text: String,
     },
+    /// Make a server show which one it is.
+    Identify {
+        /// The server.
+        device: DeviceAddress,
+        /// Whether, and for how long.
+        identify: Identify,
+    },
+    /// Set from where a server boots next.
+    SetBootTarget {
+        /// The server.
+        device: DeviceAddress,
+        /// From where, and for how often.
+        boot: BootOverride,
+    },
+    /// Limit the power that a server draws.
+    SetPowerLimit {
+        /// The server.
+        device: DeviceAddress,
+        /// The limit; without one the present limit is switched off.
+        limit: Option<PowerLimit>,
+    },
+    /// Remove every entry of a server's event log.
+    ClearEventLog {
+        /// The server.
+        device: DeviceAddress,
+    },
+    /// Send a command in the words of IPMI. Whatever it does, it counts as a change.
+    RawIpmi {
+        /// The server.
+        device: DeviceAddress,
+        /// The command.
+        request: RawRequest,
+    },
 }
 
 /// What a driver learned.
@@ -88,8 +125,19 @@ pub enum Observation {
     Sensor(Reading),
     /// Answer to [`Query::Power`] and [`Action::Power`].
     Power(PowerReport),
-    /// Answer to [`Query::AssetText`] and [`Action::SetAssetText`]: the text that is stored now.
-    AssetText(String),
+    /// Answer to [`Query::AssetText`] and [`Action::SetAssetText`].
+    AssetText {
+        /// The text that is stored now.
+        text: String,
+        /// Where the device is managed over the network, if it is.
+        management_address: Option<IpAddr>,
+    },
+    /// Answer to [`Action::SetBootTarget`]: what the server reports now.
+    BootTarget(BootOverride),
+    /// Answer to [`Action::RawIpmi`].
+    RawIpmi(RawAnswer),
+    /// Answer to an [`Action`] after which there is nothing to report: it was done.
+    Done,
 }
 
 impl Query {
@@ -108,7 +156,13 @@ impl Action {
     #[must_use]
     pub const fn device(&self) -> DeviceAddress {
         match self {
-            Self::Power { device, .. } | Self::SetAssetText { device, .. } => *device,
+            Self::Power { device, .. }
+            | Self::SetAssetText { device, .. }
+            | Self::Identify { device, .. }
+            | Self::SetBootTarget { device, .. }
+            | Self::SetPowerLimit { device, .. }
+            | Self::ClearEventLog { device }
+            | Self::RawIpmi { device, .. } => *device,
         }
     }
 }
@@ -123,6 +177,12 @@ pub trait Driver: Send + Sync {
     /// # Errors
     /// Why the wire cannot be used, usually [`crate::Fault::Gone`].
     fn health(&self) -> Result<(), DriverError>;
+
+    /// What was counted for each partner at the far end of the wire, in the order of their addresses. From what is
+    /// known: it does no I/O and never waits. Empty for wires without such partners.
+    fn statistics(&self) -> Vec<LinkStatistics> {
+        Vec::new()
+    }
 
     /// Asks the wire which boards and devices are there.
     ///

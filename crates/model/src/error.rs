@@ -62,8 +62,10 @@ impl fmt::Display for Fault {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{message}")]
 pub struct DriverError {
-    /// The class, for programs.
+    /// The class, which decides about statuses and repetitions.
     pub fault: Fault,
+    /// The stable machine-readable code: that of the class, unless the protocol knows the reason more exactly.
+    pub code: &'static str,
     /// One sentence for people, without a trailing stop.
     pub message: String,
 }
@@ -71,6 +73,14 @@ pub struct DriverError {
 impl DriverError {
     /// A failure of class `fault` that `message` explains.
     pub fn new(fault: Fault, message: impl Into<String>) -> Self {
-        Self { fault, message: message.into() }
+        Self { fault, code: fault.code(), message: message.into() }
+    }
+
+    /// The same failure with a more exact reason. Codes are words joined by `_`, each described in
+    /// `docs/status-codes.md`.
+    #[must_use]
+    pub const fn with_code(mut self, code: &'static str) -> Self {
+        self.code = code;
+        self
     }
 }

@@ -9,9 +9,11 @@ mod driver;
 mod error;
 mod id;
 mod kind;
+mod link;
 mod number;
 mod power;
 mod reading;
+mod server;
 mod text;
 
 pub use board::{Board, Device};
@@ -19,7 +21,11 @@ pub use driver::{Action, BoxFuture, Context, Driver, Observation, Priority, Quer
 pub use error::{DriverError, Fault};
 pub use id::{BoardId, DeviceAddress, DeviceId, IdError};
 pub use kind::{DeviceKind, UnknownKind};
+pub use link::{LinkState, LinkStatistics};
 pub use number::{Number, NumberError};
 pub use power::{Electrical, PowerAction, PowerReport, PowerState, UnknownPowerAction};
 pub use reading::{Measurement, Quality, Quantity, Reading};
+pub use server::{
+    BootOverride, BootTarget, Identify, PowerLimit, PowerLimitException, RawAnswer, RawRequest,
+};
 pub use text::excerpt;

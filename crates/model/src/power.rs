@@ -19,20 +19,41 @@ pub enum PowerAction {
     Off,
     /// Switch off, then on again.
     Cycle,
+    /// Restart the processors without taking power away.
+    Reset,
+    /// Ask the operating system to shut down and switch off.
+    Soft,
+    /// Interrupt the operating system for a diagnosis, which usually makes it write a dump and restart.
+    #[serde(rename = "diag")]
+    Diagnostic,
+}
+
+impl PowerAction {
+    /// Every action.
+    pub const ALL: [Self; 6] = [Self::On, Self::Off, Self::Cycle, Self::Reset, Self::Soft, Self::Diagnostic];
+
+    /// The word for it, in lower case.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::On => "on",
+            Self::Off => "off",
+            Self::Cycle => "cycle",
+            Self::Reset => "reset",
+            Self::Soft => "soft",
+            Self::Diagnostic => "diag",
+        }
+    }
 }
 
 /// A word that is no power action.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("{0:?} is not a power action; use on, off or cycle")]
+#[error("{0:?} is not a power action; use on, off, cycle, reset, soft or diag")]
 pub struct UnknownPowerAction(pub String);
 
 impl fmt::Display for PowerAction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::On => "on",
-            Self::Off => "off",
-            Self::Cycle => "cycle",
-        })
+        f.pad(self.name())
     }
 }
 
@@ -41,12 +62,8 @@ impl FromStr for PowerAction {
 
     /// Reads the word in any case.
     fn from_str(text: &str) -> Result<Self, UnknownPowerAction> {
-        match text.to_ascii_lowercase().as_str() {
-            "on" => Ok(Self::On),
-            "off" => Ok(Self::Off),
-            "cycle" => Ok(Self::Cycle),
-            _ => Err(UnknownPowerAction(excerpt(text))),
-        }
+        let same_name = |action: &Self| action.name().eq_ignore_ascii_case(text);
+        Self::ALL.into_iter().find(same_name).ok_or_else(|| UnknownPowerAction(excerpt(text)))
     }
 }
 
@@ -99,4 +116,18 @@ pub struct Electrical {
     pub input_voltage_volts: f64,
     /// Output current in amperes. Negative for an idle channel that reports a raw zero.
     pub output_current_amperes: f64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_word_leads_back_to_its_action() {
+        for action in PowerAction::ALL {
+            assert_eq!(action.name().parse(), Ok(action));
+            assert_eq!(action.name().to_uppercase().parse(), Ok(action));
+        }
+        assert_eq!("status".parse::<PowerAction>(), Err(UnknownPowerAction("status".into())));
+    }
 }

@@ -3,9 +3,8 @@
 //! The promises: what is refused is refused with one line for people, however long the text is; what is accepted
 //! can be asked anything.
 
-use opendcre_devicebus::{Command, Packet, Request, address, kind};
+use opendcre_devicebus::{Command, Packet, PowerSwitch, Request, address, kind};
 use opendcre_emulator::bus::{Headers, Protocol, Responder, ResponderOptions, Room};
-use opendcre_model::PowerAction;
 
 /// The longest message: an explanation, and the beginning of a wrong value.
 const MAX_MESSAGE: usize = 800;
@@ -48,7 +47,7 @@ fn commands() -> [Command; 9] {
     [
         Command::Read,
         Command::PowerStatus,
-        Command::Power(PowerAction::Off),
+        Command::Power(PowerSwitch::Off),
         Command::WriteLed(true),
         Command::WriteFan("4100".to_owned()),
         Command::AssetText,

@@ -8,10 +8,9 @@ use std::time::{Duration, Instant};
 
 use arbitrary::{Arbitrary, Unstructured};
 use opendcre_devicebus::{
-    Command, Completion, Master, MasterConfig, Packet, Protocol, Reply, ReplyMatching, Request,
+    Command, Completion, Master, MasterConfig, Packet, PowerSwitch, Protocol, Reply, ReplyMatching, Request,
     TransactionError,
 };
-use opendcre_model::PowerAction;
 
 /// What the configuration allows.
 const MAX_RETRIES: u8 = 10;
@@ -115,7 +114,7 @@ impl Order {
             Self::AssetText => Command::AssetText,
             Self::SetAssetText(text) => Command::SetAssetText(text.clone()),
             Self::PowerStatus => Command::PowerStatus,
-            Self::PowerCycle => Command::Power(PowerAction::Cycle),
+            Self::PowerCycle => Command::Power(PowerSwitch::Cycle),
             Self::Repeat => Command::Repeat,
         }
     }

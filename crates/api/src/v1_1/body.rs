@@ -1,5 +1,7 @@
 //! The JSON of API 1.1: key names, key order and number types are what clients have always received.
 
+use std::net::IpAddr;
+
 use hyper::body::Bytes;
 use opendcre_gateway::Outcome;
 use opendcre_model::{
@@ -9,8 +11,8 @@ use opendcre_model::{
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use super::bridge;
 use super::path::Route;
-use super::plan::BRIDGE;
 use crate::error::ApiError;
 use crate::reply::to_json;
 
@@ -25,7 +27,7 @@ pub(super) struct VersionBody<'a> {
 }
 
 #[derive(Serialize)]
-pub(super) struct ScanBody {
+struct ScanBody {
     boards: Vec<BoardBody>,
 }
 
@@ -57,6 +59,9 @@ struct AssetBody<'a> {
     board_id: BoardId,
     device_id: DeviceId,
     asset_info: &'a str,
+    /// Only devices that are managed over the network have one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bmc_ip: Option<IpAddr>,
 }
 
 /// With text and fractions for equipment that measures, with integer zeros for equipment that does not.
@@ -76,14 +81,16 @@ struct PowerBody<R, N> {
 pub(super) fn render(route: &Route, outcome: &Outcome) -> Result<Bytes, ApiError> {
     let malformed = |problem: String| ApiError::Malformed { subject: route.to_string(), problem };
     match (route, outcome) {
-        (Route::ScanAll, Outcome::Scan(report)) => to_json(&scan(&report.boards, true)),
+        (Route::ScanAll | Route::Scan { board: bridge::BOARD }, Outcome::Scan(report)) => {
+            to_json(&scan(&report.boards, true))
+        }
         (Route::Scan { .. }, Outcome::Scan(report)) => to_json(&scan(&report.boards, false)),
         (_, Outcome::Observation(Observation::Version(text))) => to_json(&version(text)),
         (_, Outcome::Observation(Observation::Power(report))) => power(report),
         (
             Route::ReadAsset { device } | Route::WriteAsset { device, .. },
-            Outcome::Observation(Observation::AssetText(text)),
-        ) => to_json(&asset(*device, text)),
+            Outcome::Observation(Observation::AssetText { text, management_address }),
+        ) => to_json(&asset(*device, text, *management_address)),
         (Route::Read { kind, .. }, Outcome::Observation(Observation::Sensor(reading))) => {
             sensor(*kind, reading).map_err(malformed)
         }
@@ -95,11 +102,12 @@ pub(super) const fn version(firmware: &str) -> VersionBody<'_> {
     VersionBody { firmware_version: firmware, opendcre_version: RELEASE, api_version: "1.1" }
 }
 
-/// The boards, and the IPMI bridge after them where it belongs.
-pub(super) fn scan(boards: &[Board], with_bridge: bool) -> ScanBody {
-    let bridge = BoardBody { board_id: BRIDGE, devices: Vec::new() };
-    let bridge = with_bridge.then_some(bridge);
-    ScanBody { boards: boards.iter().map(board).chain(bridge).collect() }
+/// The boards of the buses, and the IPMI bridge after them where it belongs.
+fn scan(boards: &[Board], with_bridge: bool) -> ScanBody {
+    let (buses, bridge) = bridge::split(boards);
+    let empty = BoardBody { board_id: bridge::BOARD, devices: Vec::new() };
+    let bridge = with_bridge.then(|| bridge.map_or(empty, board));
+    ScanBody { boards: buses.map(board).chain(bridge).collect() }
 }
 
 fn board(board: &Board) -> BoardBody {
@@ -110,8 +118,8 @@ fn board(board: &Board) -> BoardBody {
     BoardBody { board_id: board.id, devices: devices.collect() }
 }
 
-const fn asset(device: DeviceAddress, text: &str) -> AssetBody<'_> {
-    AssetBody { board_id: device.board, device_id: device.device, asset_info: text }
+const fn asset(device: DeviceAddress, text: &str, bmc_ip: Option<IpAddr>) -> AssetBody<'_> {
+    AssetBody { board_id: device.board, device_id: device.device, asset_info: text, bmc_ip }
 }
 
 /// The error is the problem in words.

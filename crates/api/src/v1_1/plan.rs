@@ -6,16 +6,10 @@ use hyper::body::Bytes;
 use opendcre_gateway::Command;
 use opendcre_model::{Action, BoardId, DeviceAddress, Query, Scope};
 
-use super::body;
 use super::path::{PowerCommand, Route};
+use super::{body, bridge};
 use crate::error::ApiError;
 use crate::reply;
-
-/// The board under which BMCs appear. It is on no bus.
-pub(super) const BRIDGE: BoardId = BoardId(0x4000_0000);
-
-/// The firmware version of that board.
-const BRIDGE_FIRMWARE: &str = "OpenDCRE IPMI Bridge 1.1.1";
 
 /// In a board id to scan: all boards of the buses.
 const ALL_BOARDS: u32 = 0x8000_0000;
@@ -40,22 +34,22 @@ pub(super) fn plan(route: &Route) -> Result<Plan, ApiError> {
         Route::ScanAll => Ok(Plan::Ask(Command::Scan(Scope::All))),
         Route::Scan { board } => scan(*board),
         Route::Read { kind, device } => {
-            let (device, kind) = (on_bus(*device)?, *kind);
+            let (device, kind) = (known(*device)?, *kind);
             Ok(ask(Query::Sensor { device, kind }))
         }
-        Route::ReadAsset { device } => Ok(ask(Query::AssetText(on_bus(*device)?))),
+        Route::ReadAsset { device } => Ok(ask(Query::AssetText(known(*device)?))),
         Route::WriteAsset { device, text } => {
-            let (device, text) = (on_bus(*device)?, text.clone());
+            let (device, text) = (known(*device)?, text.clone());
             Ok(change(Action::SetAssetText { device, text }))
         }
         Route::Write => Err(ApiError::NotImplemented),
-        Route::Power { command, device } => Ok(power(*command, on_bus(*device)?)),
+        Route::Power { command, device } => Ok(power(*command, known(*device)?)),
     }
 }
 
 fn version(board: BoardId) -> Result<Plan, ApiError> {
-    if board == BRIDGE {
-        return reply::to_json(&body::version(BRIDGE_FIRMWARE)).map(Plan::Tell);
+    if board == bridge::BOARD {
+        return reply::to_json(&body::version(bridge::FIRMWARE)).map(Plan::Tell);
     }
     Ok(ask(Query::Version(numbered(board)?)))
 }
@@ -63,9 +57,6 @@ fn version(board: BoardId) -> Result<Plan, ApiError> {
 fn scan(board: BoardId) -> Result<Plan, ApiError> {
     if board.0 & ALL_BOARDS != 0 {
         return Ok(Plan::Ask(Command::Scan(Scope::All)));
-    }
-    if board == BRIDGE {
-        return reply::to_json(&body::scan(&[], true)).map(Plan::Tell);
     }
     Ok(Plan::Ask(Command::Scan(Scope::Board(numbered(board)?))))
 }
@@ -85,18 +76,15 @@ const fn change(action: Action) -> Plan {
     Plan::Ask(Command::Action(action))
 }
 
-/// Refuses devices that are on no bus.
-fn on_bus(device: DeviceAddress) -> Result<DeviceAddress, ApiError> {
-    if device.board == BRIDGE {
-        return Err(ApiError::UnknownDevice(device));
-    }
+/// Refuses devices of boards that cannot exist.
+fn known(device: DeviceAddress) -> Result<DeviceAddress, ApiError> {
     numbered(device.board)?;
     Ok(device)
 }
 
 /// Refuses ids in which bits are set that mean something else than a board.
 fn numbered(board: BoardId) -> Result<BoardId, ApiError> {
-    if board > LAST_BOARD {
+    if board > LAST_BOARD && board != bridge::BOARD {
         return Err(ApiError::UnknownBoard(board));
     }
     Ok(board)

@@ -5,7 +5,7 @@
 
 use std::array;
 
-use opendcre_model::{DeviceAddress, DeviceKind, excerpt};
+use opendcre_model::{DeviceAddress, DeviceKind, PowerAction, excerpt};
 
 use super::id;
 use super::path::{PathError, PowerCommand, Route};
@@ -131,8 +131,13 @@ fn power(command: &str, device: DeviceAddress) -> Result<Route, PathError> {
         return Ok(Route::Power { command, device });
     }
     match command.parse() {
-        Ok(action) => Ok(Route::Power { command: PowerCommand::Change(action), device }),
-        Err(_) => Err(PathError::UnknownCommand { text: excerpt(command), device }),
+        Ok(action @ (PowerAction::On | PowerAction::Off | PowerAction::Cycle)) => {
+            Ok(Route::Power { command: PowerCommand::Change(action), device })
+        }
+        // This generation has never had any other.
+        Ok(PowerAction::Reset | PowerAction::Soft | PowerAction::Diagnostic) | Err(_) => {
+            Err(PathError::UnknownCommand { text: excerpt(command), device })
+        }
     }
 }
 

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use http::{Method, Request};
 use http_body_util::Full;
-use opendcre_model::{DeviceKind, Fault, Number, Observation};
+use opendcre_model::{DeviceKind, Fault, Number};
 
-use crate::support::{BASE, BUSY, Room, reading, remote, request};
+use crate::support::{BASE, BUSY, Room, asset_text, reading, remote, request};
 
 #[tokio::test]
 async fn what_is_wrong_with_a_path_is_said_and_nothing_is_sent() {
@@ -36,6 +36,7 @@ async fn what_is_wrong_with_a_path_is_said_and_nothing_is_sent() {
             "\"sofa\" is not a device type, so device 01ff of board 00000001",
         ),
         ("/power/explode/1/1ff", 500, "unknown_command", "use on, off, cycle or status"),
+        ("/power/soft/40000000/1", 500, "unknown_command", "use on, off, cycle or status"),
         ("/read/Power/1/1ff/info", 500, "unsupported", "type power, in lower case"),
         ("/write/led/1/1ff/info/x", 500, "unsupported", "device 01ff of board 00000001"),
         ("/write/power/1/1ff/info/%C3%A4", 500, "invalid_text", "ASCII"),
@@ -149,9 +150,26 @@ async fn answers_that_do_not_fit_are_malformed() {
     let message = room.get("/read/thermistor/1/1ff").await.failure(500, "malformed");
     assert!(message.contains("656 is outside the range of a thermistor"), "{message}");
 
-    room.bus.answers(Observation::AssetText("x".to_owned()));
+    room.bus.answers(asset_text("x"));
     room.get("/read/thermistor/1/1ff").await.failure(500, "malformed");
     room.get("/version/1").await.failure(500, "malformed");
+}
+
+/// The model knows more power actions than this generation has.
+#[tokio::test]
+async fn newer_power_actions_are_as_unknown_as_any_other_word() {
+    let room = Room::new();
+    for word in ["explode", "reset", "Soft", "diag"] {
+        let expected = format!(
+            concat!(
+                r#"{{"message":"\"{}\" is not a power command, so device 01ff of board 00000001 was not asked; "#,
+                r#"use on, off, cycle or status","code":"unknown_command","http_code":500}}"#,
+            ),
+            word
+        );
+        assert_eq!(room.get(&format!("/power/{word}/1/1ff")).await.text, expected);
+    }
+    assert!(room.bus.calls().is_empty());
 }
 
 #[tokio::test(start_paused = true)]

@@ -8,6 +8,7 @@
 )]
 
 mod answers;
+mod bridge;
 mod failures;
 mod log;
 mod methods;
@@ -15,3 +16,4 @@ mod path;
 mod probes;
 mod server;
 mod support;
+mod v2;

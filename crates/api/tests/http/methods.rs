@@ -91,7 +91,7 @@ async fn head_checks_but_never_performs() {
     }
     for (path, status) in [
         ("/power/explode/1/1", 500),
-        ("/power/on/40000000/1", 500),
+        ("/power/on/40000001/1", 500),
         ("/scan/20000000", 500),
         ("/version/zz", 500),
         ("/nothing", 404),

@@ -1,6 +1,7 @@
 //! Liveness, readiness and the names of requests.
 
 use http::Method;
+use opendcre_gateway::Defect;
 use opendcre_model::Fault;
 use serde_json::json;
 
@@ -20,7 +21,9 @@ async fn alive_whatever_the_equipment_does() {
 async fn ready_while_every_bus_can_be_used() {
     let room = Room::with_two_buses();
     let ready = room.send(request(Method::GET, "/readyz")).await;
-    assert_eq!((ready.status.as_u16(), ready.text.as_str()), (200, r#"{"status":"ok"}"#));
+    assert_eq!(ready.status, 200);
+    let drivers = json!([{"name": "hat", "code": "ok"}, {"name": "loft", "code": "ok"}]);
+    assert_eq!(ready.json(), json!({"status": "ok", "drivers": drivers, "defects": []}));
 
     room.second.fail(Fault::Gone);
     let answer = room.send(request(Method::GET, "/readyz")).await;
@@ -29,15 +32,33 @@ async fn ready_while_every_bus_can_be_used() {
         "message": "not usable: loft; see drivers for the reasons",
         "code": "not_ready",
         "http_code": 503,
-        "drivers": [{
-            "name": "loft",
-            "code": "gone",
-            "message": "no answer within 250 ms; check that the board has power",
-        }],
+        "drivers": [
+            {"name": "hat", "code": "ok"},
+            {
+                "name": "loft",
+                "code": "gone",
+                "message": "no answer within 250 ms; check that the board has power",
+            },
+        ],
+        "defects": [],
     });
     assert_eq!(answer.json(), expected);
     let head = room.send(request(Method::HEAD, "/readyz")).await;
     assert_eq!((head.status.as_u16(), head.text.as_str()), (503, ""));
+}
+
+#[tokio::test]
+async fn what_is_not_served_at_all_is_told_but_the_rest_is_ready() {
+    let room = Room::with_a_defect(Defect {
+        name: "legacy.bmc_config".to_owned(),
+        code: "bad_bmc_config",
+        message: "bmcs[0].bmc_ip: is missing".to_owned(),
+    });
+    let answer = room.send(request(Method::GET, "/readyz")).await;
+    assert_eq!(answer.status, 200);
+    let defect = json!({"name": "legacy.bmc_config", "code": "bad_bmc_config", "message": "bmcs[0].bmc_ip: is missing"});
+    let drivers = json!([{"name": "hat", "code": "ok"}]);
+    assert_eq!(answer.json(), json!({"status": "degraded", "drivers": drivers, "defects": [defect]}));
 }
 
 #[tokio::test]

@@ -9,17 +9,20 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
 use jiff::Timestamp;
 use opendcre_api::{Api, Limits};
-use opendcre_gateway::{AuditLog, Gateway, Mount, Settings};
+use opendcre_gateway::{AuditLog, Defect, Gateway, Mount, Settings};
 use opendcre_model::{
     Action, Board, BoardId, BoxFuture, Context, Device, DeviceId, DeviceKind, Driver, DriverError,
-    Electrical, Fault, Measurement, Number, Observation, PowerReport, PowerState, Quality, Quantity, Query,
-    Reading, Scope, WallClock,
+    Electrical, Fault, LinkStatistics, Measurement, Number, Observation, PowerReport, PowerState, Quality,
+    Quantity, Query, Reading, Scope, WallClock,
 };
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::sync::{Notify, Semaphore};
 
 pub(crate) const BASE: &str = "/opendcre/1.1";
+
+/// The first and the last board of a bus.
+const BUS_BOARDS: (u32, u32) = (0, 0x00ff_ffff);
 
 /// What the bus was asked.
 #[derive(Debug, Clone, PartialEq)]
@@ -37,6 +40,7 @@ pub(crate) struct FakeBus {
     /// Why everything fails, if it does.
     pub(crate) failure: Mutex<Option<DriverError>>,
     pub(crate) calls: Mutex<Vec<Call>>,
+    pub(crate) links: Mutex<Vec<LinkStatistics>>,
     /// Told about every call.
     pub(crate) called: Notify,
     /// Every call takes a permit.
@@ -51,6 +55,7 @@ impl FakeBus {
             answer: Mutex::new(Observation::Version("PLC fw 3.2".to_owned())),
             failure: Mutex::default(),
             calls: Mutex::default(),
+            links: Mutex::default(),
             called: Notify::new(),
             permits: Semaphore::new(100),
         }
@@ -89,6 +94,10 @@ impl Driver for FakeBus {
         self.failure.lock().unwrap().clone().map_or(Ok(()), Err)
     }
 
+    fn statistics(&self) -> Vec<LinkStatistics> {
+        self.links.lock().unwrap().clone()
+    }
+
     fn discover(&self, scope: Scope, _: Context) -> BoxFuture<'_, Result<Vec<Board>, DriverError>> {
         let boards = self.boards.lock().unwrap().clone();
         Box::pin(self.note(Call::Discover(scope), boards))
@@ -113,7 +122,7 @@ impl WallClock for FixedClock {
     }
 }
 
-fn now() -> Timestamp {
+pub(crate) fn now() -> Timestamp {
     "2026-12-01T10:00:00Z".parse().unwrap()
 }
 
@@ -164,16 +173,32 @@ impl Room {
         Self::with(2, Limits::default())
     }
 
+    /// A room with the bus `hat`, and the board of the BMCs behind `second`.
+    pub(crate) fn with_bridge() -> Self {
+        let second = [(0x4000_0000, 0x4000_0000)];
+        Self::build(&[&[BUS_BOARDS], second.as_slice()].concat(), Vec::new(), Limits::default())
+    }
+
+    /// A room with `hat`, where something else is not served at all.
+    pub(crate) fn with_a_defect(defect: Defect) -> Self {
+        Self::build(&[BUS_BOARDS], vec![defect], Limits::default())
+    }
+
     pub(crate) fn with(buses: usize, limits: Limits) -> Self {
+        Self::build(&vec![BUS_BOARDS; buses], Vec::new(), limits)
+    }
+
+    /// One driver for each range of boards.
+    fn build(ranges: &[(u32, u32)], defects: Vec<Defect>, limits: Limits) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let audit = AuditLog::open(folder.path().join("audit.jsonl")).unwrap();
         let (bus, second) = (Arc::new(FakeBus::new("hat")), Arc::new(FakeBus::new("loft")));
-        let mount = |bus: &Arc<FakeBus>| Mount {
+        let mount = |(bus, (first, last)): (&Arc<FakeBus>, &(u32, u32))| Mount {
             driver: Arc::<FakeBus>::clone(bus),
-            boards: BoardId(0)..=BoardId(0x00ff_ffff),
+            boards: BoardId(*first)..=BoardId(*last),
         };
-        let mounts = [&bus, &second].into_iter().take(buses).map(mount).collect();
-        let gateway = Gateway::new(mounts, audit, Arc::new(FixedClock), Settings::default());
+        let mounts = [&bus, &second].into_iter().zip(ranges).map(mount).collect();
+        let gateway = Gateway::new(mounts, defects, audit, Arc::new(FixedClock), Settings::default());
         Self { api: Api::new(gateway, &FixedClock, limits), bus, second, _folder: folder }
     }
 
@@ -228,6 +253,10 @@ pub(crate) fn power(electrical: Option<Electrical>) -> Observation {
         measured_at: now(),
         source: "hat".to_owned(),
     })
+}
+
+pub(crate) fn asset_text(text: &str) -> Observation {
+    Observation::AssetText { text: text.to_owned(), management_address: None }
 }
 
 pub(crate) fn electrical() -> Electrical {

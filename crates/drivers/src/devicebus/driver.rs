@@ -15,7 +15,7 @@ use super::config::BusConfig;
 use super::line::LineError;
 use super::owner::{BusOwner, Shared};
 use super::queue::Failure;
-use super::translate::{self, Origin};
+use super::translate::{self, Change, Origin};
 
 /// A handle to one bus.
 pub struct DeviceBus {
@@ -59,7 +59,7 @@ impl DeviceBus {
     }
 
     async fn change(&self, action: Action, context: Context) -> Result<Observation, DriverError> {
-        let request = translate::action_request(&action)?;
+        let Change { request, read_back } = translate::change(&action)?;
         let reply = self.transact(request.clone(), context).await;
         if let Err(failure) = &reply
             && !was_sent(failure)
@@ -69,16 +69,16 @@ impl DeviceBus {
         // From here on the device may have done it.
         let answer = match self.answer(reply, &request) {
             Ok(answer) => answer,
-            Err(lost) => return self.resolve_doubt(&action, &lost.message, context).await,
+            Err(lost) => return self.resolve_doubt(&action, read_back, &lost.message, context).await,
         };
-        match self.observe(&translate::read_back(&action), &answer.packet) {
+        match self.observe(&read_back, &answer.packet) {
             Ok(observation) if !answer.repeated || proves(&observation, &action) => Ok(observation),
             Ok(_) => {
                 let doubt = self.fault(
                     Fault::Uncertain,
                     &"the answer was damaged, and its repetition may be an older one",
                 );
-                self.resolve_doubt(&action, &doubt.message, context).await
+                self.resolve_doubt(&action, read_back, &doubt.message, context).await
             }
             // A device that answers nonsense to this would answer nonsense to a question, too.
             Err(malformed) => Err(uncertain(&malformed.message, "the answer says nothing about its effect")),
@@ -89,10 +89,11 @@ impl DeviceBus {
     async fn resolve_doubt(
         &self,
         action: &Action,
+        read_back: Query,
         doubt: &str,
         context: Context,
     ) -> Result<Observation, DriverError> {
-        let known = self.ask(translate::read_back(action), context).await;
+        let known = self.ask(read_back, context).await;
         match known {
             Ok(observation) if proves(&observation, action) => Ok(observation),
             Ok(observation) => Err(uncertain(doubt, &describe(&observation))),
@@ -215,7 +216,7 @@ fn proves(observation: &Observation, action: &Action) -> bool {
         (Action::Power { action: PowerAction::Off, .. }, Observation::Power(report)) => {
             report.state == PowerState::Off
         }
-        (Action::SetAssetText { text, .. }, Observation::AssetText(stored)) => text == stored,
+        (Action::SetAssetText { text, .. }, Observation::AssetText { text: stored, .. }) => text == stored,
         _ => false,
     }
 }
@@ -223,8 +224,8 @@ fn proves(observation: &Observation, action: &Action) -> bool {
 fn describe(observation: &Observation) -> String {
     match observation {
         Observation::Power(report) => format!("the device now reports power {}", report.state),
-        Observation::AssetText(text) => format!("the device now holds the text {text:?}"),
-        Observation::Version(_) | Observation::Sensor(_) => "the device answers".to_owned(),
+        Observation::AssetText { text, .. } => format!("the device now holds the text {text:?}"),
+        _ => "the device answers".to_owned(),
     }
 }
 

@@ -226,8 +226,7 @@ impl Queue {
 
 #[cfg(test)]
 mod tests {
-    use opendcre_devicebus::Packet;
-    use opendcre_model::PowerAction;
+    use opendcre_devicebus::{Packet, PowerSwitch};
     use tokio::time::Instant as Clock;
 
     use super::*;
@@ -239,7 +238,7 @@ mod tests {
     }
 
     fn control(device: u16) -> Request {
-        Request::to_device(0x40, 1, device, Command::Power(PowerAction::Off))
+        Request::to_device(0x40, 1, device, Command::Power(PowerSwitch::Off))
     }
 
     fn scan() -> Request {

@@ -1,10 +1,10 @@
 //! Between the vocabulary of the house and the commands of the bus. Pure.
 
 use jiff::Timestamp;
-use opendcre_devicebus::{Command, Packet, Protocol, Request, address, conversion, kind, reply};
+use opendcre_devicebus::{Command, Packet, PowerSwitch, Protocol, Request, address, conversion, kind, reply};
 use opendcre_model::{
-    Action, Board, BoardId, Device, DeviceAddress, DeviceId, DeviceKind, DriverError, Electrical, Fault,
-    Measurement, Number, Observation, PowerReport, Quality, Quantity, Query, Reading,
+    Action, Board, BoardId, Device, DeviceId, DeviceKind, DriverError, Electrical, Fault,
+    Measurement, Number, Observation, PowerAction, PowerReport, Quality, Quantity, Query, Reading,
 };
 
 /// The longest asset text that boards store (§7).
@@ -25,22 +25,44 @@ pub(super) fn query_request(query: &Query) -> Result<Request, DriverError> {
     })
 }
 
-/// The request that performs `action`.
-pub(super) fn action_request(action: &Action) -> Result<Request, DriverError> {
-    let DeviceAddress { board, device } = action.device();
-    let command = match action {
-        Action::Power { action, .. } => Command::Power(*action),
-        Action::SetAssetText { text, .. } => Command::SetAssetText(asset_text(text)?),
-    };
-    Ok(Request::to_device(kind::POWER, bus_board(board)?, device.0, command))
+/// What performs an action, and the question whose answer tells whether it took effect.
+#[derive(Debug)]
+pub(super) struct Change {
+    pub(super) request: Request,
+    pub(super) read_back: Query,
 }
 
-/// The question whose answer tells whether `action` took effect.
-pub(super) const fn read_back(action: &Action) -> Query {
+/// How `action` is performed.
+pub(super) fn change(action: &Action) -> Result<Change, DriverError> {
+    let device = action.device();
+    let (command, read_back) = match action {
+        Action::Power { action, .. } => (Command::Power(power_switch(*action)?), Query::Power(device)),
+        Action::SetAssetText { text, .. } => {
+            (Command::SetAssetText(asset_text(text)?), Query::AssetText(device))
+        }
+        Action::Identify { .. }
+        | Action::SetBootTarget { .. }
+        | Action::SetPowerLimit { .. }
+        | Action::ClearEventLog { .. }
+        | Action::RawIpmi { .. } => return Err(unsupported("devices on a bus cannot do this")),
+    };
+    let request = Request::to_device(kind::POWER, bus_board(device.board)?, device.device.0, command);
+    Ok(Change { request, read_back })
+}
+
+fn power_switch(action: PowerAction) -> Result<PowerSwitch, DriverError> {
     match action {
-        Action::Power { device, .. } => Query::Power(*device),
-        Action::SetAssetText { device, .. } => Query::AssetText(*device),
+        PowerAction::On => Ok(PowerSwitch::On),
+        PowerAction::Off => Ok(PowerSwitch::Off),
+        PowerAction::Cycle => Ok(PowerSwitch::Cycle),
+        PowerAction::Reset | PowerAction::Soft | PowerAction::Diagnostic => {
+            Err(unsupported("devices on a bus know no such power action; use on, off or cycle"))
+        }
     }
+}
+
+fn unsupported(reason: &str) -> DriverError {
+    DriverError::new(Fault::Unsupported, format!("{reason}; nothing was sent"))
 }
 
 /// The number of a board that may be addressed; ids above carry broadcast flags or belong to other protocols.
@@ -82,7 +104,9 @@ pub(super) fn observation(
 ) -> Result<Observation, reply::ReplyError> {
     Ok(match query {
         Query::Version(_) => Observation::Version(reply::text(&packet.data)?),
-        Query::AssetText(_) => Observation::AssetText(reply::text(&packet.data)?),
+        Query::AssetText(_) => {
+            Observation::AssetText { text: reply::text(&packet.data)?, management_address: None }
+        }
         Query::Sensor { kind, .. } => {
             Observation::Sensor(reading(*kind, reply::number(&packet.data)?, origin))
         }

@@ -5,7 +5,10 @@ use std::time::Duration;
 
 use crate::support::{Call, Room, failure, power_off, somebody};
 use opendcre_gateway::{Command, GatewayError, MAX_CHANGES, Outcome};
-use opendcre_model::{Action, BoardId, DeviceAddress, DeviceId, Fault, Observation, Priority, Query, Scope};
+use opendcre_model::{
+    Action, BoardId, BootOverride, BootTarget, DeviceAddress, DeviceId, Fault, Identify, Observation,
+    PowerAction, PowerLimit, PowerLimitException, Priority, Query, RawRequest, Scope,
+};
 use serde_json::json;
 use tokio::time::Instant;
 
@@ -41,7 +44,7 @@ async fn the_intent_is_on_disk_before_the_driver_is_asked_and_the_outcome_after(
     let mut outcome = intent.clone();
     outcome["event"] = json!("outcome");
     outcome["code"] = json!("ok");
-    outcome["message"] = json!("asset text is \"done\"");
+    outcome["message"] = json!("done");
     assert_eq!(room.audit_lines(), [intent.clone(), outcome]);
     assert_eq!(room.drivers[0].calls(), [Call::Perform(power_off(1), vec![intent])]);
 }
@@ -73,6 +76,53 @@ async fn what_was_written_and_how_it_failed_is_recorded() {
     assert_eq!(lines[0]["text"], "rack7\n-u12");
     assert_eq!(lines[1]["code"], "uncertain");
     assert_eq!(lines[1]["message"], "bus a failed: uncertain");
+}
+
+#[tokio::test]
+async fn an_exact_reason_is_told_and_recorded_instead_of_its_class() {
+    let room = Room::with_drivers(1);
+    let refused = failure("a", Fault::NotPermitted).with_code("wrong_password");
+    *room.drivers[0].change.lock().unwrap() = Some(Err(refused));
+    let error = switch_off(&room).await.unwrap_err();
+    assert_eq!((error.code(), error.fault()), ("wrong_password", Some(Fault::NotPermitted)));
+    assert_eq!(room.audit_lines()[1]["code"], "wrong_password");
+}
+
+#[tokio::test]
+async fn every_action_is_recorded_with_its_parameters_but_raw_data_may_be_a_password() {
+    let room = Room::with_drivers(1);
+    let device = DeviceAddress { board: BoardId(1), device: DeviceId(1) };
+    let limit = PowerLimit {
+        watts: 300,
+        correction_time: Duration::from_secs(2),
+        sampling_period: Duration::from_secs(5),
+        exception: PowerLimitException::Log,
+    };
+    let boot = BootOverride { target: BootTarget::Pxe, persistent: false, efi: true };
+    let request = RawRequest { netfn: 6, lun: 0, command: 0x47, data: b"\x02\x02secret".to_vec() };
+    for (action, name, parameters) in [
+        (Action::Power { device, action: PowerAction::Soft }, "power_soft", None),
+        (Action::Identify { device, identify: Identify::Seconds(15) }, "identify", Some("on for 15 s")),
+        (Action::SetBootTarget { device, boot }, "set_boot_target", Some("pxe, once, efi")),
+        (
+            Action::SetPowerLimit { device, limit: Some(limit) },
+            "set_power_limit",
+            Some("300 W within 2000 ms, averaged over 5 s, otherwise log"),
+        ),
+        (Action::SetPowerLimit { device, limit: None }, "set_power_limit", Some("off")),
+        (Action::ClearEventLog { device }, "clear_event_log", None),
+        (
+            Action::RawIpmi { device, request },
+            "raw_ipmi",
+            Some("netfn 0x06, lun 0, command 0x47, 8 bytes of data"),
+        ),
+    ] {
+        room.gateway.execute(&somebody(), Command::Action(action)).await.unwrap();
+        let outcome = room.audit_lines().pop().unwrap();
+        assert_eq!(outcome["action"], name);
+        assert_eq!(outcome.get("parameters"), parameters.map(|text| json!(text)).as_ref(), "{name}");
+    }
+    assert!(!fs::read_to_string(&room.audit).unwrap().contains("secret"));
 }
 
 #[tokio::test]
@@ -219,7 +269,8 @@ async fn readiness_names_the_drivers_that_cannot_be_used() {
     *room.drivers[1].health.lock().unwrap() = Err(failure("b", Fault::Gone));
     let readiness = room.gateway.readiness();
     assert!(!readiness.is_ready());
-    assert_eq!(readiness.unusable, [("b".to_owned(), failure("b", Fault::Gone))]);
+    let drivers = [("a".to_owned(), Ok(())), ("b".to_owned(), Err(failure("b", Fault::Gone)))];
+    assert_eq!(readiness.drivers, drivers);
 }
 
 #[tokio::test]

@@ -132,7 +132,7 @@ impl Room {
             Arc::new(FakeDriver {
                 name,
                 scan: Mutex::new(Ok(vec![board(1)])),
-                change: Mutex::new(Some(Ok(Observation::AssetText("done".to_owned())))),
+                change: Mutex::new(Some(Ok(Observation::Done))),
                 health: Mutex::new(Ok(())),
                 permits: Semaphore::new(100),
                 calls: Mutex::default(),
@@ -147,7 +147,7 @@ impl Room {
         };
         let log = AuditLog::open(&audit).unwrap();
         let mounts = drivers.iter().zip(ranges).map(mount).collect();
-        let gateway = Gateway::new(mounts, log, Arc::new(FixedClock), settings);
+        let gateway = Gateway::new(mounts, Vec::new(), log, Arc::new(FixedClock), settings);
         Self { gateway, drivers, audit, _folder: folder }
     }
 

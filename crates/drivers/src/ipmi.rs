@@ -1,0 +1,30 @@
+//! BMCs over LAN as a [`Driver`](opendcre_model::Driver): thousands of them behind a few sockets.
+//!
+//! [`Bmcs`] is the handle that everybody asks; [`BmcsOwner`] runs the one task, or the few, that own the sockets and all
+//! sessions. Each BMC has one session at most, one command in flight, a bounded queue and a pace of its own: control
+//! before reads before scans, equal reads once.
+//!
+//! What happens is decided without I/O: `slot` is one BMC, `core` all BMCs of a task. Only `socket` and `worker`
+//! know that there are sockets and a runtime.
+
+mod bmcs;
+mod change;
+mod config;
+mod core;
+mod driver;
+mod error;
+mod pace;
+mod power;
+mod queue;
+mod slot;
+mod socket;
+mod standing;
+mod statistics;
+mod timer;
+mod worker;
+
+pub use bmcs::{Bmcs, BmcsOwner, OpenError};
+pub use config::{BackOff, BmcConfig, Pacing, Settings};
+pub use driver::BOARD;
+pub use error::{BmcError, Problem, Stage};
+pub use statistics::Statistics;

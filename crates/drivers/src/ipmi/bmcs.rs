@@ -1,0 +1,295 @@
+//! The BMCs as everybody else sees them: who is asked, and with what.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use opendcre_ipmi::{Procedure, Request, Response, Step};
+use opendcre_model::{Context, DeviceId, WallClock};
+use thiserror::Error;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
+use tokio::time;
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info};
+
+use super::config::{BmcConfig, Settings};
+use super::core::Core;
+use super::error::{BmcError, Place, Problem};
+use super::queue::{Intent, Job};
+use super::socket::Sockets;
+use super::statistics::{Statistics, Table};
+use super::worker::{Submission, SystemEntropy, Worker};
+
+/// How many commands may be on their way to a worker. Who comes then waits for a moment.
+const SUBMISSIONS: usize = 1024;
+
+/// Why BMCs cannot be served.
+#[derive(Debug, Error)]
+pub enum OpenError {
+    /// Two BMCs would be the same device.
+    #[error("two BMCs have the device id {0}; give each its own")]
+    DuplicateDevice(DeviceId),
+    /// Two devices would be the same BMC.
+    #[error(
+        "the BMCs {first} and {second} have the same address {address}; each BMC has one session, so name it once"
+    )]
+    DuplicateAddress {
+        /// The address.
+        address: SocketAddr,
+        /// The device that has it first.
+        first: DeviceId,
+        /// The device that has it again.
+        second: DeviceId,
+    },
+    /// The system gives no socket.
+    #[error("cannot open a UDP socket for BMCs; check the limits of the system")]
+    Socket(#[from] io::Error),
+    /// The system gives no random numbers.
+    #[error("the system gives no random numbers for sessions with BMCs; check /dev/urandom")]
+    Entropy(#[from] getrandom::Error),
+}
+
+/// A handle to all BMCs. Everybody shares it, and through it each BMC's one session.
+pub struct Bmcs {
+    pub(super) name: String,
+    pub(super) bmcs: BTreeMap<DeviceId, Bmc>,
+    pub(super) tables: Vec<Arc<Table>>,
+    pub(super) clock: Arc<dyn WallClock>,
+    workers: Vec<mpsc::Sender<Submission>>,
+}
+
+/// Where a BMC is, and who serves it.
+pub(super) struct Bmc {
+    pub(super) address: SocketAddr,
+    pub(super) asset_text: Option<String>,
+    worker: usize,
+    slot: usize,
+}
+
+/// Owns the sockets and sessions. Nothing is sent until [`BmcsOwner::run`] is polled.
+pub struct BmcsOwner {
+    name: String,
+    pub(super) workers: Vec<Worker>,
+}
+
+impl Bmcs {
+    /// Opens the sockets, within a tokio runtime. No BMC is contacted until somebody asks for it.
+    ///
+    /// # Errors
+    /// [`OpenError`] if BMCs are not distinct, or the system gives no socket. BMCs that cannot be reached are no
+    /// errors of this kind.
+    pub fn open(
+        bmcs: Vec<BmcConfig>,
+        settings: Settings,
+        clock: Arc<dyn WallClock>,
+    ) -> Result<(Self, BmcsOwner), OpenError> {
+        check_addresses(&bmcs)?;
+        getrandom::fill(&mut [0])?;
+        let now = time::Instant::now().into_std();
+        let mut opened = Self {
+            name: settings.name.clone(),
+            bmcs: BTreeMap::new(),
+            tables: Vec::new(),
+            clock,
+            workers: Vec::new(),
+        };
+        let mut workers = Vec::new();
+        for (worker, shard) in shards(bmcs, settings.workers.get()).into_iter().enumerate() {
+            let addresses = shard.iter().map(|bmc| bmc.address);
+            let sockets = Sockets::open(addresses, settings.receive_buffer)?;
+            let table = Arc::new(Table::new(shard.len(), now));
+            let (sender, submissions) = mpsc::channel(SUBMISSIONS);
+            workers.push(Worker {
+                core: Core::new(&shard, settings.clone(), Box::new(SystemEntropy), now),
+                sockets,
+                submissions,
+                table: Arc::clone(&table),
+                close_limit: settings.close_limit,
+            });
+            opened.workers.push(sender);
+            opened.tables.push(table);
+            for (slot, BmcConfig { device, address, asset_text, .. }) in shard.into_iter().enumerate() {
+                let bmc = Bmc { address, asset_text, worker, slot };
+                if opened.bmcs.insert(device, bmc).is_some() {
+                    return Err(OpenError::DuplicateDevice(device));
+                }
+            }
+        }
+        info!(driver = settings.name, bmcs = opened.bmcs.len(), "BMCs open");
+        Ok((opened, BmcsOwner { name: settings.name, workers }))
+    }
+
+    /// Asks one question, which must change nothing: equal ones that wait share one command, it is sent again when no
+    /// answer comes, and asked again when the BMC is busy.
+    ///
+    /// # Errors
+    /// When no answer comes. An answer with a completion code that is not zero is an answer.
+    pub async fn ask(&self, bmc: DeviceId, request: Request, context: Context) -> Result<Response, BmcError> {
+        self.submit(bmc, request, Intent::Read, context).await
+    }
+
+    /// Sends one command that changes something. It goes out once.
+    ///
+    /// # Errors
+    /// As [`Bmcs::ask`]; [`Problem::leaves_doubt`] says whether the command may have taken effect all the same.
+    pub async fn control(
+        &self,
+        bmc: DeviceId,
+        request: Request,
+        context: Context,
+    ) -> Result<Response, BmcError> {
+        self.submit(bmc, request, Intent::Change, context).await
+    }
+
+    /// Runs a procedure that changes nothing, command by command: others may come in between.
+    ///
+    /// # Errors
+    /// When a question has no answer, or the procedure cannot go on.
+    pub async fn run<P>(&self, bmc: DeviceId, procedure: P, context: Context) -> Result<P::Output, BmcError>
+    where
+        P: Procedure + Send,
+        P::Output: Send,
+    {
+        self.drive(bmc, procedure, Intent::Read, context).await
+    }
+
+    /// Runs a procedure that changes something: each of its commands goes out once.
+    ///
+    /// # Errors
+    /// As [`Bmcs::run`]; [`Problem::leaves_doubt`] says whether the last command may have taken effect.
+    pub async fn run_control<P>(
+        &self,
+        bmc: DeviceId,
+        procedure: P,
+        context: Context,
+    ) -> Result<P::Output, BmcError>
+    where
+        P: Procedure + Send,
+        P::Output: Send,
+    {
+        self.drive(bmc, procedure, Intent::Change, context).await
+    }
+
+    async fn drive<P: Procedure>(
+        &self,
+        bmc: DeviceId,
+        mut procedure: P,
+        intent: Intent,
+        context: Context,
+    ) -> Result<P::Output, BmcError> {
+        let failed = |error| self.error(bmc, Problem::Command(error));
+        let mut step = procedure.advance(None).map_err(failed)?;
+        let mut changes = 0;
+        loop {
+            match step {
+                Step::Done(output) => return Ok(output),
+                Step::Ask(request) => {
+                    let response = self.submit(bmc, request, intent, context).await;
+                    let response = response.map_err(|error| error.after(changes))?;
+                    changes += usize::from(intent == Intent::Change);
+                    step = procedure.advance(Some(&response)).map_err(failed)?;
+                }
+            }
+        }
+    }
+
+    async fn submit(
+        &self,
+        device: DeviceId,
+        request: Request,
+        intent: Intent,
+        context: Context,
+    ) -> Result<Response, BmcError> {
+        let stopped = |sent| self.error(device, Problem::Stopped { sent });
+        let bmc = self.bmcs.get(&device).ok_or_else(|| self.error(device, Problem::UnknownBmc))?;
+        let worker = self.workers.get(bmc.worker).ok_or_else(|| stopped(false))?;
+        let (answer, receiver) = oneshot::channel();
+        let job = Job { request, intent, context, answer };
+        worker.send(Submission { slot: bmc.slot, job }).await.map_err(|_| stopped(false))?;
+        match receiver.await {
+            Ok(outcome) => outcome.map_err(|problem| self.error(device, problem)),
+            Err(_) => Err(stopped(true)),
+        }
+    }
+
+    fn error(&self, bmc: DeviceId, problem: Problem) -> BmcError {
+        BmcError { bmc, address: self.address(bmc), at: self.clock.now(), problem }
+    }
+
+    fn address(&self, bmc: DeviceId) -> Option<SocketAddr> {
+        self.bmcs.get(&bmc).map(|bmc| bmc.address)
+    }
+
+    pub(super) fn place(&self, bmc: DeviceId) -> Place {
+        Place(bmc, self.address(bmc))
+    }
+
+    /// What is known of one BMC and was counted. It does no I/O and never waits.
+    #[must_use]
+    pub fn statistics(&self, bmc: DeviceId) -> Option<Statistics> {
+        let Bmc { address, worker, slot, .. } = *self.bmcs.get(&bmc)?;
+        let row = self.tables.get(worker)?.row(slot)?;
+        Some(row.named(bmc, address, now(), self.clock.now()))
+    }
+
+    /// The same of all BMCs, in the order of their device ids.
+    #[must_use]
+    pub fn all(&self) -> Vec<Statistics> {
+        let (now, time) = (now(), self.clock.now());
+        let tables: Vec<_> = self.tables.iter().map(|table| table.all()).collect();
+        let row = |bmc: &Bmc| tables.get(bmc.worker)?.get(bmc.slot).cloned();
+        let bmcs = self.bmcs.iter();
+        bmcs.filter_map(|(device, bmc)| Some(row(bmc)?.named(*device, bmc.address, now, time))).collect()
+    }
+
+    /// Whether the owner runs, or may still begin to.
+    pub(super) fn is_served(&self) -> bool {
+        !self.workers.iter().any(mpsc::Sender::is_closed)
+    }
+}
+
+impl BmcsOwner {
+    /// Serves the BMCs until `stop`, then closes every session, within a bounded time.
+    pub async fn run(self, stop: CancellationToken) {
+        let mut workers = JoinSet::new();
+        for worker in self.workers {
+            workers.spawn(worker.run(stop.clone()));
+        }
+        while let Some(ended) = workers.join_next().await {
+            if let Err(error) = ended {
+                error!(driver = self.name, %error, "a worker for BMCs broke down; its BMCs are not served any more");
+            }
+        }
+        info!(driver = self.name, "BMCs closed");
+    }
+}
+
+/// Nobody may be named twice.
+fn check_addresses(bmcs: &[BmcConfig]) -> Result<(), OpenError> {
+    let mut devices = BTreeMap::new();
+    for bmc in bmcs {
+        if let Some(first) = devices.insert(bmc.address, bmc.device) {
+            return Err(OpenError::DuplicateAddress { address: bmc.address, first, second: bmc.device });
+        }
+    }
+    Ok(())
+}
+
+/// Deals the BMCs out, so that each worker has about as many.
+fn shards(bmcs: Vec<BmcConfig>, count: usize) -> Vec<Vec<BmcConfig>> {
+    let count = count.min(bmcs.len());
+    let mut shards: Vec<Vec<BmcConfig>> = (0..count).map(|_| Vec::new()).collect();
+    for (bmc, index) in bmcs.into_iter().zip((0..count).cycle()) {
+        if let Some(shard) = shards.get_mut(index) {
+            shard.push(bmc);
+        }
+    }
+    shards
+}
+
+fn now() -> Instant {
+    time::Instant::now().into_std()
+}

@@ -1,0 +1,258 @@
+//! Power of a scripted server, in virtual time.
+
+use std::num::NonZeroUsize;
+use std::sync::{Arc, Mutex};
+
+use jiff::Timestamp;
+use opendcre_ipmi::client::{Access, Failure, PrivilegeRange, Protocol, UserLookup};
+use opendcre_ipmi::packet::v1_5::AuthType;
+use opendcre_ipmi::{Response, Secret, chassis};
+use opendcre_model::{
+    Action, DeviceAddress, Driver, Observation, PowerState::Off, PowerState::On, Priority, Query, Scope,
+    WallClock,
+};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use super::super::config::{BmcConfig, Settings};
+use super::super::driver::BOARD;
+use super::super::queue::{Job, Outcome};
+use super::super::worker::Submission;
+use super::*;
+
+const DEVICE: DeviceAddress = DeviceAddress { board: BOARD, device: DeviceId(1) };
+const LIMIT: Duration = Duration::from_secs(15);
+
+struct FixedClock;
+
+impl WallClock for FixedClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::constant(1_450_000_000, 0)
+    }
+}
+
+/// A server behind a BMC.
+#[derive(Default)]
+struct Server {
+    is_on: bool,
+    /// The chassis controls that came.
+    controls: Vec<u8>,
+    /// How long it takes to go on or off.
+    delay: Duration,
+    changes: Option<(time::Instant, bool)>,
+    /// What its BMC makes of the chassis controls 0, 1 and 2; nothing for what is carried out.
+    refusals: [Option<Problem>; 3],
+    /// Commands that are carried out, with an answer that gets lost.
+    loses: Option<u8>,
+    /// Questions that are not answered.
+    silent: bool,
+}
+
+fn refused(code: u8) -> Option<Problem> {
+    Some(Problem::Command(CommandError::Refused { command: "Chassis Control", completion: Completion(code) }))
+}
+
+fn ok(data: &[u8]) -> Outcome {
+    Ok(Response { completion: Completion::OK, data: data.to_vec() })
+}
+
+impl Server {
+    fn answer(&mut self, job: &Job) -> Outcome {
+        if let Some((_, is_on)) = self.changes.take_if(|(at, _)| *at <= time::Instant::now()) {
+            self.is_on = is_on;
+        }
+        match job.request.command {
+            chassis::GET_CHASSIS_STATUS if self.silent => Err(Problem::Session(Failure::Unreachable)),
+            chassis::GET_CHASSIS_STATUS => ok(&[u8::from(self.is_on) | 0x08, 0, 0]),
+            chassis::CHASSIS_CONTROL => self.control(job.request.data[0]),
+            command => panic!("{command:#x}"),
+        }
+    }
+
+    fn control(&mut self, action: u8) -> Outcome {
+        self.controls.push(action);
+        match self.refusals.get(usize::from(action)).cloned().flatten() {
+            Some(Problem::Command(CommandError::Refused { completion, .. })) => {
+                return Ok(Response { completion, data: Vec::new() });
+            }
+            Some(problem) => return Err(problem),
+            None => self.changes = Some((time::Instant::now() + self.delay, action != 0)),
+        }
+        if self.loses == Some(action) {
+            return Err(Problem::Session(Failure::Silent { sent: true }));
+        }
+        ok(&[])
+    }
+}
+
+/// The driver, with the scripted server in the place of its worker.
+struct Bench {
+    bmcs: Bmcs,
+    server: Arc<Mutex<Server>>,
+    _served: JoinSet<()>,
+}
+
+async fn serve(server: Arc<Mutex<Server>>, mut submissions: mpsc::Receiver<Submission>) {
+    while let Some(Submission { job, .. }) = submissions.recv().await {
+        let outcome = server.lock().unwrap().answer(&job);
+        job.answer.send(outcome).ok();
+    }
+}
+
+impl Bench {
+    fn new(server: Server) -> Self {
+        let access = Access {
+            username: Vec::new(),
+            password: Secret::new(b"").unwrap(),
+            bmc_key: None,
+            protocol: Protocol::V1_5(AuthType::None),
+            lookup: UserLookup::Name,
+            privilege: PrivilegeRange::default(),
+        };
+        let config = BmcConfig {
+            device: DEVICE.device,
+            address: ([127, 0, 0, 1], 623).into(),
+            access: Arc::new(access),
+            asset_text: Some("web front end".to_owned()),
+        };
+        let settings = Settings { workers: NonZeroUsize::new(4).unwrap(), ..Settings::default() };
+        let (bmcs, owner) = Bmcs::open(vec![config], settings, Arc::new(FixedClock)).unwrap();
+        let submissions = owner.workers.into_iter().next().unwrap().submissions;
+        let server = Arc::new(Mutex::new(server));
+        let mut served = JoinSet::new();
+        served.spawn(serve(Arc::clone(&server), submissions));
+        Self { bmcs, server, _served: served }
+    }
+
+    async fn power(&self, action: PowerAction) -> Result<PowerReport, DriverError> {
+        let context = Context { deadline: now() + LIMIT, priority: Priority::Control };
+        match self.bmcs.perform(Action::Power { device: DEVICE, action }, context).await? {
+            Observation::Power(report) => Ok(report),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn controls(&self) -> Vec<u8> {
+        self.server.lock().unwrap().controls.clone()
+    }
+}
+
+fn on() -> Server {
+    Server { is_on: true, delay: Duration::from_secs(3), ..Server::default() }
+}
+
+fn off() -> Server {
+    Server { is_on: false, ..on() }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_state_that_is_reached_is_reported() {
+    let bench = Bench::new(off());
+    let began = now();
+    let report = bench.power(PowerAction::On).await.unwrap();
+    assert_eq!((report.state, report.power_ok, report.source.as_str()), (On, false, "ipmi"));
+    assert!((Duration::from_secs(3)..Duration::from_secs(4)).contains(&(now() - began)));
+    assert_eq!(bench.power(PowerAction::Off).await.unwrap().state, Off);
+    assert_eq!(bench.controls(), [1, 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_takes_too_long_is_reported_as_it_is_before_the_time_is_over() {
+    let bench = Bench::new(Server { delay: LIMIT * 2, ..off() });
+    let began = now();
+    assert_eq!(bench.power(PowerAction::On).await.unwrap().state, Off);
+    assert!(now() - began < LIMIT);
+    assert_eq!(bench.controls(), [1]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_to_do_what_is_done_already_is_no_failure() {
+    let bench = Bench::new(Server { refusals: [refused(0xd5), refused(0xd5), None], ..on() });
+    assert_eq!(bench.power(PowerAction::On).await.unwrap().state, On);
+    let error = bench.power(PowerAction::Off).await.unwrap_err();
+    assert_eq!((error.fault, error.code), (Fault::Refused, "refused"));
+    assert!(error.message.starts_with("bmc 0001 at 127.0.0.1:623: Chassis Control: not possible"), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_answer_is_resolved_by_looking_and_the_command_is_not_repeated() {
+    let bench = Bench::new(Server { loses: Some(1), delay: Duration::ZERO, ..off() });
+    assert_eq!(bench.power(PowerAction::On).await.unwrap().state, On);
+    assert_eq!(bench.controls(), [1]);
+    let bench = Bench::new(Server { loses: Some(1), ..off() });
+    let error = bench.power(PowerAction::On).await.unwrap_err();
+    assert_eq!(error.fault, Fault::Uncertain);
+    assert!(error.message.ends_with("may have taken effect; the BMC now reports power off"), "{error}");
+    assert_eq!(bench.controls(), [1]);
+    let bench = Bench::new(Server { loses: Some(1), silent: true, ..off() });
+    let error = bench.power(PowerAction::On).await.unwrap_err();
+    assert_eq!(error.fault, Fault::Uncertain);
+    assert!(error.message.ends_with("its state cannot be read now (unreachable)"), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failure_before_the_command_is_no_doubt() {
+    let wrong = || Some(Problem::Session(Failure::WrongPassword));
+    let bench = Bench::new(Server { refusals: [wrong(), wrong(), wrong()], ..on() });
+    let error = bench.power(PowerAction::Off).await.unwrap_err();
+    assert_eq!((error.fault, error.code), (Fault::NotPermitted, "wrong_password"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cycle_is_the_command_of_the_bmc_where_it_has_one() {
+    let bench = Bench::new(on());
+    assert_eq!(bench.power(PowerAction::Cycle).await.unwrap().state, On);
+    assert_eq!(bench.controls(), [2]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cycle_is_off_and_on_where_the_bmc_has_none() {
+    for code in [0xc1, 0xcc, 0xd5] {
+        let bench = Bench::new(Server { refusals: [None, None, refused(code)], ..on() });
+        let began = now();
+        assert_eq!(bench.power(PowerAction::Cycle).await.unwrap().state, On);
+        assert_eq!(bench.controls(), [2, 0, 1]);
+        assert!(now() - began >= OFF_TIME);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cycle_of_a_server_that_is_off_switches_it_on() {
+    let bench = Bench::new(off());
+    assert_eq!(bench.power(PowerAction::Cycle).await.unwrap().state, On);
+    assert_eq!(bench.controls(), [1]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cycle_that_ends_half_way_says_that_the_server_is_off() {
+    let failure = || Some(Problem::Session(Failure::Unreachable));
+    let bench = Bench::new(Server { refusals: [None, failure(), refused(0xc1)], ..on() });
+    let error = bench.power(PowerAction::Cycle).await.unwrap_err();
+    assert_eq!(error.fault, Fault::Uncertain);
+    assert!(error.message.contains("was switched off and could not be switched on again"), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_answer_to_a_cycle_stays_uncertain() {
+    let bench = Bench::new(Server { loses: Some(2), ..on() });
+    let error = bench.power(PowerAction::Cycle).await.unwrap_err();
+    assert_eq!(error.fault, Fault::Uncertain);
+    assert_eq!(bench.controls(), [2]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn listing_and_asset_text_need_no_bmc() {
+    let bench = Bench::new(Server { silent: true, ..on() });
+    let context = Context { deadline: now() + LIMIT, priority: Priority::Scan };
+    let boards = bench.bmcs.discover(Scope::All, context).await.unwrap();
+    assert_eq!(boards[0].id.to_string(), "40000000");
+    assert_eq!(boards[0].devices.iter().map(|device| device.id).collect::<Vec<_>>(), [DEVICE.device]);
+    let text = bench.bmcs.read(Query::AssetText(DEVICE), context).await.unwrap();
+    let management_address = Some([127, 0, 0, 1].into());
+    assert_eq!(text, Observation::AssetText { text: "web front end".to_owned(), management_address });
+    let version = bench.bmcs.read(Query::Version(BOARD), context).await.unwrap_err();
+    assert_eq!(version.fault, Fault::Unsupported);
+    let other = DeviceAddress { device: DeviceId(9), ..DEVICE };
+    let error = bench.bmcs.read(Query::Power(other), context).await.unwrap_err();
+    assert_eq!(error.fault, Fault::Invalid);
+}
