@@ -4,8 +4,8 @@
 
 use std::collections::HashMap;
 
-use opendcre_devicebus::{ChamberLed, Command, Override};
-use opendcre_model::{DeviceId, DeviceKind, PowerAction};
+use opendcre_devicebus::{ChamberLed, Command, Override, PowerSwitch};
+use opendcre_model::{DeviceId, DeviceKind};
 
 use super::answer::{Answer, Script};
 
@@ -139,11 +139,11 @@ impl Device {
 
 impl Power {
     /// Switches, and gives the answers of the state that results. Cycling ends where it began.
-    fn switch(&mut self, action: Option<PowerAction>) -> &mut Script {
+    fn switch(&mut self, action: Option<PowerSwitch>) -> &mut Script {
         match action {
-            Some(PowerAction::On) => self.is_on = Some(true),
-            Some(PowerAction::Off) => self.is_on = Some(false),
-            Some(PowerAction::Cycle) | None => {}
+            Some(PowerSwitch::On) => self.is_on = Some(true),
+            Some(PowerSwitch::Off) => self.is_on = Some(false),
+            Some(PowerSwitch::Cycle) | None => {}
         }
         let switched = match self.is_on {
             Some(true) => self.on.as_mut(),

@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use crate::random::SplitMix64;
+
 /// A stretch of silence lasts at most so many requests.
 const MAX_SILENCE: u64 = 5;
 /// Stray bytes before an answer are at most so many.
@@ -72,7 +74,7 @@ impl Faults {
     /// Begins with the seed of the plan.
     #[must_use]
     pub const fn new(plan: FaultPlan) -> Self {
-        Self { plan, random: SplitMix64(plan.seed), silent_requests: 0 }
+        Self { plan, random: SplitMix64::new(plan.seed), silent_requests: 0 }
     }
 
     /// Spoils the answers to one request. Call it for every request, answered or not.
@@ -129,49 +131,5 @@ impl Faults {
         if let Some(byte) = bytes.get_mut(index) {
             *byte ^= flipped;
         }
-    }
-}
-
-/// The SplitMix64 generator of pseudo-random numbers: small, and the same on every machine.
-#[derive(Debug, Clone)]
-struct SplitMix64(u64);
-
-impl SplitMix64 {
-    const fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    /// A number below `limit`; zero for a limit of zero. The bias of the division does not matter for faults.
-    const fn below(&mut self, limit: u64) -> u64 {
-        match self.next().checked_rem(limit) {
-            Some(number) => number,
-            None => 0,
-        }
-    }
-
-    fn index(&mut self, length: usize) -> usize {
-        let limit = u64::try_from(length).unwrap_or(u64::MAX);
-        usize::try_from(self.below(limit)).unwrap_or(0)
-    }
-
-    const fn byte(&mut self) -> u8 {
-        let [byte, ..] = self.next().to_le_bytes();
-        byte
-    }
-
-    /// Whether an event of this probability happens.
-    fn happens(&mut self, rate: f64) -> bool {
-        let bits = u32::try_from(self.next() >> 32).unwrap_or(u32::MAX);
-        let share = f64::from(bits) / (f64::from(u32::MAX) + 1.0);
-        share < rate
-    }
-
-    /// A duration up to and including `max`.
-    fn duration(&mut self, max: Duration) -> Duration {
-        let max = u64::try_from(max.as_nanos()).unwrap_or(u64::MAX);
-        Duration::from_nanos(self.below(max.saturating_add(1)))
     }
 }
