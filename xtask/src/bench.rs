@@ -5,14 +5,18 @@ use anyhow::Result;
 use crate::step::{program, run};
 use crate::tool;
 
-/// Installs the load generator and runs every measurement on optimised binaries.
+/// The measurements by name, each a bench target of the product.
+pub(crate) const PARTS: [&str; 3] = ["bus", "server", "ipmi"];
+
+/// Installs what is missing and runs these measurements on optimised binaries; without any, all.
 ///
 /// # Errors
 /// A measurement cannot be made.
-pub(crate) fn run_all() -> Result<()> {
-    tool::install_load_generator()?;
-    run(program(
-        "cargo",
-        &["bench", "--locked", "--package", "opendcre", "--bench", "bus", "--bench", "server"],
-    ))
+pub(crate) fn run_parts(parts: &[String]) -> Result<()> {
+    tool::install_for_measuring()?;
+    let mut command = program("cargo", &["bench", "--locked", "--package", "opendcre"]);
+    for part in PARTS.iter().filter(|part| parts.is_empty() || parts.iter().any(|chosen| chosen == *part)) {
+        command.args(["--bench", part]);
+    }
+    run(command)
 }

@@ -8,6 +8,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
+use clap::builder::PossibleValuesParser;
 
 mod bench;
 mod man;
@@ -24,7 +25,11 @@ enum Chore {
     /// Ask the advisory database, which is downloaded, whether a dependency is known to be unsafe.
     Audit,
     /// Measure the product; the results belong into docs/benchmarks.md.
-    Bench,
+    Bench {
+        /// What to measure; without it, everything.
+        #[arg(value_parser = PossibleValuesParser::new(bench::PARTS))]
+        parts: Vec<String>,
+    },
     /// Write the man pages of `opendcre` to target/man.
     Man,
 }
@@ -33,7 +38,7 @@ fn main() -> ExitCode {
     let result = match Chore::parse() {
         Chore::Test => test::run(),
         Chore::Audit => test::audit(),
-        Chore::Bench => bench::run_all(),
+        Chore::Bench { parts } => bench::run_parts(&parts),
         Chore::Man => man::write(),
     };
     match result {

@@ -32,29 +32,43 @@ const PACKAGES: &[Package] = &[
     Package { name: "socat", probe: &["socat", "-V"] },
 ];
 
+/// Programs that others wrote and that speak IPMI.
+const IPMI_PEERS: &[Package] = &[
+    // Simulates BMCs, and compiles descriptions of sensors for them.
+    Package { name: "openipmi", probe: &["which", "ipmi_sim", "sdrcomp"] },
+    Package { name: "ipmitool", probe: &["ipmitool", "-V"] },
+    Package { name: "freeipmi-tools", probe: &["ipmipower", "--version"] },
+    Package { name: "python3-pyghmi", probe: &[PYTHON, "-c", "import pyghmi.ipmi.bmc"] },
+];
+
 /// What measurements need besides.
-const LOAD_GENERATOR: &[Package] = &[Package { name: "wrk", probe: &["which", "wrk"] }];
+const MEASURING: &[Package] = &[
+    Package { name: "wrk", probe: &["which", "wrk"] },
+    // Tells what a program used, which the shell's own `time` does not.
+    Package { name: "time", probe: &["/usr/bin/time", "--version"] },
+];
 
 /// Installs what is missing.
 ///
 /// # Errors
 /// Something is missing and cannot be installed; the message names it.
 pub(crate) fn install_missing() -> Result<()> {
-    install_packages(PACKAGES)?;
+    install_packages(&[PACKAGES, IPMI_PEERS])?;
     install_cargo_deny()
 }
 
-/// Installs what puts load on a server.
+/// Installs what measurements compare the product with, and what they measure it by.
 ///
 /// # Errors
-/// It is missing and cannot be installed.
-pub(crate) fn install_load_generator() -> Result<()> {
-    install_packages(LOAD_GENERATOR)
+/// Something is missing and cannot be installed; the message names it.
+pub(crate) fn install_for_measuring() -> Result<()> {
+    install_packages(&[IPMI_PEERS, MEASURING])
 }
 
-fn install_packages(packages: &[Package]) -> Result<()> {
+fn install_packages(lists: &[&[Package]]) -> Result<()> {
+    let packages = lists.iter().copied().flatten();
     let missing: Vec<_> =
-        packages.iter().filter(|package| !succeeds(package.probe)).map(|package| package.name).collect();
+        packages.filter(|package| !succeeds(package.probe)).map(|package| package.name).collect();
     if missing.is_empty() {
         return say("all Debian packages are there").map_err(Into::into);
     }

@@ -3,6 +3,8 @@
 //! Values are parsed here into the types that the commands work with, so a command never sees a malformed
 //! identifier, duration or rate; clap reports those as usage errors.
 
+mod emulate;
+mod ipmi;
 #[cfg(test)]
 mod tests;
 mod value;
@@ -15,15 +17,26 @@ use clap::builder::TypedValueParser;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use opendcre_model::{BoardId, DeviceId, DeviceKind};
 
-pub use value::{FaultKind, FaultRate};
+pub use emulate::{
+    AnswerHeaders, BmcFaultKind, BusProtocol, EmulateArgs, EmulateBmcArgs, EmulateBusArgs, EmulateCommand,
+    FaultKind,
+};
+pub use ipmi::{
+    BmcOptions, BootCommand, BootSetArgs, DcmiCommand, IdentifyFor, IpmiArgs, IpmiCommand, IpmiPowerCommand,
+    LimitCommand, LimitException, LimitSetArgs, PASSWORD_VARIABLE, PrivilegeChoice, RawArgs, SelCommand,
+    V1_5Auth,
+};
+pub use value::{FaultRate, Host};
 
 const EXIT_CODES: &str = "\
 Exit codes:
   0  done
-  1  the server, or this program while serving, reported an error
+  1  the server, the BMC, or this program while serving, reported an error
   2  wrong usage; nothing was sent
-  3  the server cannot be reached or did not answer in time
-  4  the server is busy; try again later
+  3  the server, or the BMC, cannot be reached or did not answer in time
+  4  the server, or the BMC, is busy; try again later
+  5  the BMC does not accept the user, or not for this (`opendcre ipmi`)
+  6  a change was sent, and what has come of it is unknown (`opendcre ipmi`)
 
 Examples:
   opendcre demo
@@ -111,8 +124,13 @@ Examples:
     /// Play the part of equipment
     #[command(after_help = "\
 Examples:
-  opendcre emulate bus --config room.json --link /tmp/bus")]
+  opendcre emulate bus --config room.json --link /tmp/bus
+  opendcre emulate bmc --count 4")]
     Emulate(EmulateArgs),
+
+    /// Ask, or change, one BMC by itself, without a server in between
+    #[command(after_help = ipmi::AFTER_HELP)]
+    Ipmi(IpmiArgs),
 
     /// Check, show or describe the configuration
     #[command(after_help = "\
@@ -156,89 +174,6 @@ pub struct DemoArgs {
     /// The address and port to listen on
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:5000")]
     pub listen: SocketAddr,
-}
-
-/// Arguments of `emulate`.
-#[derive(Debug, Clone, Args)]
-pub struct EmulateArgs {
-    /// What to emulate.
-    #[command(subcommand)]
-    pub command: EmulateCommand,
-}
-
-/// What can be emulated.
-#[derive(Debug, Clone, Subcommand)]
-pub enum EmulateCommand {
-    /// Play all boards of a device bus on a new pseudo-terminal
-    #[command(after_help = "\
-Examples:
-  opendcre emulate bus --config room.json --link /tmp/bus
-  opendcre emulate bus --config room.json --baud 115200
-  opendcre emulate bus --config room.json --seed 7 --fault drop=0.05 --fault delay=0.1 --delay-max 200ms")]
-    Bus(EmulateBusArgs),
-}
-
-/// Arguments of `emulate bus`.
-#[derive(Debug, Clone, Args)]
-pub struct EmulateBusArgs {
-    /// The JSON file that describes the boards, as the original emulators read it
-    #[arg(long, value_name = "FILE")]
-    pub config: PathBuf,
-
-    /// Make this symbolic link to the pseudo-terminal, whose own name is printed in any case
-    #[arg(long, value_name = "PATH")]
-    pub link: Option<PathBuf>,
-
-    /// Send no faster than a line of this many bits per second; without it, as fast as possible
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(300..=4_000_000))]
-    pub baud: Option<u32>,
-
-    /// The seed of the injected faults
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    pub seed: u64,
-
-    /// The protocol generation to speak
-    #[arg(long, value_name = "VERSION", value_enum, default_value_t = BusProtocol::V1_3)]
-    pub protocol: BusProtocol,
-
-    /// What the headers of answers hold; without it, what boards of that generation send: legacy for 1.1, else full
-    #[arg(long, value_name = "STYLE", value_enum)]
-    pub headers: Option<AnswerHeaders>,
-
-    /// Inject a fault into this share of the answers, from 0 to 1; may be repeated for several kinds
-    ///
-    /// Kinds: drop (the answer is lost), corrupt (bits of one of its bytes are flipped), delay (it comes late, see
-    /// --delay-max), duplicate (it comes twice), noise (up to eight stray bytes come before it), truncate (it
-    /// breaks off), silence (this and up to four further requests stay unanswered).
-    #[arg(long = "fault", value_name = "KIND=RATE")]
-    pub faults: Vec<FaultRate>,
-
-    /// The longest delay that the fault `delay` adds
-    #[arg(long, value_name = "TIME", default_value = "50ms", value_parser = value::duration)]
-    pub delay_max: Duration,
-}
-
-/// A generation of the device bus protocol.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum BusProtocol {
-    /// OpenDCRE 1.1
-    #[value(name = "1.1")]
-    V1_1,
-    /// OpenDCRE 1.2
-    #[value(name = "1.2")]
-    V1_2,
-    /// OpenDCRE 1.3
-    #[value(name = "1.3")]
-    V1_3,
-}
-
-/// What an emulated board writes into the header of its answers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum AnswerHeaders {
-    /// The addresses and the sequence number of the request
-    Full,
-    /// The constants that the first emulators and boards send
-    Legacy,
 }
 
 /// Arguments of `config`.

@@ -3,11 +3,14 @@
 //! Everything is parsed and checked here, before anything starts; the rest of the program sees typed values with
 //! their defaults filled in. This module opens no device and no socket and starts nothing.
 
+mod bmc;
 mod change;
 mod check;
 mod command;
 mod document;
+mod ipmi;
 mod legacy;
+mod secret;
 mod text;
 
 use std::io;
@@ -21,14 +24,17 @@ use thiserror::Error;
 
 use crate::input::read_text;
 
+pub use bmc::{Bmc, BmcError, Bmcs};
 pub use change::changed_keys;
 pub use command::run;
 pub use document::Problem;
-pub use legacy::{AuthType, LegacyBmc, LegacyError, read_bmcs};
+pub use ipmi::{Auth, Broker, Ipmi, PrivilegeLimit, UserLookup};
+pub use legacy::{LegacyBmc, LegacyBmcs, LegacyError};
+pub use secret::{InlinePassword, SecretError};
 pub use text::{BoardRange, ByteSize};
 
-/// More text than any configuration needs; a larger file is not one.
-const MAX_FILE_BYTES: u64 = 1 << 20;
+/// Enough for twenty thousand BMCs; a larger file is no configuration.
+const MAX_FILE_BYTES: u64 = 8 << 20;
 
 /// The whole configuration file.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -37,8 +43,13 @@ pub struct Config {
     /// The REST server.
     pub server: Server,
     /// The serial device buses, one table each.
-    #[serde(deserialize_with = "text::tables")]
+    #[serde(deserialize_with = "text::buses")]
     pub devicebus: Vec<DeviceBus>,
+    /// The BMCs, one table each.
+    #[serde(deserialize_with = "text::bmcs")]
+    pub ipmi: Vec<Ipmi>,
+    /// How all BMCs are treated.
+    pub broker: Broker,
     /// Files of the original OpenDCRE.
     pub legacy: Legacy,
     /// Where and how much is logged.
@@ -154,8 +165,7 @@ pub enum Protocol {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Legacy {
-    /// The original's `bmc_config.json`. Checked, but its BMCs are not served yet. Relative to the configuration
-    /// file.
+    /// The original's `bmc_config.json`. Relative to the configuration file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bmc_config: Option<PathBuf>,
 }
@@ -305,11 +315,17 @@ pub fn level_of_environment() -> Option<String> {
 }
 
 impl Config {
-    /// Reads and checks the file at `path`. Relative paths in it are taken from its folder.
+    /// Reads and checks the file at `path`. Relative paths of other files in it are taken from its folder, those of
+    /// secrets from the folder of the service's credentials if it has one (systemd.exec(5), `LoadCredential=`).
     ///
     /// # Errors
     /// When the file cannot be read or anything in it is wrong; all faults are reported at once.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").filter(|folder| !folder.is_empty());
+        Self::load_with(path, credentials.as_deref().map(Path::new))
+    }
+
+    fn load_with(path: &Path, credentials: Option<&Path>) -> Result<Self, ConfigError> {
         let unreadable = |reason| ConfigError::Unreadable { path: path.to_owned(), reason };
         let text = read_text(path, MAX_FILE_BYTES).map_err(unreadable)?;
         let mut config = Self::parse(&text)
@@ -317,6 +333,10 @@ impl Config {
         let folder = path.parent().unwrap_or(Path::new(""));
         if let Some(file) = &mut config.legacy.bmc_config {
             *file = folder.join(&file);
+        }
+        let secrets = credentials.unwrap_or(folder);
+        for file in config.ipmi.iter_mut().flat_map(Ipmi::secret_files) {
+            *file = secrets.join(&file);
         }
         Ok(config)
     }

@@ -1,139 +1,56 @@
 //! `opendcre emulate`: plays the part of equipment for any program that speaks its protocol.
 
+mod bmc;
+mod bus;
+
+use std::error::Error;
 use std::io::Write;
-use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context;
-use opendcre_emulator::bus::{EmulatedBus, FaultPlan, Headers, Options, Protocol, Room, StopFlag};
+use opendcre_emulator::bus::StopFlag;
 
-use crate::cli::{AnswerHeaders, BusProtocol, EmulateBusArgs, EmulateCommand, FaultKind};
+use crate::cli::EmulateCommand;
 use crate::clock::SystemClock;
-use crate::input::read_text;
 use crate::serve::Signals;
-use crate::{config, log, output};
+use crate::{config, log};
 
-/// More than any room needs.
+/// More than any room or fleet needs.
 const MAX_FILE_BYTES: u64 = 16 << 20;
 
-/// Emulates what `command` says until the process is told to stop. The first line on `out` is the name of the tty
-/// and, after a blank, that of its link.
+/// Emulates what `command` says until the process is told to stop. The first lines on `out` say where it can be
+/// reached.
 ///
 /// # Errors
-/// When the room is not sound, or no pseudo-terminal or link can be made.
+/// When what is to be emulated is not sound, or there is no place for it.
 pub(crate) fn run(command: &EmulateCommand, out: &mut impl Write) -> anyhow::Result<()> {
-    let EmulateCommand::Bus(args) = command;
     let settings = config::Log { files: false, ..config::Log::default() };
     let level = config::level_of_environment();
+    // Before anything is read: what is odd about it is said in the log.
     let _logging = log::start(&settings, level.as_deref(), &(Arc::new(SystemClock) as _))?;
-    // After the log has started: what is odd about the room is said there.
-    let room = read_room(&args.config)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .context("cannot wait for signals")?;
-    runtime.block_on(serve(room, args, out))
+    match command {
+        EmulateCommand::Bus(args) => runtime.block_on(bus::run(args, out)),
+        EmulateCommand::Bmc(args) => runtime.block_on(bmc::run(args, out)),
+    }
 }
 
-async fn serve(room: Room, args: &EmulateBusArgs, out: &mut impl Write) -> anyhow::Result<()> {
-    let mut signals = Signals::new()?;
-    let bus = EmulatedBus::open(room, options(args))?;
-    let tty = bus.tty().display();
-    match &args.link {
-        Some(link) => output::print(out, &format!("{tty} {}\n", link.display()))?,
-        None => output::print(out, &format!("{tty}\n"))?,
-    }
+/// Lets `serve` run in a thread of its own until the process is told to stop.
+async fn until_stopped<E: Error + Send + Sync + 'static>(
+    mut signals: Signals,
+    serve: impl FnOnce(&StopFlag) -> Result<(), E> + Send + 'static,
+) -> anyhow::Result<()> {
     let stop = StopFlag::new()?;
     let mut serving = tokio::task::spawn_blocking({
         let stop = stop.clone();
-        move || bus.run(&stop)
+        move || serve(&stop)
     });
     tokio::select! {
         ended = &mut serving => return Ok(ended??),
         () = signals.stop() => stop.stop(),
     }
     Ok(serving.await??)
-}
-
-fn read_room(path: &Path) -> anyhow::Result<Room> {
-    let name = path.display();
-    let text = read_text(path, MAX_FILE_BYTES).with_context(|| format!("cannot read {name}"))?;
-    Room::from_json(&text).with_context(|| name.to_string())
-}
-
-fn options(args: &EmulateBusArgs) -> Options {
-    let protocol = match args.protocol {
-        BusProtocol::V1_1 => Protocol::V1_1,
-        BusProtocol::V1_2 => Protocol::V1_2,
-        BusProtocol::V1_3 => Protocol::V1_3,
-    };
-    let headers = args.headers.map_or_else(
-        || Headers::usual(protocol),
-        |headers| match headers {
-            AnswerHeaders::Full => Headers::Full,
-            AnswerHeaders::Legacy => Headers::Legacy,
-        },
-    );
-    Options { protocol, headers, baud: args.baud, link: args.link.clone(), faults: fault_plan(args) }
-}
-
-/// The rates that were asked for; of several for one kind, the last counts.
-fn fault_plan(args: &EmulateBusArgs) -> FaultPlan {
-    let mut plan = FaultPlan { seed: args.seed, delay_max: args.delay_max, ..FaultPlan::default() };
-    for fault in &args.faults {
-        let rate = match fault.kind {
-            FaultKind::Drop => &mut plan.drop,
-            FaultKind::Corrupt => &mut plan.corrupt,
-            FaultKind::Delay => &mut plan.delay,
-            FaultKind::Duplicate => &mut plan.duplicate,
-            FaultKind::Noise => &mut plan.noise,
-            FaultKind::Truncate => &mut plan.truncate,
-            FaultKind::Silence => &mut plan.silence,
-        };
-        *rate = fault.rate;
-    }
-    plan
-}
-
-#[cfg(test)]
-mod tests {
-    use clap::Parser;
-
-    use super::*;
-    use crate::cli::{Cli, Command};
-
-    #[test]
-    fn options_reach_the_emulator() {
-        let line = "opendcre emulate bus --config room.json --link /tmp/bus --baud 9600 --seed 7 --protocol 1.1 \
-                    --headers legacy --fault drop=0.25 --fault noise=1 --fault drop=0.5 --delay-max 1s";
-        let Command::Emulate(args) = Cli::try_parse_from(line.split_whitespace()).unwrap().command else {
-            panic!("not an emulator");
-        };
-        let EmulateCommand::Bus(args) = args.command;
-        let options = options(&args);
-        assert_eq!(options.baud, Some(9600));
-        assert_eq!(options.link.as_deref(), Some(Path::new("/tmp/bus")));
-        assert_eq!(options.protocol, Protocol::V1_1);
-        assert_eq!(options.headers, Headers::Legacy);
-        let expected = FaultPlan {
-            seed: 7,
-            drop: 0.5,
-            noise: 1.0,
-            delay_max: std::time::Duration::from_secs(1),
-            ..FaultPlan::default()
-        };
-        assert_eq!(options.faults, expected);
-    }
-
-    #[test]
-    fn a_broken_room_is_one_line_that_names_the_file_and_the_place() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("room.json");
-        std::fs::write(&path, r#"{"boards": [{"board_id": 7}]}"#).unwrap();
-        let line = format!("{:#}", read_room(&path).unwrap_err());
-        assert!(line.contains("room.json: boards[0].board_id: "), "{line}");
-        assert!(!line.contains('\n'), "{line}");
-        let line = format!("{:#}", read_room(&folder.path().join("none")).unwrap_err());
-        assert!(line.starts_with("cannot read "), "{line}");
-    }
 }

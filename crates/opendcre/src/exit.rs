@@ -8,14 +8,18 @@ use std::process::ExitCode;
 pub(crate) enum Exit {
     /// Done, or the reader of the output went away.
     Done = 0,
-    /// The server, or this program while serving, reported an error.
+    /// The server, the BMC, or this program while serving, reported an error.
     Failed = 1,
     /// Wrong usage; nothing was sent.
     Usage = 2,
-    /// The server cannot be reached or did not answer in time.
+    /// The server or BMC cannot be reached or did not answer in time.
     Unreachable = 3,
-    /// The server is busy.
+    /// The server or BMC is busy.
     Busy = 4,
+    /// The BMC does not accept the user, or not for this.
+    Denied = 5,
+    /// A change was sent, and what has come of it is unknown.
+    Uncertain = 6,
 }
 
 impl From<Exit> for ExitCode {

@@ -20,6 +20,7 @@ mod demo;
 mod emulate;
 mod exit;
 mod input;
+mod ipmi;
 mod log;
 mod output;
 mod serve;
@@ -45,6 +46,7 @@ fn dispatch(cli: Cli) -> ExitCode {
         Command::Config(args) => config::run(&args.command, &mut out),
         Command::Demo(args) => demo::run(&args, &mut out),
         Command::Emulate(args) => emulate::run(&args.command, &mut out),
+        Command::Ipmi(args) => return ipmi::run(&args, &cli.client, &mut out, &mut io::stderr()).into(),
         Command::Serve(args) => serve::run(&args),
     };
     done.map_or_else(|error| report(&error), |()| Exit::Done.into())

@@ -1,8 +1,11 @@
-//! Printing the result of a command on standard output. It knows nothing of what is printed.
+//! Printing the result of a command: as text, as a table for people, as JSON for programs. It knows nothing of what is
+//! printed.
 
-use std::io::Write;
+use std::io::{self, Write};
 
 use anyhow::Context;
+use comfy_table::{Table, presets};
+use serde::Serialize;
 
 /// Prints `text` and makes sure that it has arrived.
 ///
@@ -13,10 +16,44 @@ pub(crate) fn print(out: &mut impl Write, text: &str) -> anyhow::Result<()> {
     written.context("cannot write to standard output")
 }
 
+/// Prints a table without any blanks at the ends of its lines.
+pub(crate) fn print_table(out: &mut dyn Write, mut table: Table) -> io::Result<()> {
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
+    }
+    writeln!(out, "{}", table.trim_fmt())?;
+    out.flush()
+}
+
+/// Prints a value as one line of JSON.
+pub(crate) fn print_json(out: &mut dyn Write, value: &impl Serialize) -> io::Result<()> {
+    serde_json::to_writer(&mut *out, value)?;
+    writeln!(out)?;
+    out.flush()
+}
+
+/// A table of plain columns, which people and `awk` read equally well.
+pub(crate) fn empty_table() -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    table
+}
+
+/// Escapes what a terminal would act upon instead of showing it.
+pub(crate) fn visible(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character.is_control() {
+            shown.extend(character.escape_default());
+        } else {
+            shown.push(character);
+        }
+    }
+    shown
+}
+
 #[cfg(test)]
 mod tests {
-    use std::io;
-
     use super::*;
 
     /// A place that is always full.

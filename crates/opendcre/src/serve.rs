@@ -1,9 +1,9 @@
 //! `opendcre serve`: the one place where the rooms are wired together.
 //!
-//! Start: configuration, log, address, buses, audit log. Everything that can fail, fails before the first
+//! Start: configuration, log, address, buses, BMCs, audit log. Everything that can fail, fails before the first
 //! request is accepted. Stop, in this order: no more requests are accepted, the running ones finish, the gateway
-//! finishes what changes equipment, the buses finish what is on the wire, the log is written out. Who tells it to
-//! stop a second time gets the end at once, without the order.
+//! finishes what changes equipment, the buses finish what is on the wire, the sessions with BMCs are closed, the log
+//! is written out. Who tells it to stop a second time gets the end at once, without the order.
 
 mod reload;
 mod service;
@@ -20,12 +20,14 @@ use tokio_util::sync::CancellationToken;
 
 use crate::cli::ServeArgs;
 use crate::clock::SystemClock;
-use crate::config::{self, Config, read_bmcs};
+use crate::config::{self, Config};
 use crate::log::{self, Logging, Losses};
 use reload::Running;
 
 pub(crate) use service::Service;
 
+/// How many BMCs are named in one line of the log.
+const NAMED_BMCS: usize = 16;
 /// How often lost log lines are reported, if there are any.
 const LOSS_REPORT_INTERVAL: Duration = Duration::from_secs(60);
 /// How long the end waits for a thread that a disk holds up. After an orderly stop there is none.
@@ -38,38 +40,42 @@ const THREAD_PATIENCE: Duration = Duration::from_secs(1);
 pub(crate) fn run(args: &ServeArgs) -> anyhow::Result<()> {
     let path = &args.file.config;
     let config = Config::load(path)?;
-    let unserved = count_bmcs(&config)?;
     let clock: Arc<dyn WallClock> = Arc::new(SystemClock);
     let logging = log::start(&config.log, config::level_of_environment().as_deref(), &clock)?;
     let runtime = tokio::runtime::Runtime::new().context("cannot start worker threads")?;
-    let served = runtime.block_on(serve(path, config, unserved, &clock, &logging));
+    let served = runtime.block_on(serve(path, config, &clock, &logging));
     runtime.shutdown_timeout(THREAD_PATIENCE);
     served
 }
 
-fn count_bmcs(config: &Config) -> anyhow::Result<usize> {
-    let file = config.legacy.bmc_config.as_deref();
-    Ok(file.map(read_bmcs).transpose()?.map_or(0, |bmcs| bmcs.len()))
-}
-
 /// Says at every start what somebody may wrongly rely on.
-fn warn_of_limits(config: &Config, unserved_bmcs: usize) {
+fn warn_of_limits(config: &Config) {
     if config.server.insecure {
         let listen = config.server.listen;
         tracing::warn!(%listen, "server.insecure is set: everybody who reaches the port can switch servers off");
     }
-    if unserved_bmcs > 0 {
-        tracing::warn!(count = unserved_bmcs, "this release does not speak IPMI; the BMCs stay unserved");
+    let inline = config.ipmi.iter().filter(|bmc| bmc.has_inline_password()).count();
+    if inline > 0 {
+        tracing::warn!(count = inline, "BMC passwords stand in the configuration; better use password_file");
     }
-    if config.devicebus.is_empty() {
-        tracing::warn!("no equipment is configured; add a [[devicebus]] table");
+    let weak: Vec<String> =
+        config.ipmi.iter().filter(|bmc| bmc.is_weak()).map(|bmc| bmc.address.to_string()).collect();
+    if let Some(named) = weak.get(..weak.len().min(NAMED_BMCS)).filter(|named| !named.is_empty()) {
+        let (count, bmcs) = (weak.len(), named.join(", "));
+        tracing::warn!(
+            count,
+            bmcs,
+            "sessions with these BMCs are weakly protected; see their suites and auth"
+        );
+    }
+    if config.devicebus.is_empty() && config.ipmi.is_empty() && config.legacy.bmc_config.is_none() {
+        tracing::warn!("no equipment is configured; add a [[devicebus]] or an [[ipmi]] table");
     }
 }
 
 async fn serve(
     path: &Path,
     config: Config,
-    unserved_bmcs: usize,
     clock: &Arc<dyn WallClock>,
     logging: &Logging,
 ) -> anyhow::Result<()> {
@@ -77,7 +83,7 @@ async fn serve(
     // Before anything else, so that no signal is lost while the buses are opened.
     let mut signals = Signals::new()?;
     let service = Service::open(&config, clock).await?;
-    warn_of_limits(&config, unserved_bmcs);
+    warn_of_limits(&config);
     tracing::info!(address = %service.address(), version = env!("CARGO_PKG_VERSION"), "serving");
     let mut losses = LossReport::new(logging.losses());
     let mut running = Running::new(path.to_owned(), config);

@@ -1,10 +1,12 @@
 //! Option values that need more than a type's own `FromStr`.
 
+use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 use std::time::Duration;
 
 use clap::ValueEnum;
 use jiff::fmt::friendly::SpanParser;
+use opendcre_ipmi::CipherSuite;
 use opendcre_model::{BoardId, DeviceId, IdError};
 
 /// The shortest and longest duration that any option takes.
@@ -20,6 +22,15 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
         Ok(duration)
     } else {
         Err("a duration must lie between 1ms and 24h".to_owned())
+    }
+}
+
+/// Reads a duration of whole seconds, up to the 65535 that fit into a field of two bytes.
+pub(super) fn whole_seconds(text: &str) -> Result<Duration, String> {
+    let duration = duration(text)?;
+    match duration.subsec_nanos() == 0 && u16::try_from(duration.as_secs()).is_ok() {
+        true => Ok(duration),
+        false => Err("write whole seconds, up to 18h".to_owned()),
     }
 }
 
@@ -59,42 +70,26 @@ pub(super) fn asset_text(text: &str) -> Result<String, String> {
     }
 }
 
-/// What an emulated bus does wrong.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum FaultKind {
-    /// An answer is lost
-    Drop,
-    /// A byte of an answer is changed
-    Corrupt,
-    /// An answer comes late
-    Delay,
-    /// An answer comes twice
-    Duplicate,
-    /// Stray bytes come before an answer
-    Noise,
-    /// An answer breaks off
-    Truncate,
-    /// The bus falls silent for a while
-    Silence,
-}
-
 /// How often a fault happens.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct FaultRate {
+pub struct FaultRate<K> {
     /// What goes wrong.
-    pub kind: FaultKind,
-    /// The share of answers that it happens to, from 0 to 1.
+    pub kind: K,
+    /// How often, from 0 (never) to 1 (always).
     pub rate: f64,
 }
 
-impl FromStr for FaultRate {
+impl<K: ValueEnum + 'static> FromStr for FaultRate<K> {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let (kind, rate) = text
-            .split_once('=')
-            .ok_or_else(|| "write a fault as KIND=RATE, for example drop=0.05".to_owned())?;
-        let kind = FaultKind::from_str(kind, true).map_err(|_| unknown_fault(kind))?;
+        let (kind, rate) = text.split_once('=').ok_or_else(|| {
+            let example = names::<K>().next().unwrap_or_default();
+            format!("write a fault as KIND=RATE, for example {example}=0.05")
+        })?;
+        let kind = K::from_str(kind, true).map_err(|_| {
+            format!("{kind:?} is not a fault; use {}", names::<K>().collect::<Vec<_>>().join(", "))
+        })?;
         match rate.parse() {
             Ok(rate) if (0.0..=1.0).contains(&rate) => Ok(Self { kind, rate }),
             _ => Err(format!("{rate:?} is not a rate between 0 and 1")),
@@ -102,18 +97,79 @@ impl FromStr for FaultRate {
     }
 }
 
-fn unknown_fault(kind: &str) -> String {
-    let names: Vec<_> = FaultKind::value_variants()
-        .iter()
-        .filter_map(ValueEnum::to_possible_value)
-        .map(|value| value.get_name().to_owned())
-        .collect();
-    format!("{kind:?} is not a fault; use {}", names.join(", "))
+/// The words for the values of an enumeration.
+fn names<K: ValueEnum + 'static>() -> impl Iterator<Item = String> {
+    let values = K::value_variants().iter().filter_map(ValueEnum::to_possible_value);
+    values.map(|value| value.get_name().to_owned())
 }
+
+/// Reads a byte in hexadecimal, with or without `0x`.
+pub(super) fn byte(text: &str) -> Result<u8, String> {
+    let digits = without_prefix(text);
+    let is_byte = (1..=2).contains(&digits.len()) && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+    let byte = is_byte.then(|| u8::from_str_radix(digits, 16).ok()).flatten();
+    byte.ok_or_else(|| "not a byte in hexadecimal; write it like 2c or 0x2c".to_owned())
+}
+
+/// Reads a network function of a request, in hexadecimal: even, and below 0x40.
+pub(super) fn netfn(text: &str) -> Result<u8, String> {
+    match byte(text)? {
+        netfn if netfn < 0x40 && netfn % 2 == 0 => Ok(netfn),
+        _ => Err("a request has an even network function below 40".to_owned()),
+    }
+}
+
+/// Reads the id of an event log entry, in hexadecimal.
+pub(super) fn entry_id(text: &str) -> Result<u16, String> {
+    u16::from_str_radix(without_prefix(text), 16)
+        .map_err(|_| "not the id of an entry; write it in hexadecimal, as `sel list` shows it".to_owned())
+}
+
+/// Reads the number of a cipher suite that is implemented.
+pub(super) fn cipher_suite(text: &str) -> Result<u8, String> {
+    let suite = text.parse().ok().and_then(CipherSuite::from_id);
+    suite.map(|suite| suite.id).ok_or_else(|| "not a cipher suite that can be used; use 17 or 3".to_owned())
+}
+
+/// Reads an address or a name, with a port or without.
+pub(super) fn host(text: &str) -> Result<Host, String> {
+    if let Ok(address) = text.parse::<IpAddr>() {
+        return Ok(Host { name: address.to_string(), port: IPMI_PORT });
+    }
+    if let Ok(address) = text.parse::<SocketAddr>() {
+        return Ok(Host { name: address.ip().to_string(), port: address.port() });
+    }
+    let (name, port) = match text.rsplit_once(':') {
+        Some((name, port)) => (name, port.parse().map_err(|_| format!("{port:?} is not a port"))?),
+        None => (text, IPMI_PORT),
+    };
+    let is_name =
+        !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
+    match is_name {
+        true => Ok(Host { name: name.to_owned(), port }),
+        false => {
+            Err("not a host; write it like 10.1.0.20, 10.1.0.20:9623, [fd00::20]:623 or bmc.example"
+                .to_owned())
+        }
+    }
+}
+
+/// Where a BMC is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Host {
+    /// Its address, or the name that leads to it.
+    pub name: String,
+    /// The UDP port.
+    pub port: u16,
+}
+
+/// The port of IPMI over LAN (IPMI 2.0 §13.1.2).
+const IPMI_PORT: u16 = 623;
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::{BmcFaultKind, FaultKind};
 
     #[test]
     fn durations_have_units_and_bounds() {
@@ -160,13 +216,52 @@ mod tests {
     fn a_fault_has_a_kind_and_a_rate() {
         let drop = FaultRate { kind: FaultKind::Drop, rate: 0.05 };
         assert_eq!("drop=0.05".parse(), Ok(drop));
-        assert_eq!("silence=1".parse::<FaultRate>().unwrap().kind, FaultKind::Silence);
+        assert_eq!("silence=1".parse::<FaultRate<FaultKind>>().unwrap().kind, FaultKind::Silence);
         insta::assert_snapshot!(
-            "fire=0.5".parse::<FaultRate>().unwrap_err(),
+            "fire=0.5".parse::<FaultRate<FaultKind>>().unwrap_err(),
             @r#""fire" is not a fault; use drop, corrupt, delay, duplicate, noise, truncate, silence"#
         );
         for text in ["drop", "drop=", "drop=1.5", "drop=-0.1", "drop=NaN", "=0.5"] {
-            assert!(text.parse::<FaultRate>().is_err(), "{text:?}");
+            assert!(text.parse::<FaultRate<FaultKind>>().is_err(), "{text:?}");
+        }
+        let forgets = FaultRate { kind: BmcFaultKind::SessionLoss, rate: 0.5 };
+        assert_eq!("session-loss=0.5".parse(), Ok(forgets));
+        assert!("loss".parse::<FaultRate<BmcFaultKind>>().unwrap_err().ends_with("for example loss=0.05"));
+    }
+
+    #[test]
+    fn bytes_are_hexadecimal() {
+        for (text, expected) in [("0", 0), ("2c", 0x2c), ("0x2C", 0x2c), ("10", 0x10), ("ff", 0xff)] {
+            assert_eq!(byte(text), Ok(expected), "{text}");
+        }
+        for text in ["", "0x", "100", "+1", "-1", "g0", "0x0x1"] {
+            assert!(byte(text).is_err(), "{text:?}");
+        }
+        assert_eq!(netfn("2c"), Ok(0x2c));
+        assert!(netfn("07").is_err() && netfn("40").is_err());
+        assert_eq!((entry_id("0x001f"), entry_id("ffff")), (Ok(0x1f), Ok(0xffff)));
+        assert!(entry_id("1ffff").is_err());
+    }
+
+    #[test]
+    fn a_host_is_an_address_or_a_name_with_a_port_or_without() {
+        let of = |name: &str, port| Ok(Host { name: name.to_owned(), port });
+        assert_eq!(host("10.1.0.20"), of("10.1.0.20", 623));
+        assert_eq!(host("127.0.0.1:9623"), of("127.0.0.1", 9623));
+        assert_eq!(host("fd00::20"), of("fd00::20", 623));
+        assert_eq!(host("[fd00::20]:9623"), of("fd00::20", 9623));
+        assert_eq!(host("bmc-7.example"), of("bmc-7.example", 623));
+        assert_eq!(host("bmc-7.example:9623"), of("bmc-7.example", 9623));
+        for text in ["", ":623", "bmc:", "bmc:70000", "user@bmc", "http://bmc", "a b"] {
+            assert!(host(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn only_suites_that_are_implemented_can_be_named() {
+        assert_eq!((cipher_suite("17"), cipher_suite("0")), (Ok(17), Ok(0)));
+        for text in ["4", "255", "x", ""] {
+            assert!(cipher_suite(text).is_err(), "{text:?}");
         }
     }
 }

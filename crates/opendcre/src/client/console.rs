@@ -3,14 +3,15 @@
 //! Texts come from equipment. In tables their control characters are escaped, so that none of them can drive
 //! the terminal; JSON has that property by itself.
 
-use std::io::{self, Write};
+use std::io::Write;
 
-use comfy_table::{Table, presets};
+use comfy_table::Table;
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use crate::cli::OutputFormat;
 use crate::exit::Exit;
+use crate::output::{empty_table, print_json, print_table, visible};
 
 use super::{Answer, ClientError};
 
@@ -102,27 +103,6 @@ impl<'a> Console<'a> {
     }
 }
 
-fn print_table(out: &mut dyn Write, mut table: Table) -> io::Result<()> {
-    for column in table.column_iter_mut() {
-        column.set_padding((0, 2));
-    }
-    writeln!(out, "{}", table.trim_fmt())?;
-    out.flush()
-}
-
-fn print_json(out: &mut dyn Write, value: &impl Serialize) -> io::Result<()> {
-    serde_json::to_writer(&mut *out, value)?;
-    writeln!(out)?;
-    out.flush()
-}
-
-/// A table of plain columns, which people and `awk` read equally well.
-fn empty_table() -> Table {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING);
-    table
-}
-
 fn scan_table(boards: &[ScannedBoard]) -> Table {
     let mut table = empty_table();
     table.set_header(["BOARD", "DEVICE", "KIND"]);
@@ -138,21 +118,10 @@ fn scan_table(boards: &[ScannedBoard]) -> Table {
     table
 }
 
-/// Escapes what a terminal would act upon instead of showing it.
-fn visible(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
-    for character in text.chars() {
-        if character.is_control() {
-            shown.extend(character.escape_default());
-        } else {
-            shown.push(character);
-        }
-    }
-    shown
-}
-
 #[cfg(test)]
 mod tests {
+    use std::io;
+
     use super::*;
 
     /// What `print` leaves on standard output and standard error.

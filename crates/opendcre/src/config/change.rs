@@ -1,18 +1,33 @@
 //! What differs between two configurations, by key.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::net::SocketAddr;
 
 use toml::{Table, Value};
 
-use super::Config;
+use super::text::bmc_address;
+use super::{Config, Ipmi};
 
-/// The keys whose values differ, sorted. A bus is known by its name, as in `devicebus.hat.timeout`.
+/// The keys whose values differ, sorted. A bus is known by its name, as in `devicebus.hat.timeout`, a BMC by its
+/// address, as in `ipmi.10.1.0.20.username`.
 #[must_use]
 pub fn changed_keys(old: &Config, new: &Config) -> Vec<String> {
+    let passwords = changed_passwords(&old.ipmi, &new.ipmi);
     let (old, new) = (flatten(old), flatten(new));
     let keys: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
     let changed = keys.into_iter().filter(|key| old.get(*key) != new.get(*key));
-    changed.cloned().collect()
+    let changed: BTreeSet<String> = changed.cloned().chain(passwords).collect();
+    changed.into_iter().collect()
+}
+
+/// The keys of inline passwords that differ. They are never written, so they are missing in what follows.
+fn changed_passwords(old: &[Ipmi], new: &[Ipmi]) -> Vec<String> {
+    let old: HashMap<SocketAddr, &Ipmi> = old.iter().map(|bmc| (bmc.address, bmc)).collect();
+    let differs = |bmc: &&Ipmi| old.get(&bmc.address).is_some_and(|old| old.password != bmc.password);
+    new.iter()
+        .filter(differs)
+        .map(|bmc| format!("ipmi.{}.password", bmc_address::print(&bmc.address)))
+        .collect()
 }
 
 fn flatten(config: &Config) -> BTreeMap<String, Value> {
@@ -35,7 +50,8 @@ fn flatten_value(path: String, value: Value, flat: &mut BTreeMap<String, Value>)
         }
         Value::Array(elements) => {
             for element in elements {
-                let name = element.get("name").and_then(Value::as_str).unwrap_or_default();
+                let name = element.get("name").or_else(|| element.get("address"));
+                let name = name.and_then(Value::as_str).unwrap_or_default();
                 flatten_value(format!("{path}.{name}"), element, flat);
             }
         }
@@ -72,6 +88,15 @@ mod tests {
             "{BUS}\ntimeout = '500ms'\n[log]\nlevel = 'debug'\n[server]\nlisten = '[::1]:80'"
         ));
         assert_eq!(changed_keys(&old, &new), ["devicebus.hat.timeout", "log.level", "server.listen"]);
+    }
+
+    #[test]
+    fn a_new_inline_password_is_a_change_that_does_not_show_it() {
+        let bmc = |password: &str| {
+            config(&format!("[[ipmi]]\nrack = 'r'\naddress = '10.1.0.20'\npassword = '{password}'"))
+        };
+        assert_eq!(changed_keys(&bmc("s3cr3t"), &bmc("s3cr3t")), [""; 0]);
+        assert_eq!(changed_keys(&bmc("s3cr3t"), &bmc("other")), ["ipmi.10.1.0.20.password"]);
     }
 
     #[test]

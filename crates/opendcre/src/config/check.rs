@@ -9,7 +9,7 @@ use opendcre_devicebus::{MAX_PACKET, address, wire_time};
 use opendcre_model::BoardId;
 
 use super::text::duration::print;
-use super::{Audit, ByteSize, Config, DeviceBus, Log, Server};
+use super::{Audit, ByteSize, Config, DeviceBus, Log, Server, ipmi};
 use crate::log::Filter;
 
 /// The speeds that every serial driver of Linux offers.
@@ -35,33 +35,48 @@ pub(super) fn check(config: &Config) -> Vec<Finding> {
         check_bus(bus, &format!("devicebus.{index}"), &mut findings);
     }
     check_buses_together(&config.devicebus, &mut findings);
+    ipmi::check(&config.ipmi, config.legacy.bmc_config.is_some(), &mut findings);
+    config.broker.check(&mut findings);
     findings.0
 }
 
+/// What has been found so far.
 #[derive(Default)]
-struct Findings(Vec<Finding>);
+pub(super) struct Findings(Vec<Finding>);
 
 impl Findings {
-    fn add(&mut self, path: impl Into<String>, message: impl Into<String>) {
+    pub(super) fn add(&mut self, path: impl Into<String>, message: impl Into<String>) {
         self.0.push(Finding { path: path.into(), message: message.into() });
     }
 
-    fn range<T: PartialOrd + std::fmt::Display>(&mut self, path: &str, value: &T, range: &RangeInclusive<T>) {
+    pub(super) fn range<T: PartialOrd + std::fmt::Display>(
+        &mut self,
+        path: &str,
+        value: &T,
+        range: &RangeInclusive<T>,
+    ) {
         if !range.contains(value) {
             let (least, most) = (range.start(), range.end());
             self.add(path, format!("{value} is out of range; use {least} to {most}"));
         }
     }
 
-    fn duration(&mut self, path: &str, value: Duration, range: &RangeInclusive<Duration>) {
+    pub(super) fn duration(&mut self, path: &str, value: Duration, range: &RangeInclusive<Duration>) {
         if !range.contains(&value) {
             let (least, most) = (print(*range.start()), print(*range.end()));
             self.add(path, format!("{} is out of range; use {least} to {most}", print(value)));
         }
     }
 
+    /// Text of at most so many bytes.
+    pub(super) fn length(&mut self, path: &str, text: &str, longest: usize) {
+        if text.len() > longest {
+            self.add(path, format!("is {} bytes long; use at most {longest}", text.len()));
+        }
+    }
+
     /// A label: what is safe in a log line, a path and a metric.
-    fn label(&mut self, path: &str, value: &str, longest: usize, punctuation: &str) {
+    pub(super) fn label(&mut self, path: &str, value: &str, longest: usize, punctuation: &str) {
         let allowed = |c: char| c.is_ascii_alphanumeric() || punctuation.contains(c);
         if value.is_empty() || value.len() > longest || !value.chars().all(allowed) {
             let message =

@@ -6,7 +6,8 @@ use std::path::Path;
 use anyhow::{Context, anyhow};
 use schemars::schema_for;
 
-use super::{Config, read_bmcs};
+use super::text::bmc_address;
+use super::{Config, Ipmi};
 use crate::cli::ConfigCommand;
 use crate::output;
 
@@ -25,19 +26,27 @@ pub fn run(command: &ConfigCommand, out: &mut impl Write) -> anyhow::Result<()> 
 /// Fails with one line for each thing that is wrong, like a compiler.
 fn check(path: &Path, out: &mut impl Write) -> anyhow::Result<()> {
     let config = Config::load(path).map_err(|error| anyhow!(error.lines().join("\nerror: ")))?;
-    let bmcs = match &config.legacy.bmc_config {
-        Some(file) => read_bmcs(file)?.len(),
-        None => 0,
-    };
-    let buses = config.devicebus.len();
-    let sound = format!("{}: sound; device buses: {buses}, BMCs (not served yet): {bmcs}\n", path.display());
-    output::print(out, &sound)
+    let bmcs = config.bmcs()?;
+    if let Some(defect) = bmcs.defect {
+        return Err(defect.into());
+    }
+    let mut report: String = bmcs.warnings.iter().map(|warning| format!("warning: {warning}\n")).collect();
+    let (buses, bmcs) = (config.devicebus.len(), bmcs.served.len());
+    report += &format!("{}: sound; device buses: {buses}, BMCs: {bmcs}\n", path.display());
+    output::print(out, &report)
 }
 
 fn show(path: &Path, out: &mut impl Write) -> anyhow::Result<()> {
     let mut config = Config::load(path)?;
     config.audit.file = Some(config.audit_file());
-    let text = toml::to_string(&config).context("the configuration cannot be written as TOML")?;
+    config.ipmi.iter_mut().for_each(Ipmi::fill_in);
+    let mut text = toml::to_string(&config).context("the configuration cannot be written as TOML")?;
+    for bmc in config.ipmi.iter().filter(|bmc| bmc.password.is_some()) {
+        text += &format!(
+            "# ipmi {:?}.password stands in the file and is not shown\n",
+            bmc_address::print(&bmc.address)
+        );
+    }
     output::print(out, &text)
 }
 
@@ -66,10 +75,7 @@ mod tests {
         std::fs::write(&config, "[legacy]\nbmc_config = 'bmcs.json'\n").unwrap();
         std::fs::write(folder.path().join("bmcs.json"), r#"{"bmcs": []}"#).unwrap();
         let sound = check().unwrap();
-        assert!(
-            sound.ends_with("opendcre.toml: sound; device buses: 0, BMCs (not served yet): 0\n"),
-            "{sound}"
-        );
+        assert!(sound.ends_with("opendcre.toml: sound; device buses: 0, BMCs: 0\n"), "{sound}");
 
         std::fs::write(folder.path().join("bmcs.json"), "{}").unwrap();
         assert!(check().unwrap_err().ends_with("bmcs.json: needs a list \"bmcs\" at the top"));
@@ -83,6 +89,28 @@ mod tests {
             lines[1].starts_with("error: ") && lines[1].contains("opendcre.toml:3: log.max_files: "),
             "{faults}"
         );
+    }
+
+    #[test]
+    fn show_says_where_a_password_comes_from_and_never_the_password() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = folder.path().join("opendcre.toml");
+        let inline = "[[ipmi]]\nrack = 'r'\naddress = '10.1.0.20'\npassword = 's3cr3t'\n";
+        let file = "[[ipmi]]\nrack = 'r'\naddress = '10.1.0.21'\npassword_file = '/etc/bmc'\n";
+        let variable = "[[ipmi]]\nrack = 'r'\naddress = '10.1.0.22'\npassword_env = 'BMC'\n";
+        std::fs::write(&config, format!("{inline}{file}{variable}")).unwrap();
+        let mut out = Vec::new();
+        run(&ConfigCommand::Show(ConfigFile { config }), &mut out).unwrap();
+        let shown = String::from_utf8(out).unwrap();
+        assert!(!shown.contains("s3cr3t"), "{shown}");
+        for line in [
+            "# ipmi \"10.1.0.20\".password stands in the file and is not shown",
+            "password_file = \"/etc/bmc\"",
+            "password_env = \"BMC\"",
+            "suites = [17, 3]",
+        ] {
+            assert!(shown.lines().any(|shown| shown == line), "{line} is missing in\n{shown}");
+        }
     }
 
     #[test]

@@ -106,9 +106,9 @@ fn step<'v, 't>(value: &'v Spanned<DeValue<'t>>, part: &str) -> Option<(usize, &
     }
 }
 
-/// How an element of an array is told from the others: by its name, if it has one.
+/// How an element of an array is told from the others: by its name or address, if it has one.
 fn label(element: &Spanned<DeValue<'_>>) -> String {
-    match step(element, "name").map(|(_, name)| name.get_ref()) {
+    match step(element, "name").or_else(|| step(element, "address")).map(|(_, name)| name.get_ref()) {
         Some(DeValue::String(name)) => format!(" {name:?}"),
         _ => String::new(),
     }

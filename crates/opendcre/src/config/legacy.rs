@@ -1,51 +1,53 @@
 //! The original's `bmc_config.json` of version 1.1.
 //!
-//! The original ignored the whole file when anything in it was wrong. Here every fault is an error that names
-//! the entry and the key. Passwords are checked and then forgotten: nothing in this release uses them, and no
-//! message and no type holds one.
+//! The original ignored the whole file when an entry lacked a key, without a word. Here every fault names the entry and
+//! the key, and what the original silently took for something else is a warning. No message and no type shows a
+//! password.
 
 use std::collections::HashSet;
 use std::io;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
+use opendcre_ipmi::{MAX_SECRET_1_5, Secret};
+use opendcre_model::{DeviceId, excerpt};
 use serde_json::{Map, Value};
 use thiserror::Error;
 
+use super::ipmi::{Auth, MAX_USERNAME};
 use crate::input::read_text;
 
 /// More than ten thousand entries of the longest kind.
 const MAX_FILE_BYTES: u64 = 8 << 20;
-/// IPMI 1.5 has no room for more.
-const MAX_CREDENTIAL_BYTES: usize = 16;
-const MAX_ASSET_BYTES: usize = 127;
+/// What becomes of an entry that repeats another one.
+const UNSERVED: &str = "an earlier entry has it, too; this one is not served";
+/// The port of every BMC in it.
+pub(super) const PORT: u16 = 623;
 
-/// A BMC as the original describes it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LegacyBmc {
-    /// The device id in the API.
-    pub device_id: u16,
-    /// Where the BMC listens, on UDP port 623.
-    pub address: Ipv4Addr,
-    /// The user, at most 16 bytes, possibly empty.
-    pub username: String,
-    /// How a session is authenticated.
-    pub auth_type: AuthType,
-    /// Free text, at most 127 bytes.
-    pub asset_info: String,
+/// What the file says.
+#[derive(Debug, Default)]
+pub struct LegacyBmcs {
+    /// Its BMCs, each with a device and an address of its own.
+    pub bmcs: Vec<LegacyBmc>,
+    /// What is probably not meant as it stands.
+    pub warnings: Vec<String>,
 }
 
-/// How a session of IPMI 1.5 is authenticated.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AuthType {
-    /// Not at all.
-    None,
-    /// With the password itself.
-    Password,
-    /// With an MD2 digest.
-    Md2,
-    /// With an MD5 digest.
-    Md5,
+/// A BMC as the original describes it.
+#[derive(Debug, Clone)]
+pub struct LegacyBmc {
+    /// Its device in the API.
+    pub device: DeviceId,
+    /// Where it is.
+    pub address: SocketAddr,
+    /// The user, at most 16 bytes, possibly empty.
+    pub username: Vec<u8>,
+    /// The password, at most 16 bytes, possibly empty.
+    pub password: Secret,
+    /// How a session is authenticated.
+    pub auth: Auth,
+    /// Free text.
+    pub asset_info: String,
 }
 
 /// Why a `bmc_config.json` cannot be used.
@@ -73,23 +75,31 @@ pub enum LegacyError {
 ///
 /// # Errors
 /// When it cannot be read or anything in it is wrong; the first fault is reported.
-pub fn read_bmcs(path: &Path) -> Result<Vec<LegacyBmc>, LegacyError> {
+pub(super) fn read_bmcs(path: &Path) -> Result<LegacyBmcs, LegacyError> {
     let unreadable = |reason| LegacyError::Unreadable { path: path.to_owned(), reason };
     let text = read_text(path, MAX_FILE_BYTES).map_err(unreadable)?;
     parse(&text).map_err(|message| LegacyError::Invalid { path: path.to_owned(), message })
 }
 
-fn parse(text: &str) -> Result<Vec<LegacyBmc>, String> {
+fn parse(text: &str) -> Result<LegacyBmcs, String> {
     let document: Value = serde_json::from_str(text).map_err(|error| format!("not JSON: {error}"))?;
     let entries = document.get("bmcs").and_then(Value::as_array);
     let entries = entries.ok_or("needs a list \"bmcs\" at the top")?;
-    let bmcs = entries.iter().enumerate().map(|(index, value)| Entry::new(index, value)?.bmc());
-    let bmcs: Vec<LegacyBmc> = bmcs.collect::<Result<_, String>>()?;
-    let mut seen = HashSet::new();
-    match bmcs.iter().find(|bmc| !seen.insert(bmc.device_id)) {
-        Some(twice) => Err(format!("bmc_device_id {} is there twice; ids are unique", twice.device_id)),
-        None => Ok(bmcs),
+    let mut file = LegacyBmcs::default();
+    let (mut devices, mut addresses) = (HashSet::new(), HashSet::new());
+    for (index, value) in entries.iter().enumerate() {
+        let entry = Entry::new(index, value)?;
+        let bmc = entry.bmc(&mut file.warnings)?;
+        // Of two entries for one device the original used the first. Two devices for one BMC would be two sessions.
+        if !devices.insert(bmc.device) {
+            file.warnings.push(entry.wrong("bmc_device_id", UNSERVED));
+        } else if !addresses.insert(bmc.address) {
+            file.warnings.push(entry.wrong("bmc_ip", UNSERVED));
+        } else {
+            file.bmcs.push(bmc);
+        }
     }
+    Ok(file)
 }
 
 /// One element of the list, which knows its place for messages.
@@ -105,15 +115,16 @@ impl<'v> Entry<'v> {
         Ok(Self { index, fields })
     }
 
-    fn bmc(&self) -> Result<LegacyBmc, String> {
-        // Only its shape matters here, see the top of this module.
-        self.text("password", MAX_CREDENTIAL_BYTES)?;
+    fn bmc(&self, warnings: &mut Vec<String>) -> Result<LegacyBmc, String> {
+        let password = self.credential("password", MAX_SECRET_1_5, warnings)?;
+        let username = self.credential("username", MAX_USERNAME, warnings)?;
         Ok(LegacyBmc {
-            device_id: self.device_id()?,
-            address: self.address()?,
-            username: self.text("username", MAX_CREDENTIAL_BYTES)?.to_owned(),
-            auth_type: self.auth_type()?,
-            asset_info: self.text("asset_info", MAX_ASSET_BYTES)?.to_owned(),
+            device: self.device()?,
+            address: SocketAddr::from((self.address()?, PORT)),
+            username: username.to_vec(),
+            password: Secret::new(password).map_err(|error| self.wrong("password", &error.to_string()))?,
+            auth: self.auth(warnings)?,
+            asset_info: self.text("asset_info")?.to_owned(),
         })
     }
 
@@ -125,18 +136,26 @@ impl<'v> Entry<'v> {
         self.fields.get(key).ok_or_else(|| self.wrong(key, "is missing"))
     }
 
-    fn text(&self, key: &str, longest: usize) -> Result<&'v str, String> {
-        let text = self.get(key)?.as_str().ok_or_else(|| self.wrong(key, "must be text"))?;
-        if text.len() > longest {
-            return Err(self.wrong(key, &format!("must not be longer than {longest} bytes")));
-        }
-        Ok(text)
+    fn text(&self, key: &str) -> Result<&'v str, String> {
+        self.get(key)?.as_str().ok_or_else(|| self.wrong(key, "must be text"))
     }
 
-    fn device_id(&self) -> Result<u16, String> {
+    /// The bytes that fit into a packet; the rest has never counted.
+    fn credential(&self, key: &str, longest: usize, warnings: &mut Vec<String>) -> Result<&'v [u8], String> {
+        let bytes = self.text(key)?.as_bytes();
+        match bytes.get(..longest) {
+            Some(kept) if kept.len() < bytes.len() => {
+                warnings.push(self.wrong(key, &format!("only its first {longest} bytes count")));
+                Ok(kept)
+            }
+            _ => Ok(bytes),
+        }
+    }
+
+    fn device(&self) -> Result<DeviceId, String> {
         let key = "bmc_device_id";
         let id = self.get(key)?.as_u64().and_then(|id| u16::try_from(id).ok());
-        id.ok_or_else(|| self.wrong(key, "must be a number from 0 to 65535, without quotes"))
+        id.map(DeviceId).ok_or_else(|| self.wrong(key, "must be a number from 0 to 65535, without quotes"))
     }
 
     fn address(&self) -> Result<Ipv4Addr, String> {
@@ -145,15 +164,25 @@ impl<'v> Entry<'v> {
         address.ok_or_else(|| self.wrong(key, "must be an IPv4 address such as \"10.1.0.20\""))
     }
 
-    fn auth_type(&self) -> Result<AuthType, String> {
+    /// Whatever is not one of the words has always meant the first of them.
+    fn auth(&self, warnings: &mut Vec<String>) -> Result<Auth, String> {
         let key = "auth_type";
-        match self.get(key)?.as_str() {
-            Some("NONE") => Ok(AuthType::None),
-            Some("PASSWORD") => Ok(AuthType::Password),
-            Some("MD2") => Ok(AuthType::Md2),
-            Some("MD5") => Ok(AuthType::Md5),
-            _ => Err(self.wrong(key, "must be \"NONE\", \"PASSWORD\", \"MD2\" or \"MD5\"")),
-        }
+        Ok(match self.text(key)? {
+            "NONE" => Auth::None,
+            "PASSWORD" => Auth::Password,
+            "MD2" => Auth::Md2,
+            "MD5" => Auth::Md5,
+            other => {
+                let other = excerpt(other);
+                warnings.push(self.wrong(
+                    key,
+                    &format!(
+                        "{other:?} counts as \"NONE\"; use \"PASSWORD\", \"MD2\" or \"MD5\" for another one"
+                    ),
+                ));
+                Auth::None
+            }
+        })
     }
 }
 
@@ -170,52 +199,60 @@ mod tests {
         })
     }
 
-    fn parse_one(entry: &Value) -> Result<Vec<LegacyBmc>, String> {
+    fn parse_one(entry: &Value) -> Result<LegacyBmcs, String> {
         parse(&json!({"bmcs": [entry]}).to_string())
     }
 
     #[test]
-    fn a_good_file_is_understood_and_its_password_is_nowhere() {
-        let bmcs = parse_one(&entry()).unwrap();
-        let expected = LegacyBmc {
-            device_id: 1,
-            address: Ipv4Addr::new(10, 1, 0, 20),
-            username: "operator".into(),
-            auth_type: AuthType::Md5,
-            asset_info: "web front end".into(),
-        };
-        assert_eq!(bmcs, [expected]);
-        assert!(!format!("{bmcs:?}").contains("s3cr3t"));
+    fn a_good_file_is_understood_and_its_password_is_not_shown() {
+        let file = parse_one(&entry()).unwrap();
+        let [bmc] = file.bmcs.as_slice() else { panic!("{file:?}") };
+        assert_eq!(bmc.device, DeviceId(1));
+        assert_eq!(bmc.address, "10.1.0.20:623".parse().unwrap());
+        assert_eq!(
+            (bmc.username.as_slice(), bmc.password.expose()),
+            (b"operator".as_slice(), b"s3cr3t".as_slice())
+        );
+        assert_eq!((bmc.auth, bmc.asset_info.as_str()), (Auth::Md5, "web front end"));
+        assert_eq!(file.warnings, [""; 0]);
+        assert!(!format!("{file:?}").contains("s3cr3t"));
     }
 
     #[test]
     fn every_fault_names_the_entry_and_the_key() {
+        let id = "bmcs[0].bmc_device_id: must be a number from 0 to 65535, without quotes";
         for (key, value, expected) in [
-            (
-                "bmc_device_id",
-                json!("1"),
-                "bmcs[0].bmc_device_id: must be a number from 0 to 65535, without quotes",
-            ),
-            (
-                "bmc_device_id",
-                json!(65_536),
-                "bmcs[0].bmc_device_id: must be a number from 0 to 65535, without quotes",
-            ),
+            ("bmc_device_id", json!("1"), id),
+            ("bmc_device_id", json!(65_536), id),
             ("bmc_ip", json!("bmc.example"), "bmcs[0].bmc_ip: must be an IPv4 address such as \"10.1.0.20\""),
-            ("username", json!("a name of 17 byte"), "bmcs[0].username: must not be longer than 16 bytes"),
             ("password", json!(["s3cr3t"]), "bmcs[0].password: must be text"),
-            ("password", json!("s3cr3ts3cr3ts3cr3t"), "bmcs[0].password: must not be longer than 16 bytes"),
-            (
-                "auth_type",
-                json!("MD6"),
-                "bmcs[0].auth_type: must be \"NONE\", \"PASSWORD\", \"MD2\" or \"MD5\"",
-            ),
+            ("auth_type", json!(5), "bmcs[0].auth_type: must be text"),
             ("asset_info", json!(null), "bmcs[0].asset_info: must be text"),
         ] {
             let mut bad = entry();
             bad[key] = value;
-            assert_eq!(parse_one(&bad), Err(expected.to_owned()));
+            assert_eq!(parse_one(&bad).unwrap_err(), expected);
         }
+    }
+
+    #[test]
+    fn what_the_original_took_for_something_else_is_a_warning() {
+        let mut odd = entry();
+        odd["auth_type"] = json!("md5");
+        odd["password"] = json!("s3cr3ts3cr3ts3cr3t");
+        odd["username"] = json!("a name of 17 byte");
+        let file = parse_one(&odd).unwrap();
+        let bmc = &file.bmcs[0];
+        assert_eq!((bmc.auth, bmc.username.as_slice()), (Auth::None, b"a name of 17 byt".as_slice()));
+        assert_eq!(bmc.password.expose(), b"s3cr3ts3cr3ts3cr");
+        assert_eq!(
+            file.warnings,
+            [
+                "bmcs[0].password: only its first 16 bytes count",
+                "bmcs[0].username: only its first 16 bytes count",
+                "bmcs[0].auth_type: \"md5\" counts as \"NONE\"; use \"PASSWORD\", \"MD2\" or \"MD5\" for another one",
+            ]
+        );
     }
 
     #[test]
@@ -223,17 +260,27 @@ mod tests {
         for key in ["bmc_device_id", "bmc_ip", "username", "password", "auth_type", "asset_info"] {
             let mut bad = entry();
             bad.as_object_mut().unwrap().remove(key);
-            assert_eq!(parse_one(&bad), Err(format!("bmcs[0].{key}: is missing")));
+            assert_eq!(parse_one(&bad).unwrap_err(), format!("bmcs[0].{key}: is missing"));
         }
     }
 
     #[test]
     fn the_file_as_a_whole() {
         assert!(parse("").unwrap_err().starts_with("not JSON: "));
-        assert_eq!(parse("[]"), Err("needs a list \"bmcs\" at the top".into()));
-        assert_eq!(parse(r#"{"bmcs": [7]}"#), Err("bmcs[0]: must be an object".into()));
-        assert_eq!(parse(r#"{"bmcs": []}"#), Ok(vec![]));
-        let twice = parse(&json!({"bmcs": [entry(), entry()]}).to_string());
-        assert_eq!(twice, Err("bmc_device_id 1 is there twice; ids are unique".into()));
+        assert_eq!(parse("[]").unwrap_err(), "needs a list \"bmcs\" at the top");
+        assert_eq!(parse(r#"{"bmcs": [7]}"#).unwrap_err(), "bmcs[0]: must be an object");
+        assert!(parse(r#"{"bmcs": []}"#).unwrap().bmcs.is_empty());
+    }
+
+    #[test]
+    fn of_two_entries_for_one_device_or_one_bmc_the_first_counts() {
+        let mut same_bmc = entry();
+        same_bmc["bmc_device_id"] = json!(2);
+        let file = parse(&json!({"bmcs": [entry(), entry(), same_bmc]}).to_string()).unwrap();
+        assert_eq!(file.bmcs.len(), 1);
+        assert_eq!(
+            file.warnings,
+            [format!("bmcs[1].bmc_device_id: {UNSERVED}"), format!("bmcs[2].bmc_ip: {UNSERVED}")]
+        );
     }
 }

@@ -182,6 +182,154 @@ fn two_buses_must_not_share_name_tty_or_boards() {
     );
 }
 
+const BMC: &str = "[[ipmi]]\nrack = \"r\"\naddress = \"10.1.0.20\"\npassword_file = \"bmc\"\n";
+
+#[test]
+fn a_bmc_needs_three_keys_and_has_the_documented_defaults() {
+    let config = Config::parse(BMC).unwrap();
+    let expected = Ipmi {
+        password: None,
+        password_file: Some("bmc".into()),
+        ..Ipmi::new("r", "10.1.0.20:623".parse().unwrap(), "", "")
+    };
+    assert_eq!(config.ipmi, [expected]);
+    let broker = &config.broker;
+    assert_eq!((broker.backlog, broker.outstanding, broker.idle_time), (64, 256, Duration::from_secs(50)));
+    for (text, address) in [
+        ("10.1.0.20:6230", "10.1.0.20:6230"),
+        ("fd00::20", "[fd00::20]:623"),
+        ("[fd00::20]:6230", "[fd00::20]:6230"),
+    ] {
+        let config = Config::parse(&BMC.replace("10.1.0.20", text)).unwrap();
+        assert_eq!(config.ipmi[0].address, address.parse().unwrap());
+    }
+}
+
+/// What is appended to a sound BMC in lines 1 to 4, and the one line that it gets.
+const BMC_FAULTS: &[(&str, &str)] = &[
+    ("colour = 1", "5: ipmi \"10.1.0.20\".colour: unknown field `colour`"),
+    ("device_id = 0", "5: ipmi \"10.1.0.20\".device_id: 0 is out of range; use 1 to 65535"),
+    ("device_id = 65536", "5: ipmi \"10.1.0.20\".device_id: invalid value: integer `65536`, expected u16"),
+    ("username = \"a name of 17 byte\"", "5: ipmi \"10.1.0.20\".username: is 17 bytes long; use at most 16"),
+    ("password = \"s3cr3t\"", "4: ipmi \"10.1.0.20\".password_file: password is there, too; use one of them"),
+    ("password = 537433", "5: ipmi \"10.1.0.20\".password: write it in quotes"),
+    ("password = 53.25", "5: ipmi \"10.1.0.20\".password: write it in quotes"),
+    ("suites = []", "5: ipmi \"10.1.0.20\".suites: is empty; name one, or leave the key out for 17 and 3"),
+    (
+        "suites = [17, 0]",
+        "5: ipmi \"10.1.0.20\".suites: suite 0 lets everybody on the network do everything without a password; \
+         remove it, or add `allow_insecure = true`",
+    ),
+    (
+        "allow_insecure = true\nsuites = [4]",
+        "6: ipmi \"10.1.0.20\".suites: suite 4 uses RC4, which is broken",
+    ),
+    ("suites = [99]", "5: ipmi \"10.1.0.20\".suites: suite 99 is not one that can be used; use 17 or 3"),
+    (
+        "auth = \"md5\"",
+        "5: ipmi \"10.1.0.20\".auth: means IPMI 1.5, which lets everybody on the network read along and find out the \
+         password; remove it, or add `allow_insecure = true`",
+    ),
+    (
+        "auth = \"sha1\"",
+        "5: ipmi \"10.1.0.20\".auth: unknown variant `sha1`, expected one of `none`, `password`, `md2`, `md5`",
+    ),
+    (
+        "allow_insecure = true\nauth = \"md5\"\nsuites = [3]",
+        "7: ipmi \"10.1.0.20\".suites: belongs to IPMI 2.0, but auth means IPMI 1.5; remove one of them",
+    ),
+    (
+        "privilege_limit = \"root\"",
+        "5: ipmi \"10.1.0.20\".privilege_limit: unknown variant `root`, expected one of `user`, `operator`, `administrator`",
+    ),
+    (
+        "[broker]\ntries = 4",
+        "6: broker.tries: 4 times from timeout = \"1s\" on take 11s, but who asks waits 10s at most",
+    ),
+    ("[broker]\nlongest_retry = \"1ms\"", "6: broker.longest_retry: 1ms is out of range; use 1s to 1h"),
+    (
+        "[legacy]\nbmc_config = \"x\"",
+        "1: ipmi \"10.1.0.20\": needs a device_id, because legacy.bmc_config gives away ids, too",
+    ),
+];
+
+#[test]
+fn every_fault_of_a_bmc_names_its_line_and_key_and_no_password() {
+    for (text, expected) in BMC_FAULTS {
+        let found = problems(&format!("{BMC}{text}\n"));
+        let [line] = found.as_slice() else {
+            panic!("{text:?}: {found:?}");
+        };
+        assert!(line.starts_with(expected), "{text:?}: {line}");
+        assert!(!line.contains("s3cr3t") && !line.contains("5374") && !line.contains("53.25"), "{line}");
+    }
+}
+
+#[test]
+fn however_a_password_is_miswritten_it_is_not_repeated() {
+    let table = BMC.replace("password_file = \"bmc\"\n", "");
+    for password in [
+        "s3cr3t",
+        "\"s3cr3t",
+        "\"s3cr3t\\q\"",
+        "\"s3cr3t\" s3cr3t",
+        "\"s3cr3t\"\npassword = \"s3cr3t\"",
+        "[\"s3cr3t\"]",
+        "{ s3cr3t = \"s3cr3t\" }",
+        "99999999999999999999999999999999999999999",
+        "1999-09-19",
+        "0x3333",
+        "true",
+    ] {
+        let found = problems(&format!("{table}password = {password}\n"));
+        assert_eq!(found.len(), 1, "{password}: {found:?}");
+        let digits = ["999", "13107", "3333", "19"].into_iter().any(|digits| found[0].contains(digits));
+        assert!(!found[0].contains("s3cr3t") && !digits, "{found:?}");
+    }
+}
+
+#[test]
+fn what_is_insecure_may_be_used_on_purpose() {
+    for text in ["suites = [17, 3, 16, 15, 8, 2, 1]", "allow_insecure = true\nsuites = [0]"] {
+        assert_eq!(problems(&format!("{BMC}{text}\n")), [""; 0], "{text}");
+    }
+    for auth in ["none", "password", "md2", "md5"] {
+        let text = format!("{BMC}allow_insecure = true\nauth = \"{auth}\"\n");
+        assert_eq!(problems(&text), [""; 0], "{auth}");
+    }
+}
+
+#[test]
+fn a_bmc_has_one_password_one_table_and_an_id_of_its_own() {
+    let without = BMC.replace("password_file = \"bmc\"\n", "");
+    assert_eq!(
+        problems(&without),
+        [
+            "1: ipmi \"10.1.0.20\": has no password; add `password_file = \"…\"`, or `password = \"\"` for a user without one"
+        ]
+    );
+    assert_eq!(
+        problems(&format!("{BMC}device_id = 7\n{BMC}device_id = 7\n")),
+        [
+            "8: ipmi \"10.1.0.20\".address: 10.1.0.20 is already there; each BMC has one table",
+            "10: ipmi \"10.1.0.20\".device_id: 7 already belongs to 10.1.0.20; ids are unique",
+        ]
+    );
+}
+
+#[test]
+fn secrets_are_relative_to_the_credentials_of_the_service_or_to_the_configuration() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("opendcre.toml");
+    std::fs::write(&path, format!("{BMC}kg_file = \"/kg\"\n")).unwrap();
+    let files = |credentials: Option<&Path>| {
+        let config = Config::load_with(&path, credentials).unwrap();
+        (config.ipmi[0].password_file.clone().unwrap(), config.ipmi[0].kg_file.clone().unwrap())
+    };
+    assert_eq!(files(None), (folder.path().join("bmc"), "/kg".into()));
+    assert_eq!(files(Some(Path::new("/run/credentials"))), ("/run/credentials/bmc".into(), "/kg".into()));
+}
+
 #[test]
 fn the_outside_may_be_let_in_on_purpose() {
     assert_eq!(problems("[server]\nlisten = \"0.0.0.0:80\"\ninsecure = true"), [""; 0]);
@@ -219,7 +367,7 @@ fn a_file_that_is_not_there_or_not_sound_is_one_line() {
     std::fs::write(&path, comment).unwrap();
     let error = Config::load(&path).unwrap_err();
     assert!(matches!(error, ConfigError::Unreadable { .. }));
-    assert!(error.to_string().contains("it is larger than 1048576 bytes"), "{error}");
+    assert!(error.to_string().contains("it is larger than 8388608 bytes"), "{error}");
 }
 
 #[test]

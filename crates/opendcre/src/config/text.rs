@@ -128,19 +128,33 @@ where
     deserializer.deserialize_any(Version(PhantomData))
 }
 
-/// For `#[serde(deserialize_with)]`: the tables of an array, which are often written as one table.
-pub(super) fn tables<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
+/// For `#[serde(deserialize_with)]`: the tables of the device buses.
+pub(super) fn buses<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Vec<T>, D::Error> {
+    tables(deserializer, "a table for each bus; write [[devicebus]], with two brackets")
+}
+
+/// For `#[serde(deserialize_with)]`: the tables of the BMCs.
+pub(super) fn bmcs<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Vec<T>, D::Error> {
+    tables(deserializer, "a table for each BMC; write [[ipmi]], with two brackets")
+}
+
+/// The tables of an array, which are often written as one table.
+fn tables<'de, D, T>(deserializer: D, expected: &'static str) -> Result<Vec<T>, D::Error>
 where
     D: Deserializer<'de>,
     T: Deserialize<'de>,
 {
-    struct Tables<T>(PhantomData<T>);
+    struct Tables<T>(&'static str, PhantomData<T>);
 
     impl<'de, T: Deserialize<'de>> de::Visitor<'de> for Tables<T> {
         type Value = Vec<T>;
 
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("a table for each bus; write [[devicebus]], with two brackets")
+            f.write_str(self.0)
         }
 
         fn visit_seq<A: de::SeqAccess<'de>>(self, sequence: A) -> Result<Vec<T>, A::Error> {
@@ -148,7 +162,7 @@ where
         }
     }
 
-    deserializer.deserialize_seq(Tables(PhantomData))
+    deserializer.deserialize_seq(Tables(expected, PhantomData))
 }
 
 /// Reads a value from text only, and tells what was expected instead of anything else.
@@ -204,6 +218,45 @@ travels_as_text!(
     "a range of boards such as \"00000001-00ffffff\"",
     "^[0-9a-fA-F]+ *- *[0-9a-fA-F]+$"
 );
+
+/// For `#[serde(with)]`: where a BMC is, for instance `10.1.0.20` or `[fd00::20]:6230`.
+pub(super) mod bmc_address {
+    use std::net::{IpAddr, SocketAddr};
+
+    use schemars::{Schema, SchemaGenerator, json_schema};
+    use serde::{Deserializer, Serializer};
+
+    use super::TextVisitor;
+    use crate::config::legacy::PORT;
+
+    pub(crate) fn serialize<S: Serializer>(address: &SocketAddr, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&print(address))
+    }
+
+    /// The shortest text that means `address`.
+    pub(crate) fn print(address: &SocketAddr) -> String {
+        if address.port() == PORT { address.ip().to_string() } else { address.to_string() }
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
+        deserializer.deserialize_str(TextVisitor { expected: "an address such as \"10.1.0.20\"", parse })
+    }
+
+    pub(crate) fn schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": "string", "examples": ["10.1.0.20", "10.1.0.20:6230", "fd00::20", "[fd00::20]:6230"]})
+    }
+
+    fn parse(text: &str) -> Result<SocketAddr, String> {
+        let address = text.parse::<IpAddr>().map(|ip| SocketAddr::from((ip, PORT)));
+        let address = address.or_else(|_| text.parse());
+        address.map_err(|_| {
+            format!(
+                "{text:?} will not do; write an IP address such as \"10.1.0.20\", with a port if it is not {PORT}; \
+                 names are not possible"
+            )
+        })
+    }
+}
 
 /// For `#[serde(with)]`: a duration as text, for instance `250ms` or `1m 30s`.
 pub(super) mod duration {

@@ -1,7 +1,8 @@
-//! The gateway with its buses and its API, open and ready to run. It reads neither configuration files nor
+//! The gateway with its buses, its BMCs and its API, open and ready to run. It reads neither configuration files nor
 //! signals.
 
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -9,7 +10,9 @@ use anyhow::{Context, anyhow, bail};
 use opendcre_api::{Api, Limits, Server};
 use opendcre_devicebus::{Protocol, ReplyMatching, address};
 use opendcre_drivers::devicebus::{BusConfig, BusOwner, DeviceBus};
-use opendcre_gateway::{AuditLog, Gateway, Mount, Settings};
+use opendcre_drivers::ipmi::{self, BackOff, BmcConfig, BmcsOwner, Pacing};
+use opendcre_gateway::{AuditLog, Defect, Gateway, Mount, Settings};
+use opendcre_ipmi::client::Timing;
 use opendcre_model::{BoardId, WallClock};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -19,33 +22,41 @@ use crate::config::{self, BoardRange, Config};
 /// The boards that a serial bus can hold; the ids above belong to other protocols.
 const BUS_BOARDS: BoardRange = BoardRange { first: BoardId(0), last: BoardId(address::MAX_BOARD) };
 
+/// The key of the original's file in the configuration.
+const BMC_CONFIG: &str = "legacy.bmc_config";
+
 /// Everything is open; nothing is sent or accepted until it runs.
 pub(crate) struct Service {
     server: Server,
     api: Api,
-    owners: Vec<BusOwner>,
+    buses: Vec<BusOwner>,
+    bmcs: Option<BmcsOwner>,
 }
 
 impl Service {
-    /// Opens the address, the buses and the audit log of `config`.
+    /// Opens the address, the buses, the BMCs and the audit log of `config`.
     ///
     /// # Errors
     /// The first of them that cannot be opened.
     pub(crate) async fn open(config: &Config, clock: &Arc<dyn WallClock>) -> anyhow::Result<Self> {
         let server = Server::bind(config.server.listen).await?;
         let mut mounts = Vec::new();
-        let mut owners = Vec::new();
+        let mut buses = Vec::new();
         for bus in &config.devicebus {
             let (driver, owner) = DeviceBus::open(bus_config(bus)?, Arc::clone(clock))?;
             let boards = bus.boards.unwrap_or(BUS_BOARDS);
             mounts.push(Mount { driver: Arc::new(driver), boards: boards.first..=boards.last });
-            owners.push(owner);
+            buses.push(owner);
         }
+        let bmcs = config.bmcs()?;
+        let defects = defects(&bmcs);
+        let (bmcs, bmcs_owner) = open_bmcs(bmcs.served, &config.broker, clock)?.unzip();
+        mounts.extend(bmcs);
         let audit = AuditLog::open(config.audit_file())?;
         let settings = Settings { read_only: config.server.read_only, ..Settings::default() };
-        let gateway = Gateway::new(mounts, audit, Arc::clone(clock), settings);
+        let gateway = Gateway::new(mounts, defects, audit, Arc::clone(clock), settings);
         let api = Api::new(gateway, &**clock, limits(&config.server)?);
-        Ok(Self { server, api, owners })
+        Ok(Self { server, api, buses, bmcs: bmcs_owner })
     }
 
     /// Where the server listens.
@@ -53,37 +64,93 @@ impl Service {
         self.server.address()
     }
 
-    /// Serves until `stop`, and stops in order. Also stops, and cancels `stop`, when a bus fails for good.
+    /// Serves until `stop`, and stops in order. Also stops, and cancels `stop`, when a wire owner fails for good.
     ///
     /// # Errors
-    /// When a bus failed for good.
+    /// When a wire owner failed for good.
     pub(crate) async fn run(self, stop: CancellationToken) -> anyhow::Result<()> {
-        let stop_buses = CancellationToken::new();
-        let mut buses = JoinSet::new();
-        for owner in self.owners {
-            buses.spawn(owner.run(stop_buses.clone()));
+        let stop_owners = CancellationToken::new();
+        let mut owners = JoinSet::new();
+        for bus in self.buses {
+            owners.spawn(bus.run(stop_owners.clone()));
+        }
+        if let Some(bmcs) = self.bmcs {
+            owners.spawn(bmcs.run(stop_owners.clone()));
         }
         let mut serving = std::pin::pin!(self.server.run(self.api, stop.clone()));
         let outcome = tokio::select! {
             () = &mut serving => Ok(()),
-            Some(ended) = buses.join_next() => {
+            Some(ended) = owners.join_next() => {
                 stop.cancel();
                 serving.await;
-                Err(anyhow!("a bus ended by itself, which is a fault of this program: {ended:?}"))
+                Err(anyhow!("a wire owner ended by itself, which is a fault of this program: {ended:?}"))
             }
         };
-        stop_buses.cancel();
-        outcome.and(join_all(buses).await)
+        stop_owners.cancel();
+        outcome.and(join_all(owners).await)
     }
 }
 
-/// Waits for every bus, also after one that failed, so that none is cut off on the wire.
-async fn join_all(mut buses: JoinSet<()>) -> anyhow::Result<()> {
+/// The BMCs as one driver, if there are any. Nothing is sent to them.
+fn open_bmcs(
+    bmcs: Vec<config::Bmc>,
+    broker: &config::Broker,
+    clock: &Arc<dyn WallClock>,
+) -> anyhow::Result<Option<(Mount, BmcsOwner)>> {
+    if bmcs.is_empty() {
+        return Ok(None);
+    }
+    let bmcs = bmcs.into_iter().map(bmc_config).collect();
+    let (driver, owner) = ipmi::Bmcs::open(bmcs, bmc_settings(broker), Arc::clone(clock))?;
+    Ok(Some((Mount { driver: Arc::new(driver), boards: ipmi::BOARD..=ipmi::BOARD }, owner)))
+}
+
+/// What the log and `/readyz` say about the original's file. It has never kept the server from starting.
+fn defects(bmcs: &config::Bmcs) -> Vec<Defect> {
+    for warning in &bmcs.warnings {
+        tracing::warn!("{BMC_CONFIG}: {warning}");
+    }
+    let defect = bmcs.defect.iter().map(|error| {
+        let message =
+            format!("{error}; none of its BMCs is served until it is mended and the service restarted");
+        tracing::error!("{BMC_CONFIG}: {message}");
+        Defect { name: BMC_CONFIG.to_owned(), code: "bad_bmc_config", message }
+    });
+    defect.collect()
+}
+
+/// Waits for every wire owner, also after one that failed, so that none is cut off on the wire.
+async fn join_all(mut owners: JoinSet<()>) -> anyhow::Result<()> {
     let mut outcome = Ok(());
-    while let Some(ended) = buses.join_next().await {
-        outcome = outcome.and(ended.context("a bus ended by a fault of this program"));
+    while let Some(ended) = owners.join_next().await {
+        outcome = outcome.and(ended.context("a wire owner ended by a fault of this program"));
     }
     outcome
+}
+
+fn bmc_config(bmc: config::Bmc) -> BmcConfig {
+    let asset_text = (!bmc.asset_text.is_empty()).then_some(bmc.asset_text);
+    BmcConfig { device: bmc.device, address: bmc.address, access: Arc::new(bmc.access), asset_text }
+}
+
+fn bmc_settings(broker: &config::Broker) -> ipmi::Settings {
+    let defaults = ipmi::Settings::default();
+    let timing = defaults.timing;
+    ipmi::Settings {
+        outstanding: NonZeroUsize::new(broker.outstanding).unwrap_or(defaults.outstanding),
+        backlog: broker.backlog,
+        idle_time: broker.idle_time,
+        timing: Timing {
+            first: broker.timeout,
+            floor: timing.floor.min(broker.timeout),
+            ceiling: broker.longest_wait(),
+            tries: broker.tries,
+            control: broker.control_timeout,
+        },
+        pacing: Pacing { floor: broker.shortest_pause, ceiling: broker.longest_pause, ..defaults.pacing },
+        back_off: BackOff { first: broker.first_retry, last: broker.longest_retry },
+        ..defaults
+    }
 }
 
 fn bus_config(bus: &config::DeviceBus) -> anyhow::Result<BusConfig> {
@@ -146,6 +213,11 @@ mod tests {
     use std::sync::atomic::{AtomicBool, Ordering};
     use std::time::Duration;
 
+    use opendcre_drivers::ipmi::{Problem, Stage};
+    use opendcre_ipmi::client::Failure;
+    use opendcre_ipmi::{CommandError, Completion, Privilege};
+    use opendcre_model::Fault;
+
     use super::*;
 
     #[tokio::test(start_paused = true)]
@@ -161,7 +233,7 @@ mod tests {
             }
         });
         let error = join_all(buses).await.unwrap_err();
-        assert_eq!(error.to_string(), "a bus ended by a fault of this program");
+        assert_eq!(error.to_string(), "a wire owner ended by a fault of this program");
         assert!(finished.load(Ordering::Relaxed));
     }
 
@@ -171,5 +243,55 @@ mod tests {
         for text in ["", "b8:27", "b8:27:eb:12:34:56:78", "zz:27:eb:12:34:56", "100:0:0:0:0:0"] {
             assert_eq!(mac_address(text), None, "{text}");
         }
+    }
+
+    /// What people look codes up in.
+    const PAGE: &str = include_str!("../../../../docs/status-codes.md");
+
+    fn problems() -> Vec<Problem> {
+        let time = Duration::ZERO;
+        let refused = |completion| Problem::Command(CommandError::Refused { command: "", completion });
+        let mut problems = vec![
+            Problem::Full { retry_after: time },
+            Problem::Expired(Stage::Waiting),
+            Problem::Expired(Stage::Opening),
+            Problem::Stopped { sent: false },
+            Problem::Known { failure: Failure::Unreachable, lasted: time, retry_in: time },
+            refused(Completion::INSUFFICIENT_PRIVILEGE),
+            refused(Completion::INVALID_COMMAND),
+            refused(Completion::NODE_BUSY),
+            refused(Completion::INVALID_FIELD),
+            Problem::Command(CommandError::Endless { command: "", problem: "" }),
+        ];
+        let failures = [
+            Failure::Unreachable,
+            Failure::NotIpmi,
+            Failure::OnlyIpmi15,
+            Failure::NoCommonSuite { offered: Vec::new() },
+            Failure::NoCommonAuthType,
+            Failure::WrongUser,
+            Failure::WrongPassword,
+            Failure::WrongBmcKey,
+            Failure::InsufficientPrivilege { needed: Privilege::Operator },
+            Failure::SessionLimit,
+            Failure::Declined(Completion::UNSPECIFIED),
+            Failure::Broken(""),
+            Failure::Silent { sent: true },
+        ];
+        problems.extend(failures.map(Problem::Session));
+        problems
+    }
+
+    #[test]
+    fn every_code_of_a_bmc_is_documented_with_its_status() {
+        let status = |fault| if matches!(fault, Fault::Busy { .. }) { "| 503 |" } else { "| 500 |" };
+        let problems = problems().into_iter().map(|problem| (status(problem.fault()), problem.code()));
+        let mut missing: Vec<_> = problems.collect();
+        let documents = |row: &str, status: &str, code: &str| {
+            row.starts_with(status) && row.contains(&format!("`{code}`"))
+        };
+        missing.retain(|(status, code)| !PAGE.lines().any(|row| documents(row, status, code)));
+        assert_eq!(missing, [], "add these to docs/status-codes.md");
+        assert!(PAGE.contains("`bad_bmc_config`"));
     }
 }

@@ -36,7 +36,7 @@ pub(crate) fn curl(method: &str, url: &str) -> (u16, String) {
 #[test]
 fn everything_that_the_demo_suggests_works() {
     let mut demo = Demo::start();
-    assert_eq!(demo.suggestions.len(), 12, "{:#?}", demo.suggestions);
+    assert_eq!(demo.suggestions.len(), 21, "{:#?}", demo.suggestions);
     for line in &demo.suggestions {
         let words: Vec<&str> = line.split_whitespace().collect();
         let works = match words.as_slice() {
@@ -54,10 +54,12 @@ fn everything_that_the_demo_suggests_works() {
 fn the_power_of_the_demo_really_changes() {
     let mut demo = Demo::start();
     let power = format!("{}/opendcre/1.1/power", demo.root);
-    for (order, state) in [("on", "on"), ("off", "off"), ("status", "off"), ("on", "on"), ("status", "on")] {
-        let (_, body) = curl("GET", &format!("{power}/{order}/13/0dff"));
-        let report: Value = serde_json::from_str(&body).unwrap();
-        assert_eq!(report["power_status"], state, "{order}: {body}");
+    for device in ["13/0dff", "40000000/0004"] {
+        for (order, state) in [("on", "on"), ("off", "off"), ("status", "off"), ("on", "on"), ("status", "on")] {
+            let (_, body) = curl("GET", &format!("{power}/{order}/{device}"));
+            let report: Value = serde_json::from_str(&body).unwrap();
+            assert_eq!(report["power_status"], state, "{order} {device}: {body}");
+        }
     }
     assert_eq!(demo.program.terminate(), Some(0));
 }

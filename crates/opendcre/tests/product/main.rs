@@ -7,9 +7,11 @@
     reason = "a test may stop at the first surprise"
 )]
 
+mod bmc;
 mod buses;
 mod demo;
 mod fault;
+mod ipmi;
 mod peer;
 mod readme;
 mod serve;

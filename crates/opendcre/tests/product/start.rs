@@ -88,18 +88,16 @@ fn serving_beyond_this_machine_has_to_be_written_out() {
 }
 
 #[test]
-fn a_legacy_file_or_an_audit_log_that_is_no_good_is_named() {
+fn a_missing_password_or_an_audit_log_that_is_no_good_is_named() {
     let directory = tempfile::tempdir().unwrap();
-    std::fs::write(directory.path().join("bmc.json"), "{}").unwrap();
     let serve = |more: &str| {
         let (address, log) = (free_address(), directory.path());
         let text = format!("[server]\nlisten = \"{address}\"\n[log]\ndirectory = {log:?}\n{more}");
         run(&["serve", "--config", &write(directory.path(), &text)])
     };
-    refused(&serve("[legacy]\nbmc_config = \"bmc.json\"\n"), &["bmc.json", "\"bmcs\""]);
     refused(
-        &serve("[legacy]\nbmc_config = \"none.json\"\n"),
-        &["none.json", "No such file", "legacy.bmc_config"],
+        &serve("[[ipmi]]\nrack = \"r\"\naddress = \"127.0.0.1\"\npassword_file = \"none\"\n"),
+        &["ipmi \"127.0.0.1\".password_file", "none: cannot read it", "No such file"],
     );
     refused(&serve("[audit]\nfile = \"/proc/none/audit.jsonl\"\n"), &["/proc/none/audit.jsonl"]);
 }

@@ -111,13 +111,18 @@ impl Gateway {
 
     /// The same, with lines for the section on logging.
     pub(crate) fn start_logging(tty: &Path, bus: &str, logging: &str) -> Self {
+        let bus = format!("[[devicebus]]\nname = \"hat\"\nrack = \"rack_1\"\ndevice = {tty:?}\n{bus}\n");
+        Self::start_with(logging, &bus)
+    }
+
+    /// Starts the gateway with these tables of equipment, and lines for the section on logging.
+    pub(crate) fn start_with(logging: &str, equipment: &str) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         let address = free_address();
         let log = directory.path().join("log");
         std::fs::create_dir(&log).expect("a log directory");
         let text = format!(
-            "[server]\nlisten = \"{address}\"\n[log]\ndirectory = {log:?}\n{logging}\n\
-             [[devicebus]]\nname = \"hat\"\nrack = \"rack_1\"\ndevice = {tty:?}\n{bus}\n"
+            "[server]\nlisten = \"{address}\"\n[log]\ndirectory = {log:?}\n{logging}\n{equipment}"
         );
         let config = directory.path().join("opendcre.toml");
         std::fs::write(&config, text).expect("a configuration");

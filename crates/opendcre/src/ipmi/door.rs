@@ -1,0 +1,118 @@
+//! The one door for changes: a gateway with one mount, so that nothing is sent without a record.
+
+use std::fs::{DirBuilder, OpenOptions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use opendcre_drivers::ipmi::BOARD;
+use opendcre_gateway::{AuditLog, Command, Gateway, Mount, Outcome, Principal, Settings};
+use opendcre_model::{Action, Observation};
+use rustix::process::getuid;
+
+use super::error::IpmiError;
+use super::link::Link;
+
+/// The audit file within a folder for the state of programs.
+const AUDIT_FILE: &str = "opendcre/audit.jsonl";
+
+impl Link {
+    /// Changes something, at most once, and not without a record.
+    ///
+    /// # Errors
+    /// When it cannot be recorded, and then nothing was sent; and when the BMC does not do it.
+    pub(super) async fn change(&self, action: Action) -> Result<Observation, IpmiError> {
+        let gateway = self.gateway()?;
+        match gateway.execute(&principal(), Command::Action(action)).await? {
+            Outcome::Observation(observation) => Ok(observation),
+            Outcome::Scan(_) => Ok(Observation::Done),
+        }
+    }
+
+    /// Waits for a change that has begun.
+    pub(super) async fn finish(&self) {
+        if let Some(gateway) = self.gateway.get() {
+            gateway.shutdown().await;
+        }
+    }
+
+    fn gateway(&self) -> Result<&Gateway, IpmiError> {
+        if let Some(gateway) = self.gateway.get() {
+            return Ok(gateway);
+        }
+        let path = audit_path(self.audit_file.as_deref(), |name| std::env::var_os(name).map(PathBuf::from))?;
+        make_private(&path).map_err(|reason| IpmiError::AuditFile { path: path.clone(), reason })?;
+        let audit = AuditLog::open(path)?;
+        let mount = Mount { driver: Arc::clone(&self.bmcs) as _, boards: BOARD..=BOARD };
+        let settings = Settings { control_timeout: self.timeout, ..Settings::default() };
+        let gateway = Gateway::new(vec![mount], Vec::new(), audit, Arc::clone(&self.clock), settings);
+        Ok(self.gateway.get_or_init(|| gateway))
+    }
+}
+
+/// The user whose process this is. The number cannot be forged by the environment, as a name can.
+fn principal() -> Principal {
+    Principal {
+        name: format!("local user {}", getuid().as_raw()),
+        remote: "command line".to_owned(),
+        request_id: format!("process {}", std::process::id()),
+    }
+}
+
+/// Where changes are recorded; `variable` looks into the environment.
+fn audit_path(
+    chosen: Option<&Path>,
+    variable: impl Fn(&str) -> Option<PathBuf>,
+) -> Result<PathBuf, IpmiError> {
+    if let Some(path) = chosen {
+        return Ok(path.to_owned());
+    }
+    // A path that is not absolute does not count (XDG Base Directory Specification 0.8).
+    let state = variable("XDG_STATE_HOME").filter(|path| path.is_absolute());
+    let home = || variable("HOME").filter(|path| path.is_absolute()).map(|home| home.join(".local/state"));
+    state.or_else(home).map(|folder| folder.join(AUDIT_FILE)).ok_or(IpmiError::NoAuditFile)
+}
+
+/// Creates the file with its folders, for this user alone. What is there already stays as it is.
+fn make_private(path: &Path) -> io::Result<()> {
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    }
+    OpenOptions::new().append(true).create(true).mode(0o600).open(path).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn changes_are_recorded_in_the_users_own_folder() {
+        let environment = |state: &'static str, home: &'static str| {
+            move |name: &str| match name {
+                "XDG_STATE_HOME" => Some(PathBuf::from(state)),
+                "HOME" => Some(PathBuf::from(home)),
+                _ => None,
+            }
+        };
+        let path = |state, home| audit_path(None, environment(state, home)).unwrap();
+        assert_eq!(path("/s", "/h"), Path::new("/s/opendcre/audit.jsonl"));
+        assert_eq!(path("relative", "/h"), Path::new("/h/.local/state/opendcre/audit.jsonl"));
+        assert!(matches!(audit_path(None, environment("", "")), Err(IpmiError::NoAuditFile)));
+        assert_eq!(audit_path(Some(Path::new("a")), environment("", "")).unwrap(), Path::new("a"));
+    }
+
+    #[test]
+    fn the_record_is_private() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("new/opendcre/audit.jsonl");
+        make_private(&path).unwrap();
+        let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(&path), mode(path.parent().unwrap())), (0o600, 0o700));
+        std::fs::write(&path, "kept\n").unwrap();
+        make_private(&path).unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "kept\n");
+    }
+}
