@@ -22,6 +22,30 @@
 //! # }
 //! ```
 //!
+//! A configuration says only what differs from one running server without faults:
+//!
+//! ```
+//! # use opendcre_emulator::bmc::FleetConfig;
+//! let config = FleetConfig::from_toml(
+//!     r#"
+//!     listen = "127.1.0.1:623"
+//!     spread = "addresses"     # 127.1.0.1, 127.1.0.2, …
+//!     count = 40
+//!     [access]
+//!     users = [{ name = "root", password = "secret", privilege = "administrator" }]
+//!     cipher_suites = [3, 17]
+//!     [machine]
+//!     is_on = false
+//!     power_up_delay = "10s"
+//!     [faults]
+//!     loss = 0.01              # of every hundred datagrams one is lost
+//!     dead = 0.05              # of every hundred BMCs five are silent
+//!     "#,
+//! )?;
+//! assert_eq!(config.count, 40);
+//! # Ok::<(), opendcre_emulator::bmc::ConfigError>(())
+//! ```
+//!
 //! A program that serves in its own thread calls [`Fleet::run`] with a [`StopFlag`] instead of `spawn`.
 
 mod command;
@@ -50,5 +74,3 @@ pub use machine::{ChassisAction, Pin};
 pub use sensor::SensorKind;
 
 pub use crate::bus::StopFlag;
-
-use opendcre_ipmi::BMC_ADDRESS;

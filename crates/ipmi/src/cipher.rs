@@ -150,11 +150,8 @@ pub fn decode_records(bytes: &[u8]) -> Result<Vec<u8>, DecodeError> {
 pub fn encode_records(suites: &[CipherSuite]) -> Vec<u8> {
     let record = |suite: &CipherSuite| {
         let (authentication, integrity, confidentiality) = suite.algorithms();
-        let mut record = vec![STANDARD_SUITE, suite.id, authentication];
-        // An absent algorithm is left out (IPMI 2.0 table 22-18); the two bits on top tell them apart.
-        record.extend((integrity != 0).then_some(0x40 | integrity));
-        record.extend((confidentiality != 0).then_some(0x80 | confidentiality));
-        record
+        // The two bits on top tell the algorithms apart. An absent one could be left out, but not every reader bears it.
+        [STANDARD_SUITE, suite.id, authentication, 0x40 | integrity, 0x80 | confidentiality]
     };
     suites.iter().flat_map(record).collect()
 }

@@ -5,6 +5,7 @@
 //! forgotten it. What does not belong to the session and the request is dropped and counted.
 
 mod access;
+mod counter;
 mod failure;
 mod knowledge;
 mod session;
@@ -21,12 +22,14 @@ use thiserror::Error;
 use crate::packet::Datagram;
 use crate::session::{CloseSession, SetSessionPrivilege};
 use crate::{Command, Completion, Message, Privilege, Request, Response};
+use counter::Stray;
 use knowledge::Knowledge;
 use session::Session;
 use setup::{Context, Progress, Setup, answer, message};
 use timing::Attempt;
 
 pub use access::{Access, Order, PrivilegeRange, Protocol, Repeat, UserLookup};
+pub use counter::{Counters, Dropped};
 pub use failure::Failure;
 pub use timing::{Latency, Timing};
 
@@ -64,46 +67,6 @@ pub enum Event {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("a request is in flight already")]
 pub struct NotIdle;
-
-/// Why a datagram was dropped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stray {
-    Undecodable,
-    Foreign,
-    NotAuthentic,
-    Repeated,
-    Unmatched,
-}
-
-/// What a client has seen.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Counters {
-    /// Requests that were accepted.
-    pub requests: u64,
-    /// Datagrams that were sent once more because no answer came.
-    pub retries: u64,
-    /// Times that a BMC counted as silent after the last try.
-    pub timeouts: u64,
-    /// Sessions that were opened.
-    pub sessions: u64,
-    /// Datagrams that were dropped.
-    pub dropped: Dropped,
-}
-
-/// Datagrams that were dropped, by reason.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Dropped {
-    /// They cannot be taken apart.
-    pub undecodable: u64,
-    /// They belong to no session of this client.
-    pub foreign: u64,
-    /// Their proof is wrong or missing.
-    pub not_authentic: u64,
-    /// They have arrived before.
-    pub repeated: u64,
-    /// They answer something that is not asked, or not any more.
-    pub unmatched: u64,
-}
 
 /// The client of one BMC.
 pub struct Client {
@@ -152,28 +115,6 @@ struct Exchange {
     request: Request,
     sequence: u8,
     attempt: Attempt,
-}
-
-// === impl Dropped ===
-
-impl Dropped {
-    /// All of them.
-    #[must_use]
-    pub const fn total(&self) -> u64 {
-        let Self { undecodable, foreign, not_authentic, repeated, unmatched } = *self;
-        undecodable + foreign + not_authentic + repeated + unmatched
-    }
-
-    const fn count(&mut self, stray: Stray) {
-        let counter = match stray {
-            Stray::Undecodable => &mut self.undecodable,
-            Stray::Foreign => &mut self.foreign,
-            Stray::NotAuthentic => &mut self.not_authentic,
-            Stray::Repeated => &mut self.repeated,
-            Stray::Unmatched => &mut self.unmatched,
-        };
-        *counter += 1;
-    }
 }
 
 // === impl Client ===
@@ -302,6 +243,12 @@ impl Client {
     #[must_use]
     pub const fn is_busy(&self) -> bool {
         self.pending.is_some()
+    }
+
+    /// Whether the BMC may have seen the request that is in flight.
+    #[must_use]
+    pub fn has_sent(&self) -> bool {
+        self.pending.as_ref().is_some_and(|pending| matches!(pending.stage, Stage::Sent(_)))
     }
 
     /// Whether a session is open and not being closed.

@@ -11,6 +11,6 @@ mod unit;
 
 pub use conversion::{Conversion, Factors, GetSensorReadingFactors, Linearization, ReadingFactors};
 pub use reading::{Availability, GetSensorReading, Interpretation, Observation, SensorReading, State, Value};
-pub use survey::{ReadSensors, SensorReport, Unread};
+pub use survey::{ReadSensors, Unread};
 pub use threshold::{GetSensorThresholds, Health, Threshold, Thresholds};
 pub use unit::{AnalogFormat, BaseUnit, ModifierUse, Units};

@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 use opendcre_devicebus::{Command, Packet, PowerSwitch, Protocol, Request, address, conversion, kind, reply};
 use opendcre_model::{
-    Action, Board, BoardId, Device, DeviceId, DeviceKind, DriverError, Electrical, Fault,
-    Measurement, Number, Observation, PowerAction, PowerReport, Quality, Quantity, Query, Reading,
+    Action, Board, BoardId, Device, DeviceId, DeviceKind, DriverError, Electrical, Fault, Measurement,
+    Number, Observation, PowerAction, PowerReport, Quality, Quantity, Query, Reading,
 };
 
 /// The longest asset text that boards store (§7).

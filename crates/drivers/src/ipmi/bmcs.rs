@@ -103,7 +103,7 @@ impl Bmcs {
             let table = Arc::new(Table::new(shard.len(), now));
             let (sender, submissions) = mpsc::channel(SUBMISSIONS);
             workers.push(Worker {
-                core: Core::new(&shard, settings.clone(), Box::new(SystemEntropy), now),
+                core: Core::new(&shard, settings.clone(), Box::new(SystemEntropy::new()), now),
                 sockets,
                 submissions,
                 table: Arc::clone(&table),

@@ -276,9 +276,9 @@ impl Slot {
         }
     }
 
-    /// How far the command on the wire has come. Without a session the BMC has not seen it, or has refused it.
-    const fn stage(&self) -> Stage {
-        if self.client.is_open() { Stage::Sent } else { Stage::Opening }
+    /// How far the command on the wire has come.
+    fn stage(&self) -> Stage {
+        if self.client.has_sent() { Stage::Sent } else { Stage::Opening }
     }
 
     /// Whether the command on the wire changes something.

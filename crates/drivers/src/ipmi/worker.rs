@@ -96,14 +96,39 @@ impl Worker {
     }
 }
 
-/// Random numbers of the system, which are good enough for keys.
-pub(super) struct SystemEntropy;
+/// How many random bytes are fetched at once: the system takes as long for one as for some.
+const POOL: usize = 256;
+
+/// Random numbers of the system, which are good enough for keys. Each byte is handed out once.
+pub(super) struct SystemEntropy {
+    pool: [u8; POOL],
+    used: usize,
+}
+
+impl SystemEntropy {
+    pub(super) const fn new() -> Self {
+        Self { pool: [0; POOL], used: POOL }
+    }
+
+    fn refill(&mut self) {
+        // It was tried when the driver was opened, and systems do not stop.
+        if let Err(error) = getrandom::fill(&mut self.pool) {
+            error!(%error, "the system gives no random numbers; sessions with BMCs are not safe");
+        }
+        self.used = 0;
+    }
+}
 
 impl Entropy for SystemEntropy {
     fn fill(&mut self, bytes: &mut [u8]) {
-        // It was tried when the driver was opened, and systems do not stop.
-        if let Err(error) = getrandom::fill(bytes) {
-            error!(%error, "the system gives no random numbers; sessions with BMCs are not safe");
+        for byte in bytes {
+            if self.used == POOL {
+                self.refill();
+            }
+            if let Some(random) = self.pool.get_mut(self.used) {
+                *byte = std::mem::take(random);
+            }
+            self.used += 1;
         }
     }
 }

@@ -211,13 +211,11 @@ impl Bmc {
             (NetFn::APP, GET_SESSION_CHALLENGE) => {
                 self.sessions.challenge(model, &request.data, &mut self.random, now)
             }
-            _ => {
-                let command = command::find(request).ok_or(Completion::INVALID_COMMAND)?;
-                match (request.netfn, request.command) {
-                    (NetFn::APP, GET_SYSTEM_GUID) => command.run(&mut self.device, &request.data, now),
-                    _ => Err(Completion::INSUFFICIENT_PRIVILEGE.into()),
-                }
-            }
+            (NetFn::APP, GET_SYSTEM_GUID) => Ok(self.device.identity.guid.to_vec()),
+            _ => match command::find(request) {
+                Some(_) => Err(Completion::INSUFFICIENT_PRIVILEGE.into()),
+                None => Err(Completion::INVALID_COMMAND.into()),
+            },
         }
     }
 

@@ -1,6 +1,8 @@
 //! The event log (SEL) of an emulated BMC: records with ids and times, and its reservation. It knows the layout of a
 //! record as far as ids and times go (IPMI 2.0 §32.1) and not what events mean.
 
+use opendcre_ipmi::BMC_ADDRESS;
+
 use super::reservation::Reservation;
 
 /// The type of records with a time and an event (IPMI 2.0 table 32-1).
@@ -8,7 +10,7 @@ pub(super) const SYSTEM_EVENT: u8 = 0x02;
 /// From this type on, records have no time (§32.1).
 const FIRST_WITHOUT_TIME: u8 = 0xe0;
 /// The generator: the BMC itself (§32.1, table 32-1).
-const GENERATOR: [u8; 2] = [super::BMC_ADDRESS, 0];
+const GENERATOR: [u8; 2] = [BMC_ADDRESS, 0];
 /// The revision of event messages (§29.7).
 const EVENT_REVISION: u8 = 0x04;
 

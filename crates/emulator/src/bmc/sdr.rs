@@ -1,14 +1,14 @@
 //! The sensor data records of an emulated machine (IPMI 2.0 §43): one for every sensor, then the locators of its FRU
 //! device and its BMC, and a record of the manufacturer.
 
+use opendcre_ipmi::BMC_ADDRESS;
 use opendcre_ipmi::sdr::{
     Access, CompactSensor, ControllerCapabilities, ControllerLocator, Device, Entity, FruLocator, FullSensor,
-    Hysteresis, Initialization, Masks, OemRecord, SDR_VERSION, Sdr, SdrRecord, SensorAddress, SensorCapabilities,
-    SensorCommon, Sharing,
+    Hysteresis, Initialization, Masks, OemRecord, SDR_VERSION, Sdr, SdrRecord, SensorAddress,
+    SensorCapabilities, SensorCommon, Sharing,
 };
 use opendcre_ipmi::sensor::{AnalogFormat, BaseUnit, Factors, Linearization, Units};
 
-use super::BMC_ADDRESS;
 use super::config::MachineConfig;
 use super::sensor::{Coding, Form, Sensor, Thresholds};
 
@@ -132,5 +132,52 @@ fn controller_locator() -> ControllerLocator {
         },
         device: Device { entity: MANAGEMENT_MODULE, oem: 0, name: "BMC".into() },
         ..ControllerLocator::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::config::SensorConfig;
+    use super::*;
+
+    fn sensors() -> Vec<Sensor> {
+        let config = MachineConfig::default();
+        let sensor = |(number, config): (u8, &SensorConfig)| Sensor::new(number, 1, config);
+        (1..).zip(&config.sensors).map(sensor).collect()
+    }
+
+    /// What a sensor makes of a value is what a reader of its record makes of the raw byte.
+    #[test]
+    fn values_come_back_from_their_raw_bytes() {
+        for sensor in sensors() {
+            let Form::Analog { coding, thresholds } = sensor.form else { continue };
+            let conversion = full(&sensor, &coding, &thresholds).conversion().unwrap();
+            for raw in 0..=u8::MAX {
+                let value = conversion.value(raw).unwrap();
+                assert_eq!(coding.encode(value), raw, "{} at {value}", sensor.name);
+            }
+            assert_eq!(coding.encode(1e9), if coding.is_signed { 0x7f } else { 0xff });
+            assert_eq!(
+                coding.encode(if coding.is_square_root { 0.0 } else { -1e9 }),
+                if coding.is_signed { 0x80 } else { 0 }
+            );
+        }
+    }
+
+    #[test]
+    fn records_decode_to_what_they_were_made_of() {
+        let sensors = sensors();
+        let records = records(&sensors, &MachineConfig::default());
+        for ((id, bytes), sensor) in (1..).zip(&records).zip(&sensors) {
+            let sdr = Sdr::decode(bytes).unwrap();
+            let decoded = sdr.sensors().remove(0);
+            assert_eq!((sdr.id, decoded.name.as_str()), (id, sensor.name.as_str()));
+            assert_eq!(decoded.address.number, sensor.number);
+            assert_eq!(
+                decoded.thresholds.mask(),
+                sensor.thresholds().map_or(0, |thresholds| thresholds.mask)
+            );
+        }
+        assert_eq!(records.len(), sensors.len() + 3);
     }
 }

@@ -156,6 +156,27 @@ fn every_record_can_be_walked_whatever_the_bmc_gives_at_once() {
 }
 
 #[test]
+fn readings_are_what_the_machine_measures() {
+    let mut lab = Lab::new();
+    let mut session = lab.open_2_0(3, "user", "user", Privilege::User).unwrap();
+    let repository = lab.run(&mut session, WalkSdr::new(Source::Repository)).unwrap();
+    let mut compared = 0;
+    for sensor in repository.sensors() {
+        let (_, reading) = lab.raw(&mut session, NetFn::SENSOR, 0x2d, &[sensor.address.number]);
+        let conversion = sensor.interpretation.conversion;
+        let read = conversion.and_then(|conversion| conversion.value(reading[0]));
+        let measured = lab.bmc.value(&sensor.name, lab.now);
+        assert_eq!(read.is_some(), measured.is_some(), "{}", sensor.name);
+        if let (Some(read), Some(measured)) = (read, measured) {
+            // No step of a sensor is greater than this share of what it measures.
+            assert!((read - measured).abs() <= 0.03 * measured, "{}: {read} {measured}", sensor.name);
+            compared += 1;
+        }
+    }
+    assert_eq!(compared, 11);
+}
+
+#[test]
 fn a_reservation_belongs_to_whoever_took_it_last() {
     let mut lab = Lab::new();
     let mut session = lab.administrator();

@@ -4,10 +4,12 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use opendcre_emulator::bmc::{Bmc, Defects, FaultPlan, FleetConfig};
+use opendcre_ipmi::fru::ReadFru;
 use opendcre_ipmi::packet::Datagram;
 use opendcre_ipmi::packet::asf::Ping;
+use opendcre_ipmi::sdr::{Source, WalkSdr};
 use opendcre_ipmi::session::GetChannelAuthCapabilities;
-use opendcre_ipmi::{Command, NetFn, Privilege, Request};
+use opendcre_ipmi::{Command, CommandError, NetFn, Privilege, Request};
 
 use super::console::{EPOCH, Lab, PEER, Session, message, start};
 
@@ -216,6 +218,21 @@ fn an_inventory_never_ends() {
         let (code, data) = lab.raw(&mut session, NetFn::STORAGE, 0x11, &[0, low, high, 64]);
         assert_eq!((code, data.len(), data[0]), (0, 65, 64), "there is always more");
     }
+}
+
+#[test]
+fn a_reader_with_bounds_comes_to_an_end() {
+    let plans: [fn(&mut FaultPlan); 2] = [|plan| plan.sdr_loop = 1.0, |plan| plan.sdr_endless = 1.0];
+    for plan in plans {
+        let mut lab = lab(plan);
+        let mut session = session(&mut lab);
+        let error = lab.run(&mut session, WalkSdr::new(Source::Repository)).unwrap_err();
+        assert!(matches!(error, CommandError::Endless { .. }), "{error}");
+    }
+    let mut lab = lab(|plan| plan.fru_endless = 1.0);
+    let mut session = session(&mut lab);
+    let inventory = lab.run(&mut session, ReadFru::new(0)).unwrap().inventory().unwrap();
+    assert!(!inventory.problems.is_empty());
 }
 
 #[test]

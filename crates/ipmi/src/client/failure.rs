@@ -62,7 +62,10 @@ pub enum Failure {
     #[error("the BMC breaks the rules while a session begins: {0}")]
     Broken(&'static str),
     /// The session was open, and then nothing came back.
-    #[error("the BMC stopped answering{}", if *.sent { " after the command was sent" } else { "" })]
+    #[error(
+        "the BMC stopped answering{}; check its power and its network",
+        if *.sent { " after the command was sent, which it may have carried out" } else { "" }
+    )]
     Silent {
         /// Whether the BMC may have seen the command.
         sent: bool,

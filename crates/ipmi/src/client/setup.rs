@@ -8,10 +8,11 @@ mod plus;
 
 use std::time::Instant;
 
+use super::counter::Stray;
 use super::knowledge::Knowledge;
 use super::session::Session;
 use super::timing::{Attempt, Timing};
-use super::{Access, Entropy, Failure, Protocol, Stray};
+use super::{Access, Entropy, Failure, Protocol};
 use crate::packet::Datagram;
 use crate::packet::v1_5::Packet;
 use crate::{BMC_ADDRESS, CipherSuite, Completion, Message, Privilege, REMOTE_CONSOLE, Request, Response};
@@ -58,7 +59,7 @@ pub(super) struct Setup {
     noise: bool,
     /// A datagram was sent twice, so the BMC may have seen it twice.
     repeated: bool,
-    /// It has begun anew, because an answer to a repeated datagram may have been that to the other.
+    /// It has begun anew, because an answer may have been damaged, or that to another of several equal datagrams.
     restarted: bool,
     sequence: u8,
 }
@@ -181,6 +182,10 @@ impl Setup {
         if self.restarted || !self.repeated {
             return fail(failure);
         }
+        self.restart(context)
+    }
+
+    fn restart(&mut self, context: &mut Context<'_>) -> Progress {
         self.restarted = true;
         self.repeated = false;
         self.first_step(context)

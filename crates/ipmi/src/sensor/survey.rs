@@ -1,23 +1,14 @@
 //! Reading many sensors, one after the other.
 
-use std::vec::IntoIter;
+use std::sync::Arc;
 
 use thiserror::Error;
 
-use super::conversion::{Conversion, GetSensorReadingFactors, Linearization};
-use super::reading::{GetSensorReading, Observation, SensorReading};
+use super::conversion::{Conversion, Factors, GetSensorReadingFactors, Linearization};
+use super::reading::{GetSensorReading, Interpretation, Observation, SensorReading};
 use crate::quirk::Quirks;
 use crate::sdr::Sensor;
-use crate::{Command, CommandError, Procedure, Response, Step};
-
-/// What one sensor reports.
-#[derive(Debug, Clone, PartialEq)]
-pub struct SensorReport {
-    /// The sensor.
-    pub sensor: Sensor,
-    /// What it reports, or why it does not.
-    pub outcome: Result<Observation, Unread>,
-}
+use crate::{Command, CommandError, Procedure, Request, Response, Step};
 
 /// Why a sensor was not read.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -33,30 +24,24 @@ pub enum Unread {
     Command(#[from] CommandError),
 }
 
-/// Reads sensors: one [`SensorReport`] for each, in their order. A sensor that cannot be read costs only its own
-/// reading.
+/// Reads sensors: what each outcomes, or why it does not, in their order. A sensor that cannot be read costs only its
+/// own reading.
 #[derive(Debug)]
 pub struct ReadSensors {
+    sensors: Arc<[Sensor]>,
     quirks: Quirks,
-    waiting: IntoIter<Sensor>,
-    asking: Option<Asking>,
-    reports: Vec<SensorReport>,
-}
-
-/// A sensor whose answer is awaited.
-#[derive(Debug)]
-struct Asking {
-    sensor: Sensor,
-    /// Its reading is there, and only the factors for it are not.
+    /// The reading of the sensor that is asked, when only the factors for it are awaited.
     reading: Option<SensorReading>,
+    /// One for each sensor up to the one that is asked.
+    outcomes: Vec<Result<Observation, Unread>>,
 }
 
 impl ReadSensors {
     /// Reads `sensors` of a BMC with these quirks.
     #[must_use]
-    pub fn new(sensors: Vec<Sensor>, quirks: Quirks) -> Self {
-        let reports = Vec::with_capacity(sensors.len());
-        Self { quirks, waiting: sensors.into_iter(), asking: None, reports }
+    pub fn new(sensors: Arc<[Sensor]>, quirks: Quirks) -> Self {
+        let outcomes = Vec::with_capacity(sensors.len());
+        Self { sensors, quirks, reading: None, outcomes }
     }
 
     /// Why this sensor cannot be asked at all.
@@ -68,33 +53,26 @@ impl ReadSensors {
         other.then_some(Unread::OtherOwner(sensor.address.owner))
     }
 
-    fn on_answer(&mut self, asking: Asking, answer: &Response) -> Option<Step<Vec<SensorReport>>> {
-        let Asking { sensor, reading } = asking;
-        let outcome = match reading {
-            None => match reading_command(&sensor).read(answer) {
+    /// Reads the answer of `sensor`; returns the next question about the same sensor, if there is one.
+    fn on_answer(&mut self, sensor: &Sensor, answer: &Response) -> Option<Request> {
+        let observed = match self.reading.take() {
+            None => match reading_command(sensor).read(answer) {
                 Ok(reading) => {
                     let reading = self.corrected(reading);
-                    if let Some(step) = self.ask_for_factors(&sensor, reading) {
-                        return Some(step);
+                    if needs_factors(sensor) {
+                        self.reading = Some(reading);
+                        return Some(factors_command(sensor, reading).request());
                     }
                     Ok(sensor.interpretation.observe(&reading))
                 }
-                Err(error) => Err(error.into()),
+                Err(error) => Err(error),
             },
-            Some(reading) => match factors_command(&sensor, reading).read(answer) {
-                Ok(factors) => {
-                    let mut interpretation = sensor.interpretation;
-                    interpretation.conversion = interpretation.conversion.map(|conversion| Conversion {
-                        linearization: Linearization::Linear,
-                        factors: factors.factors,
-                        ..conversion
-                    });
-                    Ok(interpretation.observe(&reading))
-                }
-                Err(error) => Err(error.into()),
-            },
+            Some(reading) => {
+                let factors = factors_command(sensor, reading).read(answer);
+                factors.map(|answer| with_factors(sensor, answer.factors).observe(&reading))
+            }
         };
-        self.reports.push(SensorReport { sensor, outcome });
+        self.outcomes.push(observed.map_err(Unread::from));
         None
     }
 
@@ -102,43 +80,36 @@ impl ReadSensors {
         let scanning_enabled = reading.scanning_enabled || self.quirks.scanning_bit_is_wrong;
         SensorReading { scanning_enabled, ..reading }
     }
-
-    fn ask_for_factors(
-        &mut self,
-        sensor: &Sensor,
-        reading: SensorReading,
-    ) -> Option<Step<Vec<SensorReport>>> {
-        let conversion = sensor.interpretation.conversion?;
-        if !conversion.linearization.needs_factors() {
-            return None;
-        }
-        let request = factors_command(sensor, reading).request();
-        self.asking = Some(Asking { sensor: sensor.clone(), reading: Some(reading) });
-        Some(Step::Ask(request))
-    }
 }
 
 impl Procedure for ReadSensors {
-    type Output = Vec<SensorReport>;
+    type Output = Vec<Result<Observation, Unread>>;
 
     fn advance(&mut self, answer: Option<&Response>) -> Result<Step<Self::Output>, CommandError> {
-        if let (Some(asking), Some(answer)) = (self.asking.take(), answer)
-            && let Some(step) = self.on_answer(asking, answer)
+        let sensors = Arc::clone(&self.sensors);
+        if let (Some(sensor), Some(answer)) = (sensors.get(self.outcomes.len()), answer)
+            && let Some(request) = self.on_answer(sensor, answer)
         {
-            return Ok(step);
+            return Ok(Step::Ask(request));
         }
-        while let Some(sensor) = self.waiting.next() {
-            match self.obstacle(&sensor) {
-                Some(unread) => self.reports.push(SensorReport { sensor, outcome: Err(unread) }),
-                None => {
-                    let request = reading_command(&sensor).request();
-                    self.asking = Some(Asking { sensor, reading: None });
-                    return Ok(Step::Ask(request));
-                }
+        while let Some(sensor) = sensors.get(self.outcomes.len()) {
+            match self.obstacle(sensor) {
+                Some(unread) => self.outcomes.push(Err(unread)),
+                None => return Ok(Step::Ask(reading_command(sensor).request())),
             }
         }
-        Ok(Step::Done(std::mem::take(&mut self.reports)))
+        Ok(Step::Done(std::mem::take(&mut self.outcomes)))
     }
+}
+
+fn needs_factors(sensor: &Sensor) -> bool {
+    sensor.interpretation.conversion.is_some_and(|conversion| conversion.linearization.needs_factors())
+}
+
+fn with_factors(sensor: &Sensor, factors: Factors) -> Interpretation {
+    let linear = |conversion| Conversion { linearization: Linearization::Linear, factors, ..conversion };
+    let conversion = sensor.interpretation.conversion.map(linear);
+    Interpretation { conversion, ..sensor.interpretation }
 }
 
 const fn reading_command(sensor: &Sensor) -> GetSensorReading {
@@ -155,7 +126,7 @@ mod tests {
     use super::*;
     use crate::Completion;
     use crate::sdr::{Entity, SensorAddress};
-    use crate::sensor::{AnalogFormat, Availability, BaseUnit, Factors, Interpretation, Thresholds, Units};
+    use crate::sensor::{AnalogFormat, Availability, BaseUnit, Thresholds, Units};
 
     fn sensor(number: u8, linearization: Linearization) -> Sensor {
         let units = Units::plain(AnalogFormat::Unsigned, BaseUnit(1));
@@ -181,8 +152,15 @@ mod tests {
         Response { completion: Completion(completion), data: data.to_vec() }
     }
 
-    /// Answers each question in turn; returns the questions as command and data, and the reports.
-    fn play(mut procedure: ReadSensors, answers: &[Response]) -> (Vec<(u8, Vec<u8>)>, Vec<SensorReport>) {
+    type Outcome = Result<Observation, Unread>;
+
+    /// Answers each question in turn; returns the questions as command and data, and the outcomes.
+    fn play(
+        sensors: Vec<Sensor>,
+        quirks: Quirks,
+        answers: &[Response],
+    ) -> (Vec<(u8, Vec<u8>)>, Vec<Outcome>) {
+        let mut procedure = ReadSensors::new(sensors.into(), quirks);
         let mut asked = Vec::new();
         let mut step = procedure.advance(None).unwrap();
         for answer in answers {
@@ -193,32 +171,32 @@ mod tests {
             step = procedure.advance(Some(answer)).unwrap();
         }
         match step {
-            Step::Done(reports) => (asked, reports),
+            Step::Done(outcomes) => (asked, outcomes),
             Step::Ask(request) => panic!("{request:?}"),
         }
     }
 
-    fn number(report: &SensorReport) -> Option<f64> {
-        report.outcome.as_ref().unwrap().value.map(|value| value.number)
+    fn number(outcome: &Outcome) -> Option<f64> {
+        outcome.as_ref().unwrap().value.map(|value| value.number)
     }
 
     #[test]
     fn a_sensor_that_fails_costs_only_itself() {
         let sensors = vec![sensor(1, Linearization::Linear), sensor(2, Linearization::Linear)];
         let answers = [answer(0xcb, &[]), answer(0, &[42, 0x40, 0])];
-        let (asked, reports) = play(ReadSensors::new(sensors, Quirks::default()), &answers);
+        let (asked, outcomes) = play(sensors, Quirks::default(), &answers);
         assert_eq!(asked, [(0x2d, vec![1]), (0x2d, vec![2])]);
-        assert!(matches!(&reports[0].outcome, Err(Unread::Command(CommandError::Refused { .. }))));
-        assert_eq!(number(&reports[1]), Some(42.0));
+        assert!(matches!(&outcomes[0], Err(Unread::Command(CommandError::Refused { .. }))));
+        assert_eq!(number(&outcomes[1]), Some(42.0));
     }
 
     #[test]
     fn sensors_without_a_formula_are_asked_for_their_factors() {
         let sensors = vec![sensor(1, Linearization::Other(0x70))];
         let answers = [answer(0, &[42, 0x40, 0]), answer(0, &[43, 2, 0, 0, 0, 0, 0])];
-        let (asked, reports) = play(ReadSensors::new(sensors, Quirks::default()), &answers);
+        let (asked, outcomes) = play(sensors, Quirks::default(), &answers);
         assert_eq!(asked, [(0x2d, vec![1]), (0x23, vec![1, 42])]);
-        assert_eq!(number(&reports[0]), Some(84.0));
+        assert_eq!(number(&outcomes[0]), Some(84.0));
     }
 
     #[test]
@@ -227,24 +205,24 @@ mod tests {
         let mut foreign = sensor(2, Linearization::Linear);
         foreign.address.owner = 0x2c;
         let sensors = vec![silent, foreign.clone()];
-        let (asked, reports) = play(ReadSensors::new(sensors, Quirks::default()), &[]);
+        let (asked, outcomes) = play(sensors, Quirks::default(), &[]);
         assert_eq!(asked, []);
-        assert_eq!(reports[0].outcome, Err(Unread::EventOnly));
-        assert_eq!(reports[1].outcome, Err(Unread::OtherOwner(0x2c)));
+        assert_eq!(outcomes[0], Err(Unread::EventOnly));
+        assert_eq!(outcomes[1], Err(Unread::OtherOwner(0x2c)));
 
         let quirks = Quirks { owner_is_wrong: true, ..Quirks::default() };
-        let (_, reports) = play(ReadSensors::new(vec![foreign], quirks), &[answer(0, &[7, 0x40, 0])]);
-        assert_eq!(number(&reports[0]), Some(7.0));
+        let (_, outcomes) = play(vec![foreign], quirks, &[answer(0, &[7, 0x40, 0])]);
+        assert_eq!(number(&outcomes[0]), Some(7.0));
     }
 
     #[test]
     fn a_wrong_scanning_bit_is_overlooked_where_it_is_known_to_be_wrong() {
         let answers = [answer(0, &[42, 0, 0])];
         let sensors = || vec![sensor(1, Linearization::Linear)];
-        let (_, reports) = play(ReadSensors::new(sensors(), Quirks::default()), &answers);
-        assert_eq!(reports[0].outcome.as_ref().unwrap().availability, Availability::ScanningDisabled);
+        let (_, outcomes) = play(sensors(), Quirks::default(), &answers);
+        assert_eq!(outcomes[0].as_ref().unwrap().availability, Availability::ScanningDisabled);
         let quirks = Quirks { scanning_bit_is_wrong: true, ..Quirks::default() };
-        let (_, reports) = play(ReadSensors::new(sensors(), quirks), &answers);
-        assert_eq!(number(&reports[0]), Some(42.0));
+        let (_, outcomes) = play(sensors(), quirks, &answers);
+        assert_eq!(number(&outcomes[0]), Some(42.0));
     }
 }

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use opendcre_ipmi::Privilege;
-use opendcre_ipmi::client::Failure;
+use opendcre_ipmi::client::{Event, Failure, Order};
 use opendcre_ipmi::packet::rakp::RakpStatus;
 
-use crate::world::{Fate, World, access};
+use crate::world::{Fate, World, access, chassis};
 
 #[test]
 fn the_best_common_suite_is_used_and_remembered() {
@@ -68,6 +68,20 @@ fn a_wrong_password_is_said_and_the_bmc_is_told() {
 }
 
 #[test]
+fn one_damaged_proof_is_not_taken_for_a_wrong_password() {
+    let mut world = World::with(access("secret", &[3]));
+    world.client.request(Order::read(chassis(1)), world.now, &mut world.entropy).unwrap();
+    let open = world.client.poll_transmit().unwrap();
+    let opened = world.bmc.on_datagram(&open).unwrap();
+    world.client.on_datagram(&opened, world.now, &mut world.entropy);
+    let message1 = world.client.poll_transmit().unwrap();
+    let mut damaged = world.bmc.on_datagram(&message1).unwrap();
+    *damaged.last_mut().unwrap() ^= 1;
+    world.client.on_datagram(&damaged, world.now, &mut world.entropy);
+    world.run(|event| matches!(event, Event::Answered(_)).then_some(()));
+}
+
+#[test]
 fn refusals_are_said_in_words() {
     for (status, failure) in [
         (RakpStatus::UNAUTHORIZED_NAME, Failure::WrongUser),
@@ -92,11 +106,11 @@ fn silence_is_unreachable_and_noise_is_no_ipmi() {
 
     let mut world = World::new();
     world.network = Box::new(|_| Fate::Lost);
-    let order = opendcre_ipmi::client::Order::read(crate::world::chassis(1));
+    let order = Order::read(chassis(1));
     world.client.request(order, world.now, &mut world.entropy).unwrap();
     world.client.on_datagram(b"SSH-2.0-OpenSSH_9.2", world.now, &mut world.entropy);
     let failure = world.run(|event| match event {
-        opendcre_ipmi::client::Event::Failed(failure) => Some(failure),
+        Event::Failed(failure) => Some(failure),
         _ => None,
     });
     assert_eq!(failure, Failure::NotIpmi);
@@ -105,7 +119,7 @@ fn silence_is_unreachable_and_noise_is_no_ipmi() {
 #[test]
 fn one_request_at_a_time() {
     let mut world = World::new();
-    let order = || opendcre_ipmi::client::Order::read(crate::world::chassis(1));
+    let order = || Order::read(chassis(1));
     world.client.request(order(), world.now, &mut world.entropy).unwrap();
     world.client.request(order(), world.now, &mut world.entropy).unwrap_err();
 }

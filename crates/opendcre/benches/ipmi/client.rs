@@ -182,7 +182,7 @@ async fn warm(order: &Order) -> Vec<Cost> {
 
 async fn sensors(order: &Order) -> Vec<Cost> {
     let broker = Broker::open(order.bmcs.iter());
-    let known: Arc<Mutex<HashMap<DeviceId, Vec<Sensor>>>> = Arc::default();
+    let known: Arc<Mutex<HashMap<DeviceId, Arc<[Sensor]>>>> = Arc::default();
     broker
         .ask_all(|bmcs, device| {
             let known = Arc::clone(&known);
@@ -198,12 +198,12 @@ async fn sensors(order: &Order) -> Vec<Cost> {
         let meter = Meter::start(order.bmcs.len());
         broker
             .ask_all(|bmcs, device| {
-                let sensors = known.lock().expect("nobody fails")[&device].clone();
+                let sensors = Arc::clone(&known.lock().expect("nobody fails")[&device]);
                 let read = ReadSensors::new(sensors, Quirks::default());
                 async move {
-                    let reports = bmcs.run(device, read, context()).await.expect("readings");
-                    let values = reports.iter().filter(|report| report.outcome.is_ok()).count();
-                    assert!(values >= FEWEST_SENSORS, "{reports:?}");
+                    let outcomes = bmcs.run(device, read, context()).await.expect("readings");
+                    let values = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
+                    assert!(values >= FEWEST_SENSORS, "{outcomes:?}");
                 }
             })
             .await;

@@ -31,23 +31,27 @@ pub(super) fn read(device: &mut Device, data: &[u8], _now: Duration) -> Answer {
         return Err(Completion::CANNOT_RETURN_LENGTH.into());
     }
     if device.defects.fru_endless {
-        return Ok(with_count(endless(offset).take(count).collect()));
+        return Ok(with_count((offset..).take(count).map(endless).collect()));
     }
     let rest =
         device.inventory.get(offset..).filter(|rest| !rest.is_empty()).ok_or(Completion::OUT_OF_RANGE)?;
     Ok(with_count(rest.get(..count).unwrap_or(rest).to_vec()))
 }
 
-/// A device that goes on and on: a sound header, then areas of the greatest length full of texts without an end.
-fn endless(offset: usize) -> impl Iterator<Item = u8> {
-    const HEADER: [u8; 8] = [1, 0, 1, 0x20, 0x40, 0x60, 0, 0x3e];
-    (offset..).map(|position| match HEADER.get(position) {
-        Some(byte) => *byte,
-        // Version, length in blocks, and texts of 63 bytes each.
-        None if position % 256 == 8 => 1,
-        None if position % 256 == 9 => 0xff,
-        None => 0xff,
-    })
+/// A byte of a device that goes on and on: a sound header, three areas of the greatest length full of texts without an
+/// end mark, and multi-records, sound ones, of which none is the last (FRU §8, §9, §16).
+fn endless(position: usize) -> u8 {
+    const HEADER: [u8; 8] = [0x01, 0x00, 0x01, 0x20, 0x40, 0x60, 0x00, 0x3e];
+    const RECORDS: usize = 0x300;
+    const RECORD_HEADER: [u8; 5] = [0xc0, 0x02, 0xff, 0x00, 0x3f];
+    const RECORD_LENGTH: usize = 5 + 255;
+    match position {
+        0..8 => HEADER.get(position).copied().unwrap_or_default(),
+        // The version of an area. Behind it come the greatest length and texts of 63 bytes, all FFh.
+        8 | 0x100 | 0x200 => 0x01,
+        9..RECORDS => 0xff,
+        _ => RECORD_HEADER.get((position - RECORDS) % RECORD_LENGTH).copied().unwrap_or_default(),
+    }
 }
 
 fn with_count(mut bytes: Vec<u8>) -> Vec<u8> {

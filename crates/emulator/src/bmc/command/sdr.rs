@@ -1,18 +1,17 @@
 //! The sensor data records, as the repository and as those of the device (IPMI 2.0 §33, §35.2 to §35.4).
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use opendcre_ipmi::Completion;
+use opendcre_ipmi::sdr::{LAST_RECORD, SDR_VERSION};
 
 use super::fru::MAX_READ;
 use super::{Answer, exactly};
 use crate::bmc::device::Device;
 
-/// Records in the format of IPMI 1.5 and 2.0 (§33.9, table 33-3).
-const SDR_VERSION: u8 = 0x51;
 /// Reading needs a reservation, which there is; how the repository is changed is not specified (table 33-3).
 const OPERATIONS: u8 = 0x02;
-const LAST_RECORD: u16 = 0xffff;
 const WHOLE_RECORD: u8 = 0xff;
 
 /// Get SDR Repository Info (§33.9).
@@ -71,30 +70,41 @@ pub(super) fn record(device: &mut Device, data: &[u8], _now: Duration) -> Answer
 }
 
 /// The record with this id, and the id of the next one. Ids count from 1; 0 is the first and FFFFh the last.
-fn find(device: &Device, id: u16) -> Result<(Vec<u8>, u16), Completion> {
+fn find(device: &Device, id: u16) -> Result<(Cow<'_, [u8]>, u16), Completion> {
+    if device.defects.sdr_endless {
+        return endless(device, id);
+    }
     let count = count(device);
-    let index = match id {
-        0 => 0,
-        LAST_RECORD => count.checked_sub(1).ok_or(Completion::NOT_PRESENT)?,
-        id if device.defects.sdr_endless => (id - 1).checked_rem(count).ok_or(Completion::NOT_PRESENT)?,
-        id => id - 1,
+    let id = match id {
+        0 => 1,
+        LAST_RECORD => count,
+        id => id,
     };
-    let mut record = device.model.sdrs.get(usize::from(index)).cloned().ok_or(Completion::NOT_PRESENT)?;
-    let is_last = index + 1 == count;
-    let next = match id {
-        _ if device.defects.sdr_endless => {
-            let id = id.max(1);
-            for (to, from) in record.iter_mut().zip(id.to_le_bytes()) {
-                *to = from;
-            }
-            // FFFFh would be the end.
-            if id >= LAST_RECORD - 1 { 1 } else { id + 1 }
-        }
-        _ if is_last && device.defects.sdr_loop => 1,
-        _ if is_last => LAST_RECORD,
-        _ => index + 2,
+    let record = record_at(device, id.wrapping_sub(1))?;
+    let next = match id == count {
+        true if device.defects.sdr_loop => 1,
+        true => LAST_RECORD,
+        false => id + 1,
     };
-    Ok((record, next))
+    Ok((record.into(), next))
+}
+
+/// A record for every id there can be: those that there are, again and again under new ids.
+fn endless(device: &Device, id: u16) -> Result<(Cow<'_, [u8]>, u16), Completion> {
+    let id = id.clamp(1, LAST_RECORD - 1);
+    let index = (id - 1).checked_rem(count(device)).ok_or(Completion::NOT_PRESENT)?;
+    let mut record = record_at(device, index)?.to_vec();
+    for (to, from) in record.iter_mut().zip(id.to_le_bytes()) {
+        *to = from;
+    }
+    // After the last id comes the first one.
+    let next = if id == LAST_RECORD - 1 { 1 } else { id + 1 };
+    Ok((record.into(), next))
+}
+
+fn record_at(device: &Device, index: u16) -> Result<&[u8], Completion> {
+    let record = device.model.sdrs.get(usize::from(index)).ok_or(Completion::NOT_PRESENT)?;
+    Ok(record.as_slice())
 }
 
 fn count(device: &Device) -> u16 {

@@ -184,6 +184,10 @@ impl Setup {
             code: Vec::new(),
         };
         if !exchange.is_code2(password, &proof.code) {
+            // Once, it may have been damaged on the way, or forged.
+            if !self.restarted {
+                return self.restart(context);
+            }
             // Tells the BMC, so that it does not keep the place for us.
             reply.status = RakpStatus::INVALID_INTEGRITY_CHECK;
             let farewell = v2_0::plain(PayloadType::Rakp3, &reply.encode());
