@@ -18,8 +18,8 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use opendcre_model::{BoardId, DeviceId, DeviceKind};
 
 pub use emulate::{
-    AnswerHeaders, BmcFaultKind, BusProtocol, EmulateArgs, EmulateBmcArgs, EmulateBusArgs, EmulateCommand,
-    FaultKind,
+    AnswerHeaders, BmcFaultKind, BmcSpread, BusProtocol, EmulateArgs, EmulateBmcArgs, EmulateBusArgs,
+    EmulateCommand, FaultKind,
 };
 pub use ipmi::{
     BmcOptions, BootCommand, BootSetArgs, DcmiCommand, IdentifyFor, IpmiArgs, IpmiCommand, IpmiPowerCommand,

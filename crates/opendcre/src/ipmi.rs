@@ -17,8 +17,10 @@ mod ping;
 mod raw;
 mod sel;
 mod sensor;
+#[cfg(test)]
+mod tests;
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -55,27 +57,35 @@ fn perform(args: &IpmiArgs, timeout: Duration, console: &mut Console<'_>) -> Res
     let _logging = log::start(&settings, config::level_of_environment().as_deref(), &clock)
         .map_err(|error| IpmiError::Usage(error.to_string()))?;
     let runtime = runtime::Builder::new_current_thread().enable_all().build().map_err(IpmiError::Runtime)?;
-    runtime.block_on(converse(args, timeout, &clock, console))
+    runtime.block_on(async {
+        let mut signals = Signals::new().map_err(|error| IpmiError::Runtime(io::Error::other(error)))?;
+        converse(args, timeout, &clock, signals.stop(), console).await
+    })
 }
 
+/// Performs one command, or as much of it as is possible until it is `interrupted`.
 async fn converse(
     args: &IpmiArgs,
     timeout: Duration,
     clock: &Arc<dyn WallClock>,
+    interrupted: impl Future<Output = ()>,
     console: &mut Console<'_>,
 ) -> Result<Exit, IpmiError> {
     let address = connect::resolve(args.bmc.host.as_ref()).await?;
     if matches!(args.command, IpmiCommand::Ping) {
-        console.print(&ping::ping(address, timeout).await?)?;
+        let presence = tokio::select! {
+            presence = ping::ping(address, timeout) => presence?,
+            () = interrupted => return Err(IpmiError::Interrupted),
+        };
+        console.print(&presence)?;
         return Ok(Exit::Done);
     }
-    let mut signals = Signals::new().map_err(|error| IpmiError::Usage(format!("{error:#}")))?;
     let (link, owner) = Link::open(address, &args.bmc, timeout, clock)?;
     let stop = CancellationToken::new();
     let conversation = async {
         let outcome = tokio::select! {
             outcome = answer(&args.command, &link, console) => outcome,
-            () = signals.stop() => Err(IpmiError::Interrupted),
+            () = interrupted => Err(IpmiError::Interrupted),
         };
         link.finish().await;
         // Only now, so that a change that has begun keeps its session to the end.

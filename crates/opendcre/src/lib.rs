@@ -1,7 +1,7 @@
 //! The `opendcre` program: one command line for the gateway, its emulators and its client.
 //!
 //! This crate reads the command line and the configuration and wires the other rooms together. It has no logic
-//! of its own: it knows neither a protocol nor the rules of the API.
+//! of its own: it knows neither the bytes of a protocol nor the rules of the API.
 
 use std::ffi::OsString;
 use std::io::{self, Write};

@@ -12,6 +12,8 @@ use opendcre_devicebus::{
     TransactionError,
 };
 
+use crate::clock::some_instant;
+
 /// What the configuration allows.
 const MAX_RETRIES: u8 = 10;
 
@@ -345,12 +347,4 @@ fn flawed_answer(request: &Packet, data: &[u8], flaw: &Flaw) -> Option<Vec<u8>> 
         _ => {}
     }
     Some(bytes)
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "virtual time must begin somewhere, and nothing else makes an instant"
-)]
-fn some_instant() -> Instant {
-    Instant::now()
 }

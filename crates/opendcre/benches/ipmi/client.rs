@@ -27,6 +27,8 @@ use crate::cost::{self, Cost};
 pub(crate) const WORD: &str = "client";
 /// Long enough that only what is silent exceeds it.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// As many questions as the broker sends at once. More would only wait, and take memory.
+const AT_ONCE: usize = 256;
 /// From one question to the next when latency is measured, and how often everybody is asked.
 const PAUSE: Duration = Duration::from_millis(1);
 const SECONDS: usize = 5;
@@ -128,10 +130,13 @@ impl Broker {
         Self { bmcs: Arc::new(bmcs), count, owner: tasks, stop }
     }
 
-    /// Asks every BMC at once and waits for all answers.
+    /// Asks every BMC, many at once, and waits for all answers.
     async fn ask_all<F: Future<Output = ()> + Send + 'static>(&self, ask: impl Fn(Arc<Bmcs>, DeviceId) -> F) {
         let mut questions = JoinSet::new();
         for device in 0..self.count {
+            if questions.len() == AT_ONCE {
+                questions.join_next().await.expect("a question").expect("an answer");
+            }
             questions.spawn(ask(Arc::clone(&self.bmcs), DeviceId(device)));
         }
         while let Some(asked) = questions.join_next().await {

@@ -11,8 +11,10 @@ use crate::gateway::Gateway;
 use crate::peer;
 use crate::simulator::host;
 
-/// Runs of each side, which take turns.
+/// Turns of each side.
 const ROUNDS: usize = 7;
+/// How often our side asks everybody in one turn; the median counts.
+const ONE_TURN: usize = 3;
 const MANY: u16 = 10_000;
 /// Below the ports that the system gives to clients, above those of a fleet.
 const FIRST_SILENT_PORT: u16 = 31_000;
@@ -33,35 +35,45 @@ pub(crate) fn write(out: &mut impl Write) -> io::Result<()> {
 
 /// The power state of every BMC: with a login each time, and in sessions that are held.
 fn power(name: &str, bmcs: &[SocketAddr], directory: &Path, out: &mut impl Write) -> io::Result<()> {
-    let one_more = |_| (peer::power_status(directory, bmcs), client::measure(Task::Cold, bmcs, 1)[0]);
-    let (theirs, cold): (Vec<_>, Vec<_>) = (0..ROUNDS).map(one_more).unzip();
-    let warm = client::measure(Task::Warm, bmcs, ROUNDS);
+    let sides: [&dyn Fn() -> Cost; 3] = [
+        &|| peer::power_status(directory, bmcs),
+        &|| median_cost(client::measure(Task::Cold, bmcs, ONE_TURN)),
+        &|| median_cost(client::measure(Task::Warm, bmcs, ONE_TURN)),
+    ];
     let count = bmcs.len();
     writeln!(out, "\n| power status of {count} BMCs of {name} | `ipmipower --stat` | cold | warm |")?;
-    compare(median_cost(theirs), &[median_cost(cold), median_cost(warm)], out)
+    compare(&sides, out)
 }
 
 /// All sensors of every BMC, of which both sides know the descriptions from an earlier run.
 fn sensors(name: &str, bmcs: &[SocketAddr], directory: &Path, out: &mut impl Write) -> io::Result<()> {
     peer::sensors(directory, bmcs);
-    let theirs = (0..ROUNDS).map(|_| peer::sensors(directory, bmcs)).collect();
-    let ours = client::measure(Task::Sensors, bmcs, ROUNDS);
+    let sides: [&dyn Fn() -> Cost; 2] =
+        [&|| peer::sensors(directory, bmcs), &|| median_cost(client::measure(Task::Sensors, bmcs, ONE_TURN))];
     let count = bmcs.len();
     writeln!(out, "\n| all sensors of {count} BMCs of {name} | `ipmi-sensors -F 64` | ours |")?;
-    compare(median_cost(theirs), &[median_cost(ours)], out)
+    compare(&sides, out)
 }
 
-/// One column for them and one for each of ours.
-fn compare(theirs: Cost, ours: &[Cost], out: &mut impl Write) -> io::Result<()> {
-    writeln!(out, "|---|---|{}", "---|".repeat(ours.len()))?;
-    let mut row = |what: &str, of: &dyn Fn(&Cost) -> String| {
-        let values: Vec<String> = std::iter::once(&theirs).chain(ours).map(of).collect();
+/// Lets the sides take turns. One column for each, and ratios to the first.
+fn compare(sides: &[&dyn Fn() -> Cost], out: &mut impl Write) -> io::Result<()> {
+    let turns: Vec<Vec<Cost>> = (0..ROUNDS).map(|_| sides.iter().map(|side| side()).collect()).collect();
+    let columns = (0..sides.len()).map(|side| turns.iter().map(|turn| turn[side]).collect::<Vec<_>>());
+    let columns: Vec<Vec<Cost>> = columns.collect();
+    writeln!(out, "|---|{}", "---|".repeat(sides.len()))?;
+    let mut row = |what: &str, of: &dyn Fn(&[Cost]) -> String| {
+        let values: Vec<String> = columns.iter().map(|column| of(column)).collect();
         writeln!(out, "| {what} | {} |", values.join(" | "))
     };
-    row("BMCs per second", &|cost| format!("{:.0}", cost.nodes_per_second()))?;
-    row("**ratio**", &|cost| format!("**{:.1}**", cost.nodes_per_second() / theirs.nodes_per_second()))?;
-    row("processor time for each", &|cost| format!("{:.0} µs", cost.microseconds_per_node()))?;
-    row("most memory", &|cost| format!("{:.1} MB", cost.megabytes))
+    let ratio = |costs: &[Cost]| {
+        let pairs = costs.iter().zip(&columns[0]);
+        median(pairs.map(|(cost, first)| cost.nodes_per_second() / first.nodes_per_second()))
+    };
+    let typical = |costs: &[Cost]| median_cost(costs.to_vec());
+    row("BMCs per second", &|costs| format!("{:.0}", typical(costs).nodes_per_second()))?;
+    row("**ratio**", &|costs| format!("**{:.1}**", ratio(costs)))?;
+    row("processor time for each", &|costs| format!("{:.0} µs", typical(costs).microseconds_per_node()))?;
+    row("most memory", &|costs| format!("{:.1} MB", typical(costs).megabytes))
 }
 
 /// Ten thousand BMCs, and what each of them costs beside one of a hundred.
@@ -72,20 +84,20 @@ fn many(out: &mut impl Write) -> io::Result<()> {
     let bmcs = &fleet.addresses;
     let pair = |_| {
         // As many questions in both.
-        let few = client::measure(Task::Warm, &bmcs[..FEW], bmcs.len() / FEW);
-        (few, client::measure(Task::Warm, bmcs, ROUNDS))
+        let few = client::measure(Task::Warm, &bmcs[..FEW], ONE_TURN * bmcs.len() / FEW);
+        (few, client::measure(Task::Warm, bmcs, ONE_TURN))
     };
-    let pairs: Vec<(Vec<Cost>, Vec<Cost>)> = (0..3).map(pair).collect();
+    let pairs: Vec<(Vec<Cost>, Vec<Cost>)> = (0..ROUNDS).map(pair).collect();
     let microseconds = |costs: &[Cost]| median(costs.iter().map(Cost::microseconds_per_node));
     let ratio = median(pairs.iter().map(|(few, many)| microseconds(many) / microseconds(few)));
     let many = median_cost(pairs.iter().flat_map(|pair| pair.1.clone()).collect());
     let few = median(pairs.iter().map(|pair| microseconds(&pair.0)));
     writeln!(out, "\n| {MANY} BMCs of {}, warm | |\n|---|---|", fleet.name)?;
-    writeln!(out, "| power status of all, median of {} rounds | {:.2} s |", 3 * ROUNDS, many.seconds)?;
+    writeln!(out, "| power status of all, median of {} rounds | {:.3} s |", ONE_TURN * ROUNDS, many.seconds)?;
     writeln!(out, "| most memory of the client with {MANY} sessions | {:.1} MB |", many.megabytes)?;
     writeln!(out, "| processor time for each | {:.1} µs |", many.microseconds_per_node())?;
     writeln!(out, "| processor time for each of {FEW} | {few:.1} µs |")?;
-    writeln!(out, "| **ratio, median of 3 pairs** | **{ratio:.2}** |")?;
+    writeln!(out, "| **ratio, median of {ROUNDS} pairs** | **{ratio:.2}** |")?;
     writeln!(out, "| memory of the emulator, started | {before:.1} MB |")?;
     writeln!(out, "| memory of the emulator, after {MANY} sessions | {:.1} MB |", fleet.megabytes())?;
     let gateway = Gateway::start(bmcs);

@@ -35,6 +35,7 @@ The first lines of output are the addresses. docs/emulator.md describes the file
 Examples:
   opendcre emulate bmc
   opendcre emulate bmc --listen 127.0.0.1:9623 --count 40
+  opendcre emulate bmc --listen 127.1.0.1:9623 --count 40 --spread addresses
   opendcre emulate bmc --config fleet.toml --seed 7
   opendcre emulate bmc --count 100 --fault loss=0.05 --fault dead=0.01")]
     Bmc(EmulateBmcArgs),
@@ -83,10 +84,14 @@ pub struct EmulateBusArgs {
 /// Arguments of `emulate bmc`.
 #[derive(Debug, Clone, Args)]
 pub struct EmulateBmcArgs {
-    /// The IPv4 address and port of the first BMC, 127.0.0.1:9623 unless the file names another; the others follow on
-    /// the next ports. With port 0, the system chooses all ports
+    /// The IPv4 address and port of the first BMC, 127.0.0.1:9623 unless the file names another. With port 0, the
+    /// system chooses all ports
     #[arg(long, value_name = "ADDRESS")]
     pub listen: Option<SocketAddrV4>,
+
+    /// Where the others follow: on the next ports, or on the next addresses; ports unless the file says otherwise
+    #[arg(long, value_name = "WHAT", value_enum)]
+    pub spread: Option<BmcSpread>,
 
     /// How many BMCs, 1 unless the file says otherwise
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65_536))]
@@ -164,6 +169,15 @@ pub enum FaultKind {
     Truncate,
     /// The bus falls silent for a while
     Silence,
+}
+
+/// How the addresses of emulated BMCs follow each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum BmcSpread {
+    /// One address, consecutive ports
+    Ports,
+    /// One port, consecutive addresses, such as those of 127.0.0.0/8
+    Addresses,
 }
 
 /// What emulated BMCs do wrong.

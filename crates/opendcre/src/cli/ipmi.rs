@@ -60,6 +60,7 @@ pub struct BmcOptions {
         value_name = "NAME",
         env = "OPENDCRE_IPMI_USER",
         hide_env_values = true,
+        hide_default_value = true,
         default_value = ""
     )]
     pub user: String,

@@ -1,5 +1,7 @@
 //! The command line as a whole: sound, explained, and its examples true.
 
+use opendcre_model::{BootTarget, Identify};
+
 use super::*;
 
 fn assert_explained(command: &clap::Command) {
@@ -49,4 +51,85 @@ fn options_arrive_as_values() {
     );
     assert_eq!(args.faults.len(), 2);
     assert_eq!((args.delay_max, args.seed, args.link), (Duration::from_secs(1), 1, None));
+}
+
+fn ipmi(words: &str) -> Result<IpmiArgs, clap::Error> {
+    let line = format!("opendcre ipmi {words}");
+    match Cli::try_parse_from(line.split_whitespace())?.command {
+        Command::Ipmi(args) => Ok(args),
+        _ => panic!("not a command to a BMC"),
+    }
+}
+
+#[test]
+fn commands_to_a_bmc_arrive_as_values() {
+    let args = ipmi("boot set remote_optical --efi --host bmc-7 --user admin").unwrap();
+    let IpmiCommand::Boot { command: BootCommand::Set(boot) } = args.command else {
+        panic!("not a boot target")
+    };
+    assert_eq!((boot.target, boot.efi, boot.persistent), (BootTarget::RemoteOptical, true, false));
+    assert_eq!(args.bmc.host, Some(Host { name: "bmc-7".to_owned(), port: 623 }));
+
+    for (word, expected) in [
+        ("", Identify::Seconds(15)),
+        ("255", Identify::Seconds(255)),
+        ("on", Identify::On),
+        ("off", Identify::Off),
+    ] {
+        let IpmiCommand::Identify { identify } = ipmi(&format!("identify {word}")).unwrap().command else {
+            panic!("not the lamp");
+        };
+        assert_eq!(identify.0, expected, "{word}");
+    }
+
+    let args = ipmi("dcmi limit set 350 --correction 2s --exception power-off").unwrap();
+    let IpmiCommand::Dcmi { command: DcmiCommand::Limit { command: LimitCommand::Set(limit) } } =
+        args.command
+    else {
+        panic!("not a limit");
+    };
+    assert_eq!((limit.watts, limit.exception), (350, LimitException::PowerOff));
+    assert_eq!((limit.correction, limit.period), (Duration::from_secs(2), Duration::from_secs(5)));
+
+    let IpmiCommand::Raw(raw) = ipmi("raw 0x2c 02 dc 1 0 ff --lun 3").unwrap().command else {
+        panic!("not a raw command");
+    };
+    assert_eq!((raw.netfn, raw.command, raw.lun), (0x2c, 2, 3));
+    assert_eq!(raw.data, [0xdc, 1, 0, 0xff]);
+}
+
+#[test]
+fn nonsense_for_a_bmc_is_wrong_usage() {
+    for words in [
+        "identify 0",
+        "identify 256",
+        "boot set tape",
+        "raw 07 01",
+        "raw 06",
+        "raw 06 01 100",
+        "raw 06 01 --lun 4",
+        "dcmi limit set 0",
+        "dcmi limit set 350 --period 500ms",
+        "dcmi limit set 350 --period 24h",
+        "power restart",
+        "info --ipmi15 md5 --suite 3",
+        "info --ipmi15 md5 --kg-file kg",
+        "info --suite 4",
+    ] {
+        assert!(ipmi(words).is_err(), "{words}");
+    }
+}
+
+/// Everybody on the machine can read the command lines of all programs.
+#[test]
+fn no_option_takes_a_secret() {
+    fn options(command: &clap::Command, names: &mut Vec<String>) {
+        names.extend(command.get_opts().filter_map(clap::Arg::get_long).map(ToOwned::to_owned));
+        command.get_subcommands().for_each(|sub| options(sub, names));
+    }
+    let mut names = Vec::new();
+    options(&command(), &mut names);
+    let secret = |name: &&String| name.contains("password") || name.starts_with("kg");
+    let secrets: Vec<&String> = names.iter().filter(secret).collect();
+    assert!(!secrets.is_empty() && secrets.iter().all(|name| name.ends_with("-file")), "{secrets:?}");
 }

@@ -4,10 +4,10 @@ use std::io::Write;
 use std::net::SocketAddrV4;
 
 use anyhow::{Context, bail};
-use opendcre_emulator::bmc::{FaultPlan, Fleet, FleetConfig};
+use opendcre_emulator::bmc::{FaultPlan, Fleet, FleetConfig, Spread};
 
 use super::{MAX_FILE_BYTES, until_stopped};
-use crate::cli::{BmcFaultKind, EmulateBmcArgs};
+use crate::cli::{BmcFaultKind, BmcSpread, EmulateBmcArgs};
 use crate::input::read_text;
 use crate::output;
 use crate::serve::Signals;
@@ -40,6 +40,10 @@ fn fleet_config(args: &EmulateBmcArgs) -> anyhow::Result<FleetConfig> {
     };
     config.listen = args.listen.unwrap_or(config.listen);
     config.count = args.count.unwrap_or(config.count);
+    config.spread = args.spread.map_or(config.spread, |spread| match spread {
+        BmcSpread::Ports => Spread::Ports,
+        BmcSpread::Addresses => Spread::Addresses,
+    });
     if let Some(seed) = args.seed {
         config.seed = seed;
         config.faults.seed = seed;
@@ -107,12 +111,13 @@ mod tests {
         assert_eq!((config.faults.loss, config.faults.delay_max), (0.5, Duration::from_secs(3)));
 
         let line = format!(
-            "--config {} --listen 127.0.0.2:0 --count 2 --seed 9 --fault loss=0.1 --fault sdr-loop=1 --slow-by 1s",
+            "--config {} --listen 127.0.0.2:0 --count 2 --seed 9 --fault loss=0.1 --fault sdr-loop=1 --slow-by 1s \
+             --spread addresses",
             file.display()
         );
         let config = configured(&line).unwrap();
         assert_eq!((config.count, config.seed, config.faults.seed), (2, 9, 9));
-        assert_eq!(config.listen, "127.0.0.2:0".parse().unwrap());
+        assert_eq!((config.listen, config.spread), ("127.0.0.2:0".parse().unwrap(), Spread::Addresses));
         let faults = config.faults;
         assert_eq!((faults.loss, faults.sdr_loop, faults.slow_by), (0.1, 1.0, Duration::from_secs(1)));
     }
@@ -133,6 +138,19 @@ mod tests {
         let line = format!("{:#}", configured(&format!("--config {}", file.display())).unwrap_err());
         assert!(line.contains("fleet.toml: line 2: "), "{line}");
         assert!(!line.contains('\n'), "{line}");
+    }
+
+    #[test]
+    fn the_file_that_is_documented_is_sound() {
+        let guide = include_str!("../../../../docs/emulator.md");
+        let (_, rest) = guide.split_once("```toml\n").unwrap();
+        let (text, _) = rest.split_once("```").unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("fleet.toml");
+        std::fs::write(&file, text).unwrap();
+        let config =
+            configured(&format!("--config {} --listen 127.0.0.1:0 --count 2", file.display())).unwrap();
+        assert_eq!(Fleet::bind(&config).unwrap().bmcs().addresses().len(), 2);
     }
 
     #[test]

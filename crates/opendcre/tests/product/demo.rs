@@ -55,7 +55,9 @@ fn the_power_of_the_demo_really_changes() {
     let mut demo = Demo::start();
     let power = format!("{}/opendcre/1.1/power", demo.root);
     for device in ["13/0dff", "40000000/0004"] {
-        for (order, state) in [("on", "on"), ("off", "off"), ("status", "off"), ("on", "on"), ("status", "on")] {
+        for (order, state) in
+            [("on", "on"), ("off", "off"), ("status", "off"), ("on", "on"), ("status", "on")]
+        {
             let (_, body) = curl("GET", &format!("{power}/{order}/{device}"));
             let report: Value = serde_json::from_str(&body).unwrap();
             assert_eq!(report["power_status"], state, "{order} {device}: {body}");

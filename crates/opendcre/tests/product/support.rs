@@ -121,9 +121,8 @@ impl Gateway {
         let address = free_address();
         let log = directory.path().join("log");
         std::fs::create_dir(&log).expect("a log directory");
-        let text = format!(
-            "[server]\nlisten = \"{address}\"\n[log]\ndirectory = {log:?}\n{logging}\n{equipment}"
-        );
+        let text =
+            format!("[server]\nlisten = \"{address}\"\n[log]\ndirectory = {log:?}\n{logging}\n{equipment}");
         let config = directory.path().join("opendcre.toml");
         std::fs::write(&config, text).expect("a configuration");
         let program = Program::start(Command::new(PRODUCT).arg("serve").arg("--config").arg(&config));

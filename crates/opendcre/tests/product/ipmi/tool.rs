@@ -23,10 +23,10 @@ pub(crate) const USER: User = User { name: "user", password: "user" };
 /// What ipmitool says; `session` chooses the protocol, such as `-I lanplus -C 3`.
 pub(crate) fn ipmitool(bmc: SocketAddr, user: User, session: &str, words: &[&str]) -> Output {
     let mut command = Command::new("ipmitool");
-    command.args(session.split_whitespace());
+    // A busy machine is no mistake: wait longer than usual, unless the session says otherwise.
+    command.env("TZ", "UTC").args(["-N", "5", "-R", "4"]).args(session.split_whitespace());
     command.args(["-H", &bmc.ip().to_string(), "-p", &bmc.port().to_string()]);
-    // A busy machine is no mistake: wait longer than usual.
-    command.args(["-U", user.name, "-P", user.password, "-N", "5", "-R", "4"]).args(words);
+    command.args(["-U", user.name, "-P", user.password]).args(words);
     command.output().expect("ipmitool; `cargo xtask test` installs what tests need")
 }
 
@@ -39,6 +39,7 @@ pub(crate) fn freeipmi(
     words: &[&str],
 ) -> Output {
     let mut command = Command::new(program);
+    command.env("TZ", "UTC");
     command.args(session.split_whitespace()).args(["-h", &bmc.to_string()]);
     command.args(["-u", ADMIN.name, "-p", ADMIN.password]);
     if !matches!(program, "ipmipower" | "ipmi-chassis" | "ipmi-dcmi") {
@@ -120,11 +121,14 @@ pub(crate) const FRU_FIELDS: [(&str, &str, &str, &str); 12] = [
     ("/product/asset_tag", "Product Asset Tag", "FRU Product Asset Tag", "Asset Number"),
 ];
 
-/// Everything that pyghmi reads, after it has changed the power if `power` says so.
+/// Everything that pyghmi reads, after it has changed the power if `power` says so. Now and then it waits for an answer
+/// that has long come, so it gets several tries.
 pub(crate) fn pyghmi(bmc: SocketAddr, power: &[&str]) -> Value {
     let mut command = peer("ipmi/pyghmi_client.py");
     command.args([bmc.ip().to_string(), bmc.port().to_string()]).args(power);
-    let text = success(&command.output().expect("Python"));
+    let mut tries = (0..3).map(|_| command.output().expect("Python"));
+    let output = tries.find(|output| output.status.code().is_some()).expect("an end within the time limit");
+    let text = success(&output);
     serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
 }
 
