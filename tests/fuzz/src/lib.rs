@@ -13,6 +13,7 @@ mod emulator_config;
 mod emulator_request;
 mod fru;
 mod hostile;
+mod ipmi_client;
 mod master;
 mod packet;
 mod rakp;
@@ -25,6 +26,7 @@ pub use command::command;
 pub use emulator_config::emulator_config;
 pub use emulator_request::emulator_request;
 pub use fru::fru;
+pub use ipmi_client::ipmi_client;
 pub use master::master;
 pub use packet::packet;
 pub use rakp::rakp;
@@ -44,6 +46,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("emulator_config", emulator_config),
     ("emulator_request", emulator_request),
     ("fru", fru),
+    ("ipmi_client", ipmi_client),
     ("master", master),
     ("packet", packet),
     ("rakp", rakp),

@@ -147,6 +147,8 @@ pub struct Observation {
     pub availability: Availability,
     /// The number, of sensors that have one.
     pub value: Option<Value>,
+    /// By how much the number may be off either way.
+    pub tolerance: Option<f64>,
     /// The thresholds that are reached, or the states that the sensor is in.
     pub states: Vec<State>,
     /// How the sensor judges it: of sensors with thresholds, and of event/reading type 07h. Nothing for others, and
@@ -173,11 +175,18 @@ impl Interpretation {
     pub fn observe(&self, reading: &SensorReading) -> Observation {
         let availability = reading.availability();
         if availability != Availability::Available {
-            return Observation { availability, value: None, states: Vec::new(), health: None };
+            return Observation {
+                availability,
+                value: None,
+                tolerance: None,
+                states: Vec::new(),
+                health: None,
+            };
         }
         Observation {
             availability,
             value: self.value(reading.raw),
+            tolerance: self.conversion.and_then(|conversion| conversion.tolerance(reading.raw)),
             states: reading.states.map(|bits| self.states(bits)).unwrap_or_default(),
             health: reading.states.and_then(|bits| self.health(bits)),
         }

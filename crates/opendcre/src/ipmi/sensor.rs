@@ -1,14 +1,16 @@
 //! All sensors of a BMC: their records are read first, then each of them.
 
+use std::sync::Arc;
+
 use comfy_table::Table;
 use opendcre_drivers::ipmi::BmcError;
 use opendcre_ipmi::Single;
 use opendcre_ipmi::app::{DeviceIdentity, Functions, GetDeviceId};
 use opendcre_ipmi::event::sensor_type_name;
+use opendcre_ipmi::quirk::quirks;
 use opendcre_ipmi::sdr::{Entity, Sdr, SdrRecord, Sensor, Source, WalkSdr};
 use opendcre_ipmi::sensor::{
-    Availability, Conversion, GetSensorReading, GetSensorReadingFactors, GetSensorThresholds, Health,
-    Interpretation, Linearization, SensorReading, Thresholds,
+    Availability, GetSensorThresholds, Health, Interpretation, Observation, ReadSensors, Thresholds, Unread,
 };
 use serde::Serialize;
 
@@ -89,15 +91,21 @@ pub(super) async fn read(link: &Link, with_thresholds: bool) -> Result<Sensors, 
     let repository = link.run(WalkSdr::new(source(&identity))).await?;
     let mut problems: Vec<String> = repository.records.iter().filter_map(unreadable).collect();
     problems.extend(repository.cut_short.as_ref().map(|error| format!("records are missing: {error}")));
-    let mut sensors = Vec::new();
-    for sensor in repository.sensors() {
-        let mut row = read_one(link, &sensor, &mut problems).await?;
-        if with_thresholds && row.status == Status::Available {
-            row.thresholds = thresholds(link, &sensor, &mut problems).await?;
+    let sensors: Arc<[Sensor]> = repository.sensors().collect();
+    let quirks = quirks(identity.manufacturer, identity.product);
+    let outcomes = link.run(ReadSensors::new(Arc::clone(&sensors), quirks)).await?;
+    let mut rows = Vec::with_capacity(sensors.len());
+    for (sensor, outcome) in sensors.iter().zip(outcomes) {
+        if let Err(Unread::Command(error)) = &outcome {
+            problems.push(format!("{}: {error}", sensor.name));
         }
-        sensors.push(row);
+        let mut row = Row::new(sensor, outcome);
+        if with_thresholds && row.status == Status::Available {
+            row.thresholds = thresholds(link, sensor, &mut problems).await?;
+        }
+        rows.push(row);
     }
-    Ok(Sensors { sensors, problems })
+    Ok(Sensors { sensors: rows, problems })
 }
 
 /// The repository, unless the BMC has only the records of its own sensors.
@@ -114,43 +122,6 @@ fn unreadable(sdr: &Sdr) -> Option<String> {
         SdrRecord::Unreadable { problem, .. } => Some(format!("sensor record {:04x}: {problem}", sdr.id)),
         _ => None,
     }
-}
-
-async fn read_one(link: &Link, sensor: &Sensor, problems: &mut Vec<String>) -> Result<Row, BmcError> {
-    if !sensor.is_readable {
-        return Ok(Row::without_reading(sensor, Status::EventOnly));
-    }
-    if !sensor.address.is_of_bmc() {
-        return Ok(Row::without_reading(sensor, Status::OtherController));
-    }
-    let question = GetSensorReading { lun: sensor.address.lun, number: sensor.address.number };
-    let Some(reading) = link.try_run(&sensor.name, Single(question), problems).await? else {
-        return Ok(Row::without_reading(sensor, Status::Refused));
-    };
-    let interpretation = interpretation(link, sensor, reading.raw, problems).await?;
-    Ok(Row::new(sensor, interpretation, &reading))
-}
-
-/// How a reading is to be understood. The factors of some sensors differ from reading to reading.
-async fn interpretation(
-    link: &Link,
-    sensor: &Sensor,
-    raw: u8,
-    problems: &mut Vec<String>,
-) -> Result<Interpretation, BmcError> {
-    let known = sensor.interpretation;
-    let Some(conversion) = known.conversion.filter(|conversion| conversion.linearization.needs_factors())
-    else {
-        return Ok(known);
-    };
-    let question = GetSensorReadingFactors { lun: sensor.address.lun, number: sensor.address.number, raw };
-    let factors = link.try_run(&sensor.name, Single(question), problems).await?;
-    let conversion = factors.map(|answer| Conversion {
-        linearization: Linearization::Linear,
-        factors: answer.factors,
-        ..conversion
-    });
-    Ok(Interpretation { conversion, ..known })
 }
 
 async fn thresholds(
@@ -219,17 +190,21 @@ impl Row {
         }
     }
 
-    fn new(sensor: &Sensor, interpretation: Interpretation, reading: &SensorReading) -> Self {
-        let observation = interpretation.observe(reading);
+    fn new(sensor: &Sensor, outcome: Result<Observation, Unread>) -> Self {
+        let observation = match outcome {
+            Ok(observation) => observation,
+            Err(Unread::EventOnly) => return Self::without_reading(sensor, Status::EventOnly),
+            Err(Unread::OtherOwner(_)) => return Self::without_reading(sensor, Status::OtherController),
+            Err(Unread::Command(_)) => return Self::without_reading(sensor, Status::Refused),
+        };
         let status = match observation.availability {
             Availability::Available => Status::Available,
             Availability::ScanningDisabled => Status::Disabled,
             Availability::Unavailable => Status::Unavailable,
         };
-        let tolerance = interpretation.conversion.and_then(|conversion| conversion.tolerance(reading.raw));
         Self {
             value: observation.value.map(|value| value.number),
-            tolerance: tolerance.filter(|_| status == Status::Available),
+            tolerance: observation.tolerance,
             health: observation.health.map(health_word),
             states: observation.states.iter().map(ToString::to_string).collect(),
             ..Self::without_reading(sensor, status)
@@ -298,7 +273,9 @@ impl Report for Sensors {
 #[cfg(test)]
 mod tests {
     use opendcre_ipmi::sdr::SensorAddress;
-    use opendcre_ipmi::sensor::{AnalogFormat, BaseUnit, Factors, Units};
+    use opendcre_ipmi::sensor::{
+        AnalogFormat, BaseUnit, Conversion, Factors, Linearization, SensorReading, Units,
+    };
 
     use super::*;
     use crate::ipmi::console::shown;
@@ -340,6 +317,10 @@ mod tests {
         Sensor { name: "PS1 Status".to_owned(), address, entity, interpretation, ..temperature() }
     }
 
+    fn row(sensor: &Sensor, reading: &SensorReading) -> Row {
+        Row::new(sensor, Ok(sensor.interpretation.observe(reading)))
+    }
+
     fn sample() -> Sensors {
         let hot = SensorReading {
             raw: 181,
@@ -351,10 +332,10 @@ mod tests {
         let failed = SensorReading { states: Some(0x03), ..hot };
         let absent = SensorReading { unavailable: true, ..hot };
         let sensors = vec![
-            Row::new(&temperature(), temperature().interpretation, &hot),
-            Row::new(&supply(), supply().interpretation, &failed),
-            Row::new(&temperature(), temperature().interpretation, &absent),
-            Row::without_reading(&supply(), Status::EventOnly),
+            row(&temperature(), &hot),
+            row(&supply(), &failed),
+            row(&temperature(), &absent),
+            Row::new(&supply(), Err(Unread::EventOnly)),
         ];
         Sensors { sensors, problems: vec!["VBAT: no".to_owned()] }
     }
