@@ -289,8 +289,13 @@ impl LanConfig {
             parameter::VLAN_PRIORITY => self.vlan_priority = Some(reader.u8()? & 7),
             parameter::CIPHER_SUITES => {
                 reader.u8()?;
-                let suites = reader.rest().iter().take(Self::MAXIMUM_CIPHER_SUITES);
-                self.cipher_suites = Some(suites.copied().collect());
+                let mut suites: Vec<u8> =
+                    reader.rest().iter().copied().take(Self::MAXIMUM_CIPHER_SUITES).collect();
+                // Many BMCs fill the list up with zeros.
+                while let [.., _, 0] = suites.as_slice() {
+                    suites.pop();
+                }
+                self.cipher_suites = Some(suites);
             }
             parameter::CIPHER_SUITE_PRIVILEGES => {
                 reader.u8()?;
