@@ -276,8 +276,16 @@ impl Client {
             return;
         }
         let needed = pending.needed;
+        if needed > self.access.privilege.most {
+            return self.fail(Failure::InsufficientPrivilege { needed });
+        }
         match std::mem::replace(&mut self.state, State::Closed) {
             State::Closed => self.open(needed, now, entropy),
+            // It was asked for at login, and the BMC gave less: another session would be no better.
+            State::Open(session) if session.ceiling < needed && needed <= session.role => {
+                self.state = State::Open(session);
+                self.fail(Failure::InsufficientPrivilege { needed });
+            }
             State::Open(session) if session.ceiling < needed => {
                 self.open_again(session, needed, now, entropy);
             }
@@ -287,16 +295,22 @@ impl Client {
     }
 
     fn open(&mut self, needed: Privilege, now: Instant, entropy: &mut dyn Entropy) {
-        let mut context = Context {
+        let (_, mut context) = self.parts(now, entropy);
+        let (setup, progress) = Setup::begin(needed, &mut context);
+        self.state = State::Opening(Box::new(setup));
+        self.on_progress(progress, now, entropy);
+    }
+
+    /// The state, and what surrounds it while a session begins.
+    fn parts<'a>(&'a mut self, now: Instant, entropy: &'a mut dyn Entropy) -> (&'a mut State, Context<'a>) {
+        let context = Context {
             access: &self.access,
             timing: &self.timing,
             knowledge: &mut self.knowledge,
             entropy,
             now,
         };
-        let setup = Setup::begin(needed, &mut context);
-        self.transmit.push_back(setup.datagram());
-        self.state = State::Opening(Box::new(setup));
+        (&mut self.state, context)
     }
 
     /// Leaves a session that may not do enough for one that may.
@@ -368,13 +382,8 @@ impl Client {
         now: Instant,
         entropy: &mut dyn Entropy,
     ) -> Result<(), Stray> {
-        let State::Opening(setup) = &mut self.state else { return Err(Stray::Foreign) };
-        let mut context = Context {
-            access: &self.access,
-            timing: &self.timing,
-            knowledge: &mut self.knowledge,
-            entropy,
-            now,
+        let (State::Opening(setup), mut context) = self.parts(now, entropy) else {
+            return Err(Stray::Foreign);
         };
         let progress = setup.on_datagram(datagram, &mut context)?;
         self.on_progress(progress, now, entropy);
@@ -382,14 +391,7 @@ impl Client {
     }
 
     fn on_setup_silence(&mut self, now: Instant, entropy: &mut dyn Entropy) {
-        let State::Opening(setup) = &mut self.state else { return };
-        let mut context = Context {
-            access: &self.access,
-            timing: &self.timing,
-            knowledge: &mut self.knowledge,
-            entropy,
-            now,
-        };
+        let (State::Opening(setup), mut context) = self.parts(now, entropy) else { return };
         let progress = setup.on_silence(&mut context);
         match &progress {
             Progress::Send => self.counters.retries += 1,

@@ -1,11 +1,14 @@
 //! Printing the result of a command: as text, as a table for people, as JSON for programs. It knows nothing of what is
 //! printed.
 
+use std::fmt::Display;
 use std::io::{self, Write};
 
 use anyhow::Context;
 use comfy_table::{Table, presets};
 use serde::Serialize;
+
+use crate::cli::OutputFormat;
 
 /// Prints `text` and makes sure that it has arrived.
 ///
@@ -30,6 +33,19 @@ pub(crate) fn print_json(out: &mut dyn Write, value: &impl Serialize) -> io::Res
     serde_json::to_writer(&mut *out, value)?;
     writeln!(out)?;
     out.flush()
+}
+
+/// Prints why a command failed, on one line.
+pub(crate) fn print_failure(
+    err: &mut dyn Write,
+    format: OutputFormat,
+    message: &impl Display,
+    body: &impl Serialize,
+) -> io::Result<()> {
+    match format {
+        OutputFormat::Table => writeln!(err, "error: {}", visible(&message.to_string())),
+        OutputFormat::Json => print_json(err, body),
+    }
 }
 
 /// A table of plain columns, which people and `awk` read equally well.

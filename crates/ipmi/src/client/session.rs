@@ -16,7 +16,9 @@ pub(super) struct Session {
     window: Window,
     /// What the session may do now.
     pub(super) privilege: Privilege,
-    /// What it may do at most.
+    /// What was asked for at login.
+    pub(super) role: Privilege,
+    /// What it may do at most, which can be less.
     pub(super) ceiling: Privilege,
     /// When the BMC last answered in it.
     pub(super) heard_at: Instant,
@@ -44,6 +46,7 @@ impl Session {
         protection: Protection,
         first_outbound: u32,
         first_inbound: u32,
+        role: Privilege,
         ceiling: Privilege,
         now: Instant,
     ) -> Self {
@@ -53,6 +56,7 @@ impl Session {
             window: Window::before(first_inbound),
             // Whatever was asked for at login (IPMI 2.0 §22.18).
             privilege: Privilege::User,
+            role,
             ceiling,
             heard_at: now,
         }

@@ -72,7 +72,7 @@ enum Step {
 
 impl Setup {
     /// Begins to open a session that may do at least `needed`.
-    pub(super) fn begin(needed: Privilege, context: &mut Context<'_>) -> Self {
+    pub(super) fn begin(needed: Privilege, context: &mut Context<'_>) -> (Self, Progress) {
         let range = context.access.privilege;
         let login = context.knowledge.login.unwrap_or(range.login);
         let mut setup = Self {
@@ -90,8 +90,8 @@ impl Setup {
             restarted: false,
             sequence: 0,
         };
-        setup.first_step(context);
-        setup
+        let progress = setup.first_step(context);
+        (setup, progress)
     }
 
     /// What to send.

@@ -74,3 +74,15 @@ fn more_than_permitted_is_never_asked_for() {
     assert_eq!(world.read(1), Err(Failure::InsufficientPrivilege { needed: Privilege::Operator }));
     assert_eq!(world.bmc.role(), 3);
 }
+
+#[test]
+fn a_request_beyond_what_is_permitted_fails_and_the_session_stays() {
+    let mut access = crate::world::access("secret", &[3]);
+    access.privilege.most = Privilege::User;
+    let mut world = World::with(access);
+    world.read(1).unwrap();
+    let needed = Privilege::Operator;
+    assert_eq!(world.control(2), Err(Failure::InsufficientPrivilege { needed }));
+    world.read(1).unwrap();
+    assert_eq!((world.bmc.opened, world.bmc.done.len()), (1, 2));
+}

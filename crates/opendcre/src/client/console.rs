@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use crate::cli::OutputFormat;
 use crate::exit::Exit;
-use crate::output::{empty_table, print_json, print_table, visible};
+use crate::output::{empty_table, print_failure, print_json, print_table, visible};
 
 use super::{Answer, ClientError};
 
@@ -92,10 +92,7 @@ impl<'a> Console<'a> {
         if exit == Exit::Done {
             return exit;
         }
-        let printed = match self.format {
-            OutputFormat::Table => writeln!(self.err, "error: {}", visible(&error.to_string())),
-            OutputFormat::Json => print_json(self.err, &error.body()),
-        };
+        let printed = print_failure(self.err, self.format, error, &error.body());
         // Without a place to complain, the exit code must say it all.
         match printed {
             Ok(()) | Err(_) => exit,

@@ -157,8 +157,8 @@ impl Setup {
         context.knowledge.login = Some(self.role);
         let ceiling = Privilege::from_number(active.privilege).unwrap_or(self.role).min(self.role);
         let protection = Protection::V1_5 { auth_type, session: active.session, unsigned_answers };
-        let session =
-            Session::new(protection, active.first_outbound, request.first_inbound, ceiling, context.now);
+        let (outbound, inbound) = (active.first_outbound, request.first_inbound);
+        let session = Session::new(protection, outbound, inbound, self.role, ceiling, context.now);
         Progress::Opened(Box::new(session))
     }
 }

@@ -216,7 +216,7 @@ impl Setup {
         context.knowledge.login = Some(self.role);
         let protection =
             Protection::V2_0 { keys, console: exchange.console_session, bmc: exchange.bmc_session };
-        Progress::Opened(Box::new(Session::new(protection, 1, 1, self.role, context.now)))
+        Progress::Opened(Box::new(Session::new(protection, 1, 1, self.role, self.role, context.now)))
     }
 
     fn on_refusal(&mut self, status: RakpStatus, context: &mut Context<'_>) -> Progress {
