@@ -115,6 +115,8 @@ struct Exchange {
     request: Request,
     sequence: u8,
     attempt: Attempt,
+    /// The BMC has answered that it has no time.
+    busy: bool,
 }
 
 // === impl Client ===
@@ -251,6 +253,16 @@ impl Client {
         self.pending.as_ref().is_some_and(|pending| matches!(pending.stage, Stage::Sent(_)))
     }
 
+    /// Whether anything has come from the BMC since a session was last needed.
+    #[must_use]
+    pub const fn has_heard(&self) -> bool {
+        match &self.state {
+            State::Closed => false,
+            State::Opening(setup) => setup.has_heard(),
+            State::Open(_) | State::Closing(..) => true,
+        }
+    }
+
     /// Whether a session is open and not being closed.
     #[must_use]
     pub const fn is_open(&self) -> bool {
@@ -277,7 +289,7 @@ impl Client {
         }
         let needed = pending.needed;
         if needed > self.access.privilege.most {
-            return self.fail(Failure::InsufficientPrivilege { needed });
+            return self.fail(Failure::Forbidden { needed });
         }
         match std::mem::replace(&mut self.state, State::Closed) {
             State::Closed => self.open(needed, now, entropy),
@@ -373,7 +385,7 @@ impl Client {
         let message = message(&request, self.sequence);
         self.transmit.push_back(session.seal(&message, &self.access, entropy));
         let attempt = Attempt::new(now, self.latency.wait(&self.timing));
-        Exchange { request, sequence: self.sequence, attempt }
+        Exchange { request, sequence: self.sequence, attempt, busy: false }
     }
 
     fn on_setup_datagram(
@@ -396,13 +408,14 @@ impl Client {
         match &progress {
             Progress::Send => self.counters.retries += 1,
             Progress::Failed(..) => self.counters.timeouts += 1,
-            Progress::Opened(_) => {}
+            Progress::Wait | Progress::Opened(_) => {}
         }
         self.on_progress(progress, now, entropy);
     }
 
     fn on_progress(&mut self, progress: Progress, now: Instant, entropy: &mut dyn Entropy) {
         match progress {
+            Progress::Wait => {}
             Progress::Send => {
                 if let State::Opening(setup) = &self.state {
                     self.transmit.push_back(setup.datagram());
@@ -433,11 +446,17 @@ impl Client {
             self.on_closed(now, entropy);
             return Ok(());
         }
-        let exchange = match self.pending.as_ref().map(|pending| &pending.stage) {
-            Some(Stage::Adjusting(exchange, _) | Stage::Sent(exchange)) => exchange,
+        let (exchange, is_order) = match self.pending.as_mut().map(|pending| &mut pending.stage) {
+            Some(Stage::Adjusting(exchange, _)) => (exchange, false),
+            Some(Stage::Sent(exchange)) => (exchange, true),
             Some(Stage::Waiting) | None => return Err(Stray::Unmatched),
         };
         let response = answer(message, &exchange.request, exchange.sequence)?;
+        if !is_order && response.completion == Completion::NODE_BUSY {
+            // It is asked again when the time for its answer is over. With the caller's own request the caller decides.
+            exchange.busy = true;
+            return Ok(());
+        }
         if exchange.attempt.is_first() {
             self.latency.measure(now.saturating_duration_since(exchange.attempt.began));
         }
@@ -486,8 +505,7 @@ impl Client {
         }
         // It was not carried out, so it may be sent again, with more privilege.
         let refused = pending.needed;
-        let more = refused.next().filter(|more| *more <= self.access.privilege.most);
-        let Some(more) = more else {
+        let Some(more) = refused.next() else {
             self.events.push_back(Event::Failed(Failure::InsufficientPrivilege { needed: refused }));
             return;
         };
@@ -519,6 +537,10 @@ impl Client {
             return;
         }
         self.counters.timeouts += 1;
+        if exchange.busy {
+            self.fail(Failure::Declined(Completion::NODE_BUSY));
+            return;
+        }
         // The BMC may have forgotten the session, or its power was lost.
         self.state = State::Closed;
         if pending.reopened {

@@ -97,6 +97,13 @@ impl Completion {
         )
     }
 
+    /// Whether the command may have been carried out although it was not reported as done: the BMC ran out of time, lost
+    /// the answer, has seen the command before, or does not say what went wrong.
+    #[must_use]
+    pub const fn leaves_doubt(self) -> bool {
+        matches!(self, Self::TIMEOUT | Self::NO_RESPONSE | Self::DUPLICATE | Self::UNSPECIFIED)
+    }
+
     /// Whether the same request for fewer bytes may succeed. BMCs say it in many ways.
     #[must_use]
     pub const fn asks_for_less(self) -> bool {

@@ -24,6 +24,11 @@ pub use time::{SelTime, When};
 use crate::wire::Reader;
 use crate::{Command, DecodeError, NetFn, Request};
 
+/// Reserve SEL (IPMI 2.0 §31.4).
+pub const RESERVE_SEL: u8 = 0x42;
+/// Clear SEL (IPMI 2.0 §31.9).
+pub const CLEAR_SEL: u8 = 0x47;
+
 /// Get SEL Info (IPMI 2.0 §31.2). User privilege.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GetSelInfo;
@@ -51,7 +56,7 @@ impl Command for ReserveSel {
     const NAME: &'static str = "Reserve SEL";
 
     fn request(&self) -> Request {
-        Request::new(NetFn::STORAGE, 0x42, &[])
+        Request::new(NetFn::STORAGE, RESERVE_SEL, &[])
     }
 
     fn parse(&self, data: &[u8]) -> Result<u16, DecodeError> {
@@ -137,7 +142,7 @@ impl Command for ClearSel {
     fn request(&self) -> Request {
         let [low, high] = self.reservation.to_le_bytes();
         let operation = if self.initiate { 0xaa } else { 0x00 };
-        Request::new(NetFn::STORAGE, 0x47, &[low, high, b'C', b'L', b'R', operation])
+        Request::new(NetFn::STORAGE, CLEAR_SEL, &[low, high, b'C', b'L', b'R', operation])
     }
 
     fn parse(&self, data: &[u8]) -> Result<Erasure, DecodeError> {

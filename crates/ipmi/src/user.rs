@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::text::presentable;
 use crate::wire::Reader;
 use crate::{Command, CommandError, Completion, DecodeError, NetFn, Procedure, Request, Response, Step};
 
@@ -186,7 +187,7 @@ impl UserName {
 impl fmt::Display for UserName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = self.0.split(|byte| *byte == 0).next().unwrap_or_default();
-        f.write_str(&String::from_utf8_lossy(name))
+        f.write_str(&presentable(&String::from_utf8_lossy(name)))
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use opendcre_ipmi::{Procedure, Request, Response, Step};
 use opendcre_model::{Context, DeviceId, WallClock};
@@ -15,6 +15,7 @@ use tokio::time;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
+use super::change;
 use super::config::{BmcConfig, Settings};
 use super::core::Core;
 use super::error::{BmcError, Place, Problem};
@@ -25,6 +26,9 @@ use super::worker::{Submission, SystemEntropy, Worker};
 
 /// How many commands may be on their way to a worker. Who comes then waits for a moment.
 const SUBMISSIONS: usize = 1024;
+
+/// The pause between questions how far something is that takes its time.
+const PROGRESS_PAUSE: Duration = Duration::from_millis(250);
 
 /// Why BMCs cannot be served.
 #[derive(Debug, Error)]
@@ -182,18 +186,36 @@ impl Bmcs {
     ) -> Result<P::Output, BmcError> {
         let failed = |error| self.error(bmc, Problem::Command(error));
         let mut step = procedure.advance(None).map_err(failed)?;
-        let mut changes = 0;
+        // Whether the commands so far may have changed something.
+        let mut has_changed = false;
         loop {
             match step {
                 Step::Done(output) => return Ok(output),
                 Step::Ask(request) => {
+                    pause_before(&request, context).await;
+                    let changes = intent == Intent::Change && change::changes_something(&request);
                     let response = self.submit(bmc, request, intent, context).await;
-                    let response = response.map_err(|error| error.after(changes))?;
-                    changes += usize::from(intent == Intent::Change);
-                    step = procedure.advance(Some(&response)).map_err(failed)?;
+                    let response = response.map_err(|error| error.doubtful_if(has_changed))?;
+                    let is_done = response.completion.is_ok() || response.completion.leaves_doubt();
+                    has_changed |= changes && is_done;
+                    let next = procedure.advance(Some(&response));
+                    step = next.map_err(|error| failed(error).doubtful_if(has_changed))?;
                 }
             }
         }
+    }
+
+    /// Sends a command of which nobody here knows what it does. It goes out once.
+    ///
+    /// # Errors
+    /// As [`Bmcs::control`].
+    pub async fn send_raw(
+        &self,
+        bmc: DeviceId,
+        request: Request,
+        context: Context,
+    ) -> Result<Response, BmcError> {
+        self.submit(bmc, request, Intent::Raw, context).await
     }
 
     async fn submit(
@@ -264,6 +286,14 @@ impl BmcsOwner {
             }
         }
         info!(driver = self.name, "BMCs closed");
+    }
+}
+
+/// Gives the BMC time before it is asked once more how far it is.
+async fn pause_before(request: &Request, context: Context) {
+    if change::asks_for_progress(request) {
+        let left = context.deadline.saturating_duration_since(now());
+        time::sleep(PROGRESS_PAUSE.min(left)).await;
     }
 }
 

@@ -3,7 +3,7 @@
 use opendcre_ipmi::chassis::ChassisIdentify;
 use opendcre_ipmi::chassis::boot::{BootDevice, BootFlags, GetBootFlags, SetBootTarget};
 use opendcre_ipmi::dcmi::{self, ActivatePowerLimit, ExceptionAction, SetPowerLimit};
-use opendcre_ipmi::sel::{EraseSel, Erasure};
+use opendcre_ipmi::sel::{CLEAR_SEL, EraseSel, Erasure, RESERVE_SEL};
 use opendcre_ipmi::{NetFn, Procedure, Request, Single, session};
 use opendcre_model::{
     BootOverride, BootTarget, Context, DeviceId, DriverError, Fault, Identify, Observation, PowerLimit,
@@ -12,6 +12,9 @@ use opendcre_model::{
 
 use super::bmcs::Bmcs;
 use super::error::BmcError;
+
+/// What fits into a message of 255 bytes (IPMI 2.0 §13.8).
+const MAX_DATA: usize = 248;
 
 impl Bmcs {
     /// Makes the server show which one it is, or not any more.
@@ -47,8 +50,14 @@ impl Bmcs {
             )
         })?;
         let device = flags.effective_device();
-        let target = boot_target(device).ok_or_else(|| {
-            self.uncertain(bmc, &format!("the BMC accepted the boot target and now reports {device}"))
+        let target = boot_target(device).filter(|target| *target == boot.target).ok_or_else(|| {
+            let wanted = boot_device(boot.target);
+            self.uncertain(
+                bmc,
+                &format!(
+                    "the BMC accepted the boot target {wanted} and now reports {device}; look at its setup"
+                ),
+            )
         })?;
         let BootFlags { persistent, efi, .. } = flags;
         Ok(Observation::BootTarget(BootOverride { target, persistent, efi }))
@@ -108,7 +117,10 @@ impl Bmcs {
             return Err(invalid("sessions are opened and closed by the service, which shares them"));
         }
         let request = Request { netfn, lun, command, data };
-        let answer = self.control(bmc, request, context).await.map_err(settle)?;
+        if request.data.len() > MAX_DATA {
+            return Err(invalid("a command has at most 248 bytes of data"));
+        }
+        let answer = self.send_raw(bmc, request, context).await.map_err(settle)?;
         Ok(Observation::RawIpmi(RawAnswer { completion: answer.completion.0, data: answer.data }))
     }
 
@@ -129,6 +141,17 @@ impl Bmcs {
     pub(super) fn uncertain(&self, bmc: DeviceId, what: &str) -> DriverError {
         DriverError::new(Fault::Uncertain, format!("{}: {what}", self.place(bmc)))
     }
+}
+
+/// Whether a command of a change leaves traces by itself. Those that only prepare or ask do not.
+pub(super) fn changes_something(request: &Request) -> bool {
+    let only_prepares = (request.netfn, request.command) == (NetFn::STORAGE, RESERVE_SEL);
+    !only_prepares && !asks_for_progress(request)
+}
+
+/// Whether a command asks how far the clearing of a log is (IPMI 2.0 §31.9, table 31-9: the last byte is zero).
+pub(super) fn asks_for_progress(request: &Request) -> bool {
+    (request.netfn, request.command) == (NetFn::STORAGE, CLEAR_SEL) && request.data.last() == Some(&0)
 }
 
 /// What the failure of a change means for the equipment.

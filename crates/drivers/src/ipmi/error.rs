@@ -60,8 +60,9 @@ pub enum Problem {
     },
     /// The BMC answered, but not with a result.
     Command(CommandError),
-    /// A procedure ended half-way: commands that may have changed something were carried out, and the next failed.
-    HalfWay(Box<Problem>),
+    /// A change failed in a way that leaves open what it has changed: commands before this one were carried out, or the
+    /// answer to this one does not tell.
+    Doubtful(Box<Problem>),
 }
 
 /// How far a command has come.
@@ -69,7 +70,9 @@ pub enum Problem {
 pub enum Stage {
     /// It waits for other commands to the same BMC, or for other BMCs.
     Waiting,
-    /// It waits for a session.
+    /// It waits for the first sign of the BMC.
+    Calling,
+    /// It waits for a session with a BMC that is there.
     Opening,
     /// It may be sent, so the BMC may have seen it.
     Sent,
@@ -83,6 +86,7 @@ impl Problem {
             Self::UnknownBmc => "unknown_bmc",
             Self::Session(failure) | Self::Known { failure, .. } => failure.code(),
             Self::Full { .. } | Self::Expired(Stage::Waiting) => "bmc_busy",
+            Self::Expired(Stage::Calling) => Failure::Unreachable.code(),
             Self::Expired(Stage::Opening | Stage::Sent) => "no_answer",
             Self::Stopped { .. } => "gone",
             Self::Command(CommandError::Refused { completion, .. }) => match *completion {
@@ -92,7 +96,7 @@ impl Problem {
                 _ => "refused",
             },
             Self::Command(_) => "malformed",
-            Self::HalfWay(problem) => problem.code(),
+            Self::Doubtful(problem) => problem.code(),
         }
     }
 
@@ -108,7 +112,7 @@ impl Problem {
             Self::Session(failure) | Self::Known { failure, .. } => session_fault(failure),
             Self::Full { retry_after } => Fault::Busy { retry_after: *retry_after },
             Self::Expired(Stage::Waiting) => Fault::Busy { retry_after: BUSY_RETRY },
-            Self::Expired(Stage::Opening | Stage::Sent) => Fault::Timeout,
+            Self::Expired(Stage::Calling | Stage::Opening | Stage::Sent) => Fault::Timeout,
             Self::Stopped { .. } => Fault::Gone,
             Self::Command(CommandError::Refused { completion, .. }) => match *completion {
                 Completion::INSUFFICIENT_PRIVILEGE => Fault::NotPermitted,
@@ -117,7 +121,7 @@ impl Problem {
                 _ => Fault::Refused,
             },
             Self::Command(_) => Fault::Malformed,
-            Self::HalfWay(problem) => problem.fault(),
+            Self::Doubtful(problem) => problem.fault(),
         }
     }
 
@@ -128,7 +132,7 @@ impl Problem {
             Self::Session(failure) => failure.was_sent(),
             Self::Expired(stage) => matches!(stage, Stage::Sent),
             Self::Stopped { sent } => *sent,
-            Self::HalfWay(_) => true,
+            Self::Doubtful(_) => true,
             _ => false,
         }
     }
@@ -140,9 +144,11 @@ const fn session_fault(failure: &Failure) -> Fault {
         Failure::WrongUser
         | Failure::WrongPassword
         | Failure::WrongBmcKey
-        | Failure::InsufficientPrivilege { .. } => Fault::NotPermitted,
+        | Failure::InsufficientPrivilege { .. }
+        | Failure::Forbidden { .. } => Fault::NotPermitted,
         Failure::OnlyIpmi15 | Failure::NoCommonSuite { .. } | Failure::NoCommonAuthType => Fault::Unsupported,
         Failure::SessionLimit => Fault::Busy { retry_after: BUSY_RETRY },
+        Failure::Declined(completion) if completion.is_temporary() => Fault::Busy { retry_after: BUSY_RETRY },
         Failure::Refused(_) | Failure::Declined(_) => Fault::Refused,
         Failure::NotIpmi | Failure::Broken(_) => Fault::Malformed,
     }
@@ -152,10 +158,16 @@ const fn session_fault(failure: &Failure) -> Fault {
 /// only datagram of a change was lost.
 pub(super) const fn is_lasting(failure: &Failure, intent: Intent) -> bool {
     match failure {
-        Failure::InsufficientPrivilege { .. } => false,
+        Failure::InsufficientPrivilege { .. } | Failure::Forbidden { .. } => false,
+        Failure::Declined(completion) => !completion.is_temporary(),
         Failure::Silent { sent: true } => matches!(intent, Intent::Read),
         _ => true,
     }
+}
+
+/// Whether a failure shows that the BMC is there and talks to us.
+pub(super) const fn comes_from_bmc(failure: &Failure) -> bool {
+    matches!(failure, Failure::InsufficientPrivilege { .. } | Failure::Declined(_))
 }
 
 impl BmcError {
@@ -171,12 +183,12 @@ impl BmcError {
         self.problem.fault()
     }
 
-    /// The same, after so many commands of a procedure that may have changed something.
-    pub(super) fn after(self, changes: usize) -> Self {
-        if changes == 0 {
+    /// The same, when something may have been changed all the same.
+    pub(super) fn doubtful_if(self, may_have_changed: bool) -> Self {
+        if !may_have_changed {
             return self;
         }
-        Self { problem: Problem::HalfWay(Box::new(self.problem)), ..self }
+        Self { problem: Problem::Doubtful(Box::new(self.problem)), ..self }
     }
 }
 
@@ -231,6 +243,7 @@ fn describe(problem: &Problem, at: Timestamp, f: &mut fmt::Formatter<'_>) -> fmt
             Problem::Expired(Stage::Waiting) => f.write_str(
                 "the time limit passed while the command waited; nothing was sent, ask again later",
             ),
+            Problem::Expired(Stage::Calling) => write!(f, "{}", Failure::Unreachable),
             Problem::Expired(Stage::Opening) => f.write_str(
                 "no session within the time limit; check that the BMC is there, its user and its password, or allow \
                  more time",
@@ -238,9 +251,9 @@ fn describe(problem: &Problem, at: Timestamp, f: &mut fmt::Formatter<'_>) -> fmt
             Problem::Expired(Stage::Sent) => f.write_str("no answer within the time limit; allow more time"),
             Problem::Stopped { .. } => f.write_str("the BMCs are not served any more; restart the service"),
             Problem::Command(error) => write!(f, "{error}"),
-            Problem::HalfWay(problem) => {
+            Problem::Doubtful(problem) => {
                 describe(problem, at, f)?;
-                f.write_str("; commands before it were carried out")
+                f.write_str("; something may have been changed all the same")
             }
         }
 }
@@ -301,7 +314,7 @@ mod tests {
             (Problem::Expired(Stage::Opening), false),
             (Problem::Stopped { sent: false }, false),
             (Problem::Session(Failure::WrongPassword), false),
-            (Problem::HalfWay(Box::new(Problem::Session(Failure::WrongPassword))), true),
+            (Problem::Doubtful(Box::new(Problem::Session(Failure::WrongPassword))), true),
         ] {
             assert_eq!(problem.leaves_doubt(), doubt, "{problem:?}");
         }

@@ -28,6 +28,8 @@ pub(super) enum Intent {
     Read,
     /// It changes something, so it goes out once.
     Change,
+    /// Nobody here knows what it does, so it goes out once, with as little privilege as the BMC accepts for it.
+    Raw,
 }
 
 /// One command and who wants its answer.

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use opendcre_ipmi::app::GetDeviceId;
-use opendcre_ipmi::client::{Client, Entropy, Event, Failure, Order};
-use opendcre_ipmi::{Command, Completion, Request, Response};
+use opendcre_ipmi::client::{Client, Entropy, Event, Failure, Order, Repeat};
+use opendcre_ipmi::{Command, Completion, Privilege, Request, Response};
 use opendcre_model::Priority;
+use tracing::{info, warn};
 
 use super::config::{BmcConfig, Settings};
 use super::error::{self, Problem, Stage};
@@ -53,6 +54,8 @@ pub(super) struct Slot {
     is_late: bool,
     is_stopping: bool,
     requests: u64,
+    /// How often anything had been sent once more when the present task began.
+    retries: u64,
 }
 
 impl Slot {
@@ -68,6 +71,7 @@ impl Slot {
             is_late: false,
             is_stopping: false,
             requests: 0,
+            retries: 0,
         }
     }
 
@@ -108,15 +112,17 @@ impl Slot {
     }
 
     pub(super) fn on_datagram(&mut self, bytes: &[u8], tools: &mut Tools<'_>) {
+        // First, because this datagram may be what a change has waited for whose time is over.
+        self.expire(tools);
         self.client.on_datagram(bytes, tools.now, tools.entropy);
         self.handle_events(tools);
     }
 
     pub(super) fn on_timer(&mut self, tools: &mut Tools<'_>) {
         self.is_late = tools.now >= self.turned_at + LATE;
+        self.expire(tools);
         self.client.on_timer(tools.now, tools.entropy);
         self.handle_events(tools);
-        self.expire(tools);
     }
 
     /// The system cannot send to its address.
@@ -182,6 +188,7 @@ impl Slot {
         };
         self.task = Some(task);
         self.turned_at = tools.now;
+        self.retries = self.client.counters().retries;
         self.is_late = false;
         // What is left over of an earlier task must not get in the way, nor its answer be taken for that to this one.
         self.client.abandon();
@@ -215,9 +222,14 @@ impl Slot {
     fn answer(&mut self, response: Response, tools: &Tools<'_>) {
         let Tools { settings, now, .. } = *tools;
         self.end(now);
-        self.standing.on_answer(now);
+        self.note_answer(now);
         if response.completion != Completion::NODE_BUSY {
-            self.pace.on_success(&settings.pacing, now);
+            if self.client.counters().retries > self.retries {
+                // It answers, but not every time.
+                self.pace.on_trouble(&settings.pacing, now);
+            } else {
+                self.pace.on_success(&settings.pacing, self.client.latency().smoothed(), now);
+            }
             self.finish(&Ok(response));
             return;
         }
@@ -228,6 +240,14 @@ impl Slot {
         } else {
             self.finish(&Ok(response));
         }
+    }
+
+    /// It is there, and lets us in.
+    fn note_answer(&mut self, now: Instant) {
+        if self.standing.failure().is_some() {
+            info!(bmc = %self.address, "a BMC can be used again");
+        }
+        self.standing.on_answer(now);
     }
 
     fn fail(&mut self, failure: &Failure, tools: &mut Tools<'_>) {
@@ -241,9 +261,12 @@ impl Slot {
             let mut jitter = [0];
             tools.entropy.fill(&mut jitter);
             let [jitter] = jitter;
+            if self.standing.failure() != Some(failure) {
+                warn!(bmc = %self.address, %failure, "a BMC cannot be used");
+            }
             self.standing.on_failure(failure.clone(), &settings.back_off, jitter, now);
-        } else if !failure.is_silence() {
-            self.standing.on_answer(now);
+        } else if error::comes_from_bmc(failure) {
+            self.note_answer(now);
         }
         self.finish(&Err(Problem::Session(failure.clone())));
         if let Some(known) = self.standing.refusal(now) {
@@ -267,8 +290,8 @@ impl Slot {
         }
         self.finish(&Err(Problem::Expired(stage)));
         match stage {
-            Stage::Opening if self.is_stopping => self.start(Task::Close, tools),
-            Stage::Opening => self.start(Task::Probe, tools),
+            Stage::Calling | Stage::Opening if self.is_stopping => self.start(Task::Close, tools),
+            Stage::Calling | Stage::Opening => self.start(Task::Probe, tools),
             Stage::Waiting | Stage::Sent => {
                 self.client.abandon();
                 self.end(tools.now);
@@ -278,12 +301,18 @@ impl Slot {
 
     /// How far the command on the wire has come.
     fn stage(&self) -> Stage {
-        if self.client.has_sent() { Stage::Sent } else { Stage::Opening }
+        if self.client.has_sent() {
+            Stage::Sent
+        } else if self.client.has_heard() {
+            Stage::Opening
+        } else {
+            Stage::Calling
+        }
     }
 
     /// Whether the command on the wire changes something.
     fn is_changing(&self) -> bool {
-        self.queue.on_wire().is_some_and(|entry| entry.intent == Intent::Change)
+        self.queue.on_wire().is_some_and(|entry| entry.intent != Intent::Read)
     }
 
     pub(super) fn poll_transmit(&mut self) -> Option<Vec<u8>> {
@@ -333,5 +362,6 @@ const fn order(request: Request, intent: Intent) -> Order {
     match intent {
         Intent::Read => Order::read(request),
         Intent::Change => Order::control(request),
+        Intent::Raw => Order { request, repeat: Repeat::Never, privilege: Privilege::User },
     }
 }

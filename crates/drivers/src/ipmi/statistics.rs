@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 use opendcre_ipmi::client::Failure;
-use opendcre_model::{BoardId, DeviceAddress, DeviceId, LinkState, LinkStatistics};
+use opendcre_model::{BoardId, DeviceAddress, DeviceId, DriverError, LinkState, LinkStatistics};
+
+use super::error::{BmcError, Problem};
 
 /// One BMC as its statistics show it, counted since the driver was opened.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,18 +45,29 @@ pub struct Statistics {
 
 impl Statistics {
     /// What every driver reports of a partner.
-    pub(super) const fn link(&self, board: BoardId) -> LinkStatistics {
+    pub(super) fn link(&self, board: BoardId) -> LinkStatistics {
         LinkStatistics {
             device: DeviceAddress { board, device: self.device },
             address: self.address,
             state: self.state,
             since: self.since,
+            failure: self.failure.clone().map(|failure| self.error(failure)),
             requests: self.requests,
             retries: self.retries,
             timeouts: self.timeouts,
             session_opens: self.session_opens,
+            dropped: self.dropped,
             latency: self.latency,
+            pause: self.pause,
+            waiting: self.waiting,
+            has_session: self.has_session,
         }
+    }
+
+    /// The same sentence as in the answer to a request that fails for this reason.
+    fn error(&self, failure: Failure) -> DriverError {
+        let (bmc, address, at) = (self.device, Some(self.address), self.since);
+        BmcError { bmc, address, at, problem: Problem::Session(failure) }.into()
     }
 }
 
@@ -177,5 +190,69 @@ impl Table {
     /// How many BMCs cannot be used.
     pub(super) fn down(&self) -> usize {
         self.rows().down
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use opendcre_model::Fault;
+
+    use super::*;
+
+    fn statistics(change: impl FnOnce(&mut Row)) -> Statistics {
+        let now = tokio::time::Instant::now().into_std();
+        let mut row = Row::new(now);
+        change(&mut row);
+        let time = Timestamp::constant(1_450_000_000, 0);
+        row.named(DeviceId(1), ([10, 1, 0, 20], 623).into(), now, time)
+    }
+
+    #[test]
+    fn why_a_bmc_is_down_is_told_in_the_words_of_its_errors() {
+        let link = statistics(|row| row.failure = Some(Failure::WrongPassword)).link(BoardId(0x4000_0000));
+        assert_eq!(link.state, LinkState::Down);
+        let failure = link.failure.unwrap();
+        assert_eq!((failure.code, failure.fault), ("wrong_password", Fault::NotPermitted));
+        assert_eq!(
+            failure.message,
+            "bmc 0001 at 10.1.0.20:623: the BMC has another password for the user; check the password"
+        );
+    }
+
+    #[test]
+    fn everything_that_is_counted_is_told() {
+        let counted = statistics(|row| {
+            *row = Row {
+                is_up: true,
+                requests: 1,
+                retries: 2,
+                timeouts: 3,
+                session_opens: 4,
+                dropped: 5,
+                latency: Some(Duration::from_millis(6)),
+                pause: Duration::from_millis(7),
+                waiting: 8,
+                has_session: true,
+                ..row.clone()
+            }
+        });
+        let device = DeviceAddress { board: BoardId(0x4000_0000), device: DeviceId(1) };
+        let told = LinkStatistics {
+            device,
+            address: ([10, 1, 0, 20], 623).into(),
+            state: LinkState::Up,
+            since: Timestamp::constant(1_450_000_000, 0),
+            failure: None,
+            requests: 1,
+            retries: 2,
+            timeouts: 3,
+            session_opens: 4,
+            dropped: 5,
+            latency: Some(Duration::from_millis(6)),
+            pause: Duration::from_millis(7),
+            waiting: 8,
+            has_session: true,
+        };
+        assert_eq!(counted.link(device.board), told);
     }
 }

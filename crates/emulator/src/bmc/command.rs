@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use opendcre_ipmi::{BMC_ADDRESS, Completion, DecodeError, Message, NetFn, Privilege, Response};
 
+pub(super) use self::app::only_lan_channel;
 use super::device::Device;
 
 /// The data of an answer, or why there is none.
@@ -116,7 +117,6 @@ pub(super) fn find(request: &Message) -> Option<Command> {
         (NetFn::APP, 0x07) => reads(User, app::acpi_power_state),
         (NetFn::APP, 0x08 | 0x37) => reads(User, app::guid),
         (NetFn::APP, 0x41) => reads(User, app::channel_access),
-        (NetFn::APP, 0x42) => reads(User, app::channel_info),
         (NetFn::APP, 0x44) => reads(Operator, app::user_access),
         (NetFn::APP, 0x46) => reads(Operator, app::user_name),
         (NetFn::STORAGE, 0x10) => reads(User, fru::area),

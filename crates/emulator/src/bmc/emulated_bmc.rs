@@ -24,8 +24,9 @@ use super::session::handshake::Step;
 use super::session::{Link, Sessions, auth_capabilities, cipher_suites};
 use crate::random::SplitMix64;
 
-/// Get Session Info (IPMI 2.0 §22.20) and Get System GUID (§22.14).
+/// Get Session Info (IPMI 2.0 §22.20), Get Channel Info (§22.24) and Get System GUID (§22.14).
 const GET_SESSION_INFO: u8 = 0x3d;
+const GET_CHANNEL_INFO: u8 = 0x42;
 const GET_SYSTEM_GUID: u8 = 0x37;
 /// A ping with this tag wants no answer (ASF 2.0 §3.2.4.1).
 const NO_ANSWER_TAG: u8 = 0xff;
@@ -148,14 +149,16 @@ impl Bmc {
     ) -> Option<Vec<u8>> {
         if packet.session == 0 {
             let request = request(&packet.payload)?;
-            let answer = self.without_session(model, &request, now);
+            let answer = self.without_session(model, peer, &request, now);
             return Some(Packet::plain(reply_to(&request, &into_response(answer))).encode());
         }
-        let activated = self.sessions.on_challenged(model, packet, peer, &mut self.random, now);
-        if activated.is_some() {
-            return activated;
+        if self.sessions.is_of_another(packet.session, peer) {
+            return None;
         }
-        let session = self.sessions.find(packet.session)?;
+        let Some(session) = self.sessions.find(packet.session) else {
+            let is_busy = self.faults.is_busy(&model.faults);
+            return self.sessions.on_challenged(model, packet, is_busy, &mut self.random, now);
+        };
         let Link::V1_5(auth_type) = session.link else { return None };
         let password = &model.users.get(session.user)?.password;
         let is_authentic = packet.auth_type == auth_type && packet.is_authentic(password);
@@ -180,12 +183,15 @@ impl Bmc {
             let payload = envelope.plain().ok()?;
             if envelope.payload_type == PayloadType::Ipmi {
                 let request = request(payload)?;
-                let answer = self.without_session(model, &request, now);
+                let answer = self.without_session(model, peer, &request, now);
                 return Some(v2_0::plain(PayloadType::Ipmi, &reply_to(&request, &into_response(answer))));
             }
             let guid = self.device.identity.guid;
             let mut step = Step { model, guid, peer, random: &mut self.random, now };
             return self.sessions.on_opening(&mut step, envelope.payload_type, payload);
+        }
+        if self.sessions.is_of_another(envelope.session, peer) {
+            return None;
         }
         let session = self.sessions.find(envelope.session)?;
         let Link::V2_0 { keys, .. } = &session.link else { return None };
@@ -204,14 +210,24 @@ impl Bmc {
     }
 
     /// Answers what may be asked before there is a session (IPMI 2.0 §13.14 and appendix G).
-    fn without_session(&mut self, model: &Model, request: &Message, now: Duration) -> Answer {
+    fn without_session(
+        &mut self,
+        model: &Model,
+        peer: SocketAddrV4,
+        request: &Message,
+        now: Duration,
+    ) -> Answer {
+        if self.faults.is_busy(&model.faults) {
+            return Err(Completion::NODE_BUSY.into());
+        }
         match (request.netfn, request.command) {
             (NetFn::APP, GET_CHANNEL_AUTH_CAPABILITIES) => auth_capabilities(model, &request.data),
             (NetFn::APP, GET_CHANNEL_CIPHER_SUITES) => cipher_suites(model, &request.data),
             (NetFn::APP, GET_SESSION_CHALLENGE) => {
-                self.sessions.challenge(model, &request.data, &mut self.random, now)
+                self.sessions.challenge(model, peer, &request.data, &mut self.random, now)
             }
             (NetFn::APP, GET_SYSTEM_GUID) => Ok(self.device.identity.guid.to_vec()),
+            (NetFn::APP, GET_CHANNEL_INFO) => Err(Completion::INSUFFICIENT_PRIVILEGE.into()),
             _ => match command::find(request) {
                 Some(_) => Err(Completion::INSUFFICIENT_PRIVILEGE.into()),
                 None => Err(Completion::INVALID_COMMAND.into()),
@@ -230,24 +246,27 @@ impl Bmc {
     }
 
     fn execute(&mut self, model: &Model, id: u32, request: &Message, now: Duration) -> Answer {
+        if (request.netfn, request.command) == (NetFn::APP, CLOSE_SESSION) {
+            return self.sessions.on_close(id, &request.data);
+        }
+        if self.faults.is_busy(&model.faults) {
+            return Err(Completion::NODE_BUSY.into());
+        }
+        if request.to_lun != 0 {
+            return Err(Completion::INVALID_FOR_LUN.into());
+        }
         let session = self.sessions.find(id).ok_or(Completion::UNSPECIFIED)?;
         match (request.netfn, request.command) {
             (NetFn::APP, SET_SESSION_PRIVILEGE) => return session.set_privilege(&request.data),
-            (NetFn::APP, CLOSE_SESSION) => return self.sessions.on_close(id, &request.data),
+            (NetFn::APP, GET_CHANNEL_INFO) => return self.sessions.channel_info(id, &request.data),
             (NetFn::APP, GET_SESSION_INFO) => return self.sessions.info(model, id, &request.data),
             (NetFn::APP, GET_CHANNEL_AUTH_CAPABILITIES) => return auth_capabilities(model, &request.data),
             (NetFn::APP, GET_CHANNEL_CIPHER_SUITES) => return cipher_suites(model, &request.data),
             _ => {}
         }
         let command = command::find(request).ok_or(Completion::INVALID_COMMAND)?;
-        if request.to_lun != 0 {
-            return Err(Completion::INVALID_FOR_LUN.into());
-        }
         if session.privilege < command.privilege {
             return Err(Completion::INSUFFICIENT_PRIVILEGE.into());
-        }
-        if self.faults.is_busy(&model.faults) {
-            return Err(Completion::NODE_BUSY.into());
         }
         let answer = command.run(&mut self.device, &request.data, now);
         if command.has_effect {

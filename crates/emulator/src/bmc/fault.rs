@@ -45,7 +45,8 @@ pub struct FaultPlan {
     pub truncate: f64,
     /// Bits of one byte of a reply are flipped, so that a checksum or an authentication code is wrong.
     pub corrupt: f64,
-    /// The BMC says that it is busy (completion code C0h) instead of doing what it is asked.
+    /// The BMC says that it is busy (completion code C0h) instead of doing what it is asked, inside and
+    /// outside of sessions; only Close Session is always obeyed.
     pub busy: f64,
     /// The BMC forgets all sessions before it looks at a request.
     pub session_loss: f64,

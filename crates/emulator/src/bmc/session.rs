@@ -97,6 +97,20 @@ impl Sessions {
         self.active.iter().find(|session| session.id == id)
     }
 
+    /// Whether the session with this id, open or half-open, is that of somebody else. Such packets are dropped, whatever
+    /// they prove.
+    pub(super) fn is_of_another(&self, id: u32, peer: SocketAddrV4) -> bool {
+        self.owners().any(|(owned, owner)| owned == id && owner != peer)
+    }
+
+    /// The ids of all sessions, open and half-open, and whose they are.
+    fn owners(&self) -> impl Iterator<Item = (u32, SocketAddrV4)> {
+        let active = self.active.iter().map(|session| (session.id, session.peer));
+        let challenges = self.challenges.iter().map(|challenge| (challenge.id, challenge.peer));
+        let openings = self.openings.iter().map(|opening| (opening.id, opening.peer));
+        active.chain(challenges).chain(openings)
+    }
+
     /// Ends a session. It stays until [`Sessions::sweep`], so that the answer can still go out in it.
     pub(super) fn close(&mut self, id: u32) {
         if let Some(session) = self.find(id) {
@@ -152,14 +166,11 @@ impl Sessions {
         });
     }
 
-    /// An id that no session has, nor is about to have.
+    /// An id that no session has, nor is about to have; not 0, which stands for no session (IPMI 2.0 table 13-8).
     fn new_id(&self, random: &mut SplitMix64) -> u32 {
         loop {
             let id = u32::from_le_bytes(random.bytes());
-            let is_taken = self.active.iter().any(|session| session.id == id)
-                || self.challenges.iter().any(|challenge| challenge.id == id)
-                || self.openings.iter().any(|opening| opening.id == id);
-            if id != 0 && !is_taken {
+            if id != 0 && !self.owners().any(|(owned, _)| owned == id) {
                 return id;
             }
         }
@@ -219,4 +230,18 @@ fn push_bounded<T>(table: &mut VecDeque<T>, entry: T) {
         table.pop_front();
     }
     table.push_back(entry);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The numbers of a generator with this seed begin with four bytes of 0.
+    const FOUR_ZEROS: u64 = 0x0001_2dd9_3f0c;
+
+    #[test]
+    fn no_session_has_the_id_0() {
+        assert_eq!(SplitMix64::new(FOUR_ZEROS).bytes(), [0; 4]);
+        assert_ne!(Sessions::default().new_id(&mut SplitMix64::new(FOUR_ZEROS)), 0);
+    }
 }

@@ -19,6 +19,11 @@ use opendcre_ipmi::{
 };
 
 pub(crate) const PEER: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(192, 0, 2, 1), 40_000);
+/// Somebody on another host, and somebody else on the same one.
+pub(crate) const OTHERS: [SocketAddrV4; 2] = [
+    SocketAddrV4::new(Ipv4Addr::new(192, 0, 2, 77), 40_000),
+    SocketAddrV4::new(Ipv4Addr::new(192, 0, 2, 1), 40_001),
+];
 /// 2026-01-01 00:00 UTC.
 pub(crate) const EPOCH: u32 = 1_767_225_600;
 
@@ -32,6 +37,8 @@ pub(crate) fn start() -> Instant {
 pub(crate) struct Lab {
     pub(crate) bmc: Bmc,
     pub(crate) now: Instant,
+    /// Where datagrams come from.
+    pub(crate) peer: SocketAddrV4,
 }
 
 /// How a session is protected, and its numbers.
@@ -82,7 +89,7 @@ impl Lab {
         let mut config = FleetConfig::default();
         change(&mut config);
         let now = start();
-        Self { bmc: Bmc::fleet(&config, now, EPOCH).unwrap().swap_remove(0), now }
+        Self { bmc: Bmc::fleet(&config, now, EPOCH).unwrap().swap_remove(0), now, peer: PEER }
     }
 
     pub(crate) fn from_toml(text: &str) -> Self {
@@ -94,9 +101,20 @@ impl Lab {
         self.now += time;
     }
 
+    /// What the same datagram brings when it comes from others.
+    pub(crate) fn send_from_others(&mut self, bytes: &[u8]) -> Vec<Vec<u8>> {
+        let mut answers = Vec::new();
+        for peer in OTHERS {
+            self.peer = peer;
+            answers.extend(self.send_all(bytes));
+        }
+        self.peer = PEER;
+        answers
+    }
+
     /// Sends a datagram; the answers to it.
     pub(crate) fn send_all(&mut self, bytes: &[u8]) -> Vec<Vec<u8>> {
-        self.bmc.on_datagram(PEER, bytes, self.now).into_iter().map(|reply| reply.bytes).collect()
+        self.bmc.on_datagram(self.peer, bytes, self.now).into_iter().map(|reply| reply.bytes).collect()
     }
 
     /// Sends a datagram; the only answer to it, if there is one.

@@ -7,11 +7,12 @@ use opendcre_emulator::bmc::{Bmc, Defects, FaultPlan, FleetConfig};
 use opendcre_ipmi::fru::ReadFru;
 use opendcre_ipmi::packet::Datagram;
 use opendcre_ipmi::packet::asf::Ping;
+use opendcre_ipmi::packet::v1_5::AuthType;
 use opendcre_ipmi::sdr::{Source, WalkSdr};
-use opendcre_ipmi::session::GetChannelAuthCapabilities;
-use opendcre_ipmi::{Command, CommandError, NetFn, Privilege, Request};
+use opendcre_ipmi::session::{GetChannelAuthCapabilities, SetSessionPrivilege};
+use opendcre_ipmi::{Command, CommandError, Completion, NetFn, Privilege, Request};
 
-use super::console::{EPOCH, Lab, PEER, Session, message, start};
+use super::console::{EPOCH, Lab, PEER, Session, activated, message, start};
 
 fn lab(change: impl FnOnce(&mut FaultPlan)) -> Lab {
     Lab::with(|config| change(&mut config.faults))
@@ -130,6 +131,42 @@ fn a_busy_bmc_does_nothing() {
     for _ in 0..10 {
         assert_eq!(lab.ask(&mut session, &status()).unwrap().completion.0, 0xc0);
     }
+}
+
+#[test]
+fn a_busy_bmc_can_be_left_and_does_nothing_else_about_sessions() {
+    let mut lab = lab(|plan| plan.busy = 1.0);
+    let mut session = session(&mut lab);
+    let get = GetChannelAuthCapabilities { privilege: Privilege::User, extended: true };
+    let set = SetSessionPrivilege(Privilege::User);
+    assert_eq!(lab.ask(&mut session, &set.request()).unwrap().completion, Completion::NODE_BUSY);
+    assert_eq!(lab.ask(&mut session, &get.request()).unwrap().completion, Completion::NODE_BUSY);
+    assert_eq!(lab.ask_plain(&get.request()).completion, Completion::NODE_BUSY);
+    let refused = lab.open_1_5(AuthType::Md5, "user", "user", Privilege::User).err();
+    assert_eq!(refused, Some(Some(Completion::NODE_BUSY)), "no challenge");
+    lab.close(&mut session);
+    assert_eq!(lab.bmc.sessions(), 0);
+}
+
+#[test]
+fn a_busy_bmc_opens_the_session_when_it_is_asked_again() {
+    let mut lab = lab(|plan| plan.busy = 0.5);
+    let mut busy = 0;
+    for _ in 0..100 {
+        let mut challenged = || lab.activation(AuthType::Md5, "user", "user", Privilege::User).ok();
+        let activation = (0..100).find_map(|_| challenged()).unwrap();
+        let mut session = loop {
+            let answer = lab.send(&activation).unwrap();
+            match activated(&answer, "user") {
+                Ok(session) => break session,
+                Err(completion) => assert_eq!(completion, Some(Completion::NODE_BUSY)),
+            }
+            assert_eq!(lab.bmc.sessions(), 0);
+            busy += 1;
+        };
+        lab.close(&mut session);
+    }
+    assert!((60..150).contains(&busy), "about 100: {busy}");
 }
 
 #[test]

@@ -9,6 +9,7 @@ use opendcre_ipmi::{Command, Completion, NetFn, Privilege, Request};
 use super::console::{Lab, Session, activated};
 
 const ALL: [AuthType; 4] = [AuthType::None, AuthType::Md2, AuthType::Md5, AuthType::Password];
+const NOTHING: [Vec<u8>; 0] = [];
 
 fn status() -> Request {
     Request::new(NetFn::CHASSIS, 0x01, &[])
@@ -136,4 +137,24 @@ fn packets_that_are_not_proved_do_not_count() {
         assert_eq!(lab.send(&bad), None, "byte {index}");
     }
     assert!(lab.send(&good).is_some(), "and do not use numbers up");
+}
+
+#[test]
+fn sessions_and_challenges_belong_to_those_who_asked_for_them() {
+    let power_off = Request::new(NetFn::CHASSIS, 0x02, &[0x00]);
+    for auth_type in ALL {
+        let mut lab = Lab::new();
+        let activation = lab.activation(auth_type, "ADMIN", "ADMIN", Privilege::Administrator).unwrap();
+        assert_eq!(lab.send_from_others(&activation), NOTHING, "{auth_type:?}");
+        assert_eq!(lab.bmc.sessions(), 0);
+        let answer = lab.send(&activation).unwrap();
+        assert_eq!(lab.send_from_others(&activation), NOTHING, "a repetition, {auth_type:?}");
+        let mut session = activated(&answer, "ADMIN").unwrap();
+        lab.ask(&mut session, &SetSessionPrivilege(Privilege::Administrator).request()).unwrap();
+        let datagram = session.next(&power_off);
+        assert_eq!(lab.send_from_others(&datagram), NOTHING, "{auth_type:?}");
+        assert_eq!(lab.ask(&mut session, &status()).unwrap().data[0] & 1, 1, "still on");
+        assert!(lab.send(&datagram).is_some(), "the number is not used up");
+        assert_eq!(lab.ask(&mut session, &status()).unwrap().data[0] & 1, 0);
+    }
 }

@@ -2,14 +2,17 @@
 
 use std::time::Duration;
 
+use opendcre_ipmi::app::{CURRENT_CHANNEL, GetChannelInfo};
 use opendcre_ipmi::packet::rakp::{NAME_ONLY, RakpStatus};
+use opendcre_ipmi::packet::v1_5::AuthType;
 use opendcre_ipmi::packet::v2_0::{self, PayloadType};
 use opendcre_ipmi::session::{GetChannelCipherSuites, SetSessionPrivilege};
 use opendcre_ipmi::{Command, Completion, NetFn, Privilege, Request, cipher};
 
-use super::console::{Lab, Opening, Session};
+use super::console::{Lab, OTHERS, Opening, PEER, Session};
 
 const SUITES: [u8; 6] = [1, 2, 3, 15, 16, 17];
+const NOTHING: [Vec<u8>; 0] = [];
 
 fn status() -> Request {
     Request::new(NetFn::CHASSIS, 0x01, &[])
@@ -235,4 +238,52 @@ fn sessions_are_told_and_closed_by_those_who_may() {
     assert_eq!(lab.raw(&mut administrator, NetFn::APP, 0x3c, &[0, 0, 0, 0, 77]).0, 0x88);
     assert_eq!(lab.raw(&mut administrator, NetFn::APP, 0x3c, &[0, 0, 0, 0, 1]).0, 0);
     assert_eq!(lab.ask(&mut user, &status()), None);
+}
+
+#[test]
+fn every_step_belongs_to_those_who_began() {
+    let mut lab = Lab::new();
+    let mut opening = Opening::begin(&mut lab, 17).unwrap();
+    let message = opening.message_1("ADMIN", NAME_ONLY | 4);
+    assert_eq!(lab.send_from_others(&message), NOTHING);
+    let answer = lab.send(&message).unwrap();
+    assert_eq!(lab.send_from_others(&message), NOTHING, "a repetition");
+    opening.on_message_2(&answer).unwrap();
+    let message = opening.message_3("ADMIN");
+    assert_eq!(lab.send_from_others(&message), NOTHING);
+    assert_eq!(lab.bmc.sessions(), 0);
+    let answer = lab.send(&message).unwrap();
+    assert_eq!(lab.send_from_others(&message), NOTHING, "a repetition");
+    let mut session = opening.on_message_4(&answer, "ADMIN", None).unwrap();
+    let datagram = session.next(&status());
+    assert_eq!(lab.send_from_others(&datagram), NOTHING);
+    assert!(lab.send(&datagram).is_some(), "the number is not used up");
+}
+
+#[test]
+fn consoles_may_choose_the_same_id() {
+    let mut lab = Lab::new();
+    let mut one = lab.open_2_0(17, "user", "user", Privilege::User).unwrap();
+    lab.peer = OTHERS[0];
+    let mut other = lab.open_2_0(17, "user", "user", Privilege::User).unwrap();
+    assert!(lab.ask(&mut other, &status()).is_some());
+    lab.peer = PEER;
+    assert!(lab.ask(&mut one, &status()).is_some());
+}
+
+#[test]
+fn the_channel_counts_every_open_session() {
+    let mut lab = Lab::new();
+    let get = GetChannelInfo { channel: CURRENT_CHANNEL };
+    let mut user = lab.open_2_0(17, "user", "user", Privilege::User).unwrap();
+    let mut count =
+        |lab: &mut Lab| get.read(&lab.ask(&mut user, &get.request()).unwrap()).unwrap().active_sessions;
+    assert_eq!(count(&mut lab), 1);
+    let mut callback = lab.open_1_5(AuthType::Md5, "user", "user", Privilege::Callback).unwrap();
+    assert_eq!(count(&mut lab), 2);
+    let refused = lab.ask(&mut callback, &get.request()).unwrap().completion;
+    assert_eq!(refused, Completion::INSUFFICIENT_PRIVILEGE);
+    assert_eq!(lab.ask_plain(&get.request()).completion, Completion::INSUFFICIENT_PRIVILEGE);
+    lab.close(&mut callback);
+    assert_eq!(count(&mut lab), 1);
 }

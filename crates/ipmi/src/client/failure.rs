@@ -39,11 +39,21 @@ pub enum Failure {
     #[error("the BMC has another password for the user; check the password")]
     WrongPassword,
     /// K_G is another.
-    #[error("the BMC has another key K_G than the one that is configured; check the key")]
+    #[error(
+        "the BMC has another key K_G than the one that was given, or has one and none was given; check the key"
+    )]
     WrongBmcKey,
     /// The user may not do it.
     #[error("the user may not do this, which needs {needed}; raise the user's privilege in the BMC")]
     InsufficientPrivilege {
+        /// What it needs.
+        needed: Privilege,
+    },
+    /// It needs more privilege than may be used with this BMC; nothing was sent.
+    #[error(
+        "this needs {needed}, which is more than may be used with this BMC; raise the limit of its privilege"
+    )]
+    Forbidden {
         /// What it needs.
         needed: Privilege,
     },
@@ -55,8 +65,10 @@ pub enum Failure {
     /// Some other reason.
     #[error("the BMC refuses the session: {0}")]
     Refused(RakpStatus),
-    /// Some other reason, in the words of IPMI 1.5.
-    #[error("the BMC refuses the session: {0}")]
+    /// Some other reason, as a completion code.
+    #[error(
+        "the BMC does not begin or prepare a session: {0}; try again later, or look into the BMC's settings"
+    )]
     Declined(Completion),
     /// What came back breaks the rules of the protocol.
     #[error("the BMC breaks the rules while a session begins: {0}")]
@@ -83,8 +95,9 @@ impl Failure {
             Self::WrongUser => "wrong_user",
             Self::WrongPassword => "wrong_password",
             Self::WrongBmcKey => "wrong_bmc_key",
-            Self::InsufficientPrivilege { .. } => "insufficient_privilege",
+            Self::InsufficientPrivilege { .. } | Self::Forbidden { .. } => "insufficient_privilege",
             Self::SessionLimit => "session_limit",
+            Self::Declined(Completion::NODE_BUSY) => "node_busy",
             Self::Refused(_) | Self::Declined(_) => "session_refused",
             Self::Broken(_) => "malformed",
             Self::Silent { .. } => "no_answer",

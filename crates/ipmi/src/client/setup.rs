@@ -18,7 +18,9 @@ use crate::packet::v1_5::Packet;
 use crate::{BMC_ADDRESS, CipherSuite, Completion, Message, Privilege, REMOTE_CONSOLE, Request, Response};
 
 /// How often the list of suites is asked for. It is only a help, and some BMCs never answer.
-const SUITE_LIST_TRIES: u8 = 2;
+const SUITE_LIST_TRIES: u8 = 1;
+/// How often the activation of a session of IPMI 1.5 is sent, because a BMC says by silence that the password is wrong.
+const ACTIVATION_TRIES: u8 = 2;
 
 /// What surrounds a setup.
 pub(super) struct Context<'a> {
@@ -31,6 +33,8 @@ pub(super) struct Context<'a> {
 
 /// What comes of a datagram or of silence.
 pub(super) enum Progress {
+    /// The BMC has no time now; it is asked again when the time for its answer is over.
+    Wait,
     /// The new datagram of the setup is to be sent.
     Send,
     /// It is done.
@@ -55,10 +59,10 @@ pub(super) struct Setup {
     offered: Vec<u8>,
     /// The BMC has answered something.
     answered: bool,
+    /// It has answered that it has no time.
+    busy: bool,
     /// Something came that is no IPMI.
     noise: bool,
-    /// A datagram was sent twice, so the BMC may have seen it twice.
-    repeated: bool,
     /// It has begun anew, because an answer may have been damaged, or that to another of several equal datagrams.
     restarted: bool,
     sequence: u8,
@@ -85,8 +89,8 @@ impl Setup {
             candidates: Vec::new(),
             offered: Vec::new(),
             answered: false,
+            busy: false,
             noise: false,
-            repeated: false,
             restarted: false,
             sequence: 0,
         };
@@ -97,6 +101,11 @@ impl Setup {
     /// What to send.
     pub(super) fn datagram(&self) -> Vec<u8> {
         self.datagram.clone()
+    }
+
+    /// Whether anything has come from there.
+    pub(super) const fn has_heard(&self) -> bool {
+        self.answered || self.noise
     }
 
     /// When [`Setup::on_silence`] is due.
@@ -125,19 +134,23 @@ impl Setup {
 
     /// The time is up.
     pub(super) fn on_silence(&mut self, context: &mut Context<'_>) -> Progress {
-        let asking_for_suites = matches!(self.step, Step::Plus(plus::Step::Suites { .. }));
-        let tries = if asking_for_suites { SUITE_LIST_TRIES } else { u8::MAX };
+        let tries = match &self.step {
+            Step::Plus(plus::Step::Suites { .. }) => SUITE_LIST_TRIES,
+            Step::Lan(lan::Step::Activate { .. }) => ACTIVATION_TRIES,
+            _ => u8::MAX,
+        };
         let timing = Timing { tries: tries.min(context.timing.tries), ..*context.timing };
         if let Some(attempt) = self.attempt.again(context.now, &timing) {
             self.attempt = attempt;
-            self.repeated = true;
             return Progress::Send;
         }
         match &self.step {
             Step::Plus(plus::Step::Suites { .. }) => self.on_suite_list(&[], context),
             Step::Plus(plus::Step::Open { list_refused: true, .. }) => fail(Failure::OnlyIpmi15),
+            _ if self.busy => fail(Failure::Declined(Completion::NODE_BUSY)),
             // A BMC of 1.5 drops what is signed with another password (IPMI 2.0 §6.12.7).
-            Step::Lan(lan::Step::Activate { .. }) => fail(Failure::WrongPassword),
+            // Once, it may have been lost, or the BMC may have gone away.
+            Step::Lan(lan::Step::Activate { .. }) => self.restart_or(Failure::WrongPassword, context),
             _ if self.answered => fail(Failure::Silent { sent: false }),
             _ if self.noise => fail(Failure::NotIpmi),
             _ => fail(Failure::Unreachable),
@@ -159,6 +172,12 @@ impl Setup {
         Progress::Send
     }
 
+    /// The BMC has no time for the present step.
+    const fn wait(&mut self) -> Progress {
+        self.busy = true;
+        Progress::Wait
+    }
+
     /// Begins anew with another privilege, after `self.role` was refused with `failure`.
     fn next_role(&mut self, failure: Failure, context: &mut Context<'_>) -> Progress {
         self.refused_roles.push(self.role);
@@ -177,17 +196,13 @@ impl Setup {
         }
     }
 
-    /// Begins anew, once, if a datagram was sent twice; otherwise it is over.
+    /// Begins anew, once, because an answer may have been damaged, or that to another of several equal datagrams, or
+    /// the BMC may have forgotten what it said; the second time it is over.
     fn restart_or(&mut self, failure: Failure, context: &mut Context<'_>) -> Progress {
-        if self.restarted || !self.repeated {
+        if self.restarted {
             return fail(failure);
         }
-        self.restart(context)
-    }
-
-    fn restart(&mut self, context: &mut Context<'_>) -> Progress {
         self.restarted = true;
-        self.repeated = false;
         self.first_step(context)
     }
 

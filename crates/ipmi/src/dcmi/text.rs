@@ -6,6 +6,7 @@ use std::marker::PhantomData;
 use thiserror::Error;
 
 use super::{GET_ASSET_TAG, GET_CONTROLLER_ID, SET_ASSET_TAG, SET_CONTROLLER_ID, body, reader, request};
+use crate::text::{latin_1, presentable};
 use crate::{Command, CommandError, DecodeError, Procedure, Request, Response, Step};
 
 /// How many bytes a part holds at most.
@@ -67,9 +68,9 @@ impl TextField for AssetTag {
         let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
         let text = match std::str::from_utf8(bytes) {
             Ok(text) => text.to_owned(),
-            Err(_) => bytes.iter().copied().map(char::from).collect(),
+            Err(_) => latin_1(bytes),
         };
-        text.trim_end_matches('\0').to_owned()
+        presentable(&text)
     }
 
     fn encode(text: &str) -> Result<Vec<u8>, TextError> {
@@ -91,7 +92,7 @@ impl TextField for ControllerId {
 
     fn decode(bytes: &[u8]) -> String {
         let name = bytes.split(|byte| *byte == 0).next().unwrap_or_default();
-        String::from_utf8_lossy(name).into_owned()
+        presentable(&String::from_utf8_lossy(name))
     }
 
     fn encode(text: &str) -> Result<Vec<u8>, TextError> {

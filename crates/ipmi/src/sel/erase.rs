@@ -76,7 +76,9 @@ impl EraseSel {
         if response.completion == Completion::RESERVATION_CANCELLED {
             return Ok(self.reserve());
         }
-        if self.begun && response.completion == ERASE_IN_PROGRESS {
+        // Once it has begun, the BMC may be too busy with it to tell how far it is.
+        let is_at_work = response.completion == ERASE_IN_PROGRESS || response.completion.is_temporary();
+        if self.begun && is_at_work {
             return Ok(self.again(Self::clear));
         }
         let progress = self.command().read(response)?;

@@ -71,7 +71,7 @@ fn more_than_permitted_is_never_asked_for() {
     access.privilege.most = Privilege::Operator;
     let mut world = World::with(access);
     world.bmc.needs = 4;
-    assert_eq!(world.read(1), Err(Failure::InsufficientPrivilege { needed: Privilege::Operator }));
+    assert_eq!(world.read(1), Err(Failure::Forbidden { needed: Privilege::Administrator }));
     assert_eq!(world.bmc.role(), 3);
 }
 
@@ -82,7 +82,7 @@ fn a_request_beyond_what_is_permitted_fails_and_the_session_stays() {
     let mut world = World::with(access);
     world.read(1).unwrap();
     let needed = Privilege::Operator;
-    assert_eq!(world.control(2), Err(Failure::InsufficientPrivilege { needed }));
+    assert_eq!(world.control(2), Err(Failure::Forbidden { needed }));
     world.read(1).unwrap();
     assert_eq!((world.bmc.opened, world.bmc.done.len()), (1, 2));
 }

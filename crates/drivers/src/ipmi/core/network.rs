@@ -273,6 +273,14 @@ impl Network {
         self.now = end;
     }
 
+    /// Lets time pass in which nothing runs; then everything that has become due happens at once, arrivals first.
+    pub(super) fn sleep_through(&mut self, time: Duration) {
+        self.now += time;
+        while let Some(at) = self.next_step().filter(|at| *at <= self.now) {
+            self.step(at);
+        }
+    }
+
     pub(super) fn run(&mut self, time: Duration) {
         self.run_until(self.now + time);
     }

@@ -179,11 +179,47 @@ fn a_change_whose_time_is_over_before_the_session_opens_is_never_sent() {
     network.bmcs[0].is_dead = true;
     let mut answer = network.submit_within(MS * 500, 0, CHASSIS_CONTROL, Intent::Change, Priority::Control);
     network.run(MS * 500);
-    assert_eq!(answer.try_recv(), Ok(Err(Problem::Expired(Stage::Opening))));
+    assert_eq!(answer.try_recv(), Ok(Err(Problem::Expired(Stage::Calling))));
     network.bmcs[0].is_dead = false;
     network.run(SECOND * 10);
     assert!(network.bmcs[0].has_session(), "the session still opens");
     assert_eq!(network.bmcs[0].controls, 0);
+}
+
+/// The answer that a change waits for and its deadline come at the same moment, as after a pause of the whole system.
+#[test]
+fn a_change_whose_time_is_over_is_not_sent_by_a_late_answer() {
+    let mut network = one();
+    let answer = network.read(0);
+    network.wait(answer).unwrap();
+    network.bmcs[0].thinks = MS * 10;
+    let mut change = network.submit_within(MS * 5, 0, CHASSIS_CONTROL, Intent::Change, Priority::Control);
+    network.sleep_through(SECOND);
+    assert!(matches!(change.try_recv(), Ok(Err(Problem::Expired(_)))));
+    network.run(SECOND * 5);
+    assert_eq!(network.bmcs[0].controls, 0);
+}
+
+#[test]
+fn a_raw_command_gets_no_more_privilege_than_it_needs() {
+    let mut network = one();
+    let answer = network.submit(0, 0x0f, Intent::Raw, Priority::Control);
+    network.wait(answer).unwrap();
+    assert_eq!(network.bmcs[0].count(session::SET_SESSION_PRIVILEGE), 0);
+}
+
+#[test]
+fn answers_that_come_only_when_asked_twice_slow_the_pace() {
+    let mut network = one();
+    let answer = network.read(0);
+    network.wait(answer).unwrap();
+    network.loss = 100;
+    let mut answer = network.read(0);
+    network.run(MS * 100);
+    network.loss = 0;
+    network.run(SECOND);
+    assert!(answer.try_recv().unwrap().is_ok());
+    assert_eq!(row(&mut network).pause, MS * 10);
 }
 
 #[test]

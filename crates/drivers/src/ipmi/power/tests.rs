@@ -256,3 +256,17 @@ async fn listing_and_asset_text_need_no_bmc() {
     let error = bench.bmcs.read(Query::Power(other), context).await.unwrap_err();
     assert_eq!(error.fault, Fault::Invalid);
 }
+
+/// A BMC that answers so may have done it all the same, so nobody is told to try again.
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_leaves_doubt_is_looked_into() {
+    for code in [0xc3, 0xce, 0xcf, 0xff] {
+        let bench = Bench::new(Server { refusals: [refused(code), None, None], ..on() });
+        let error = bench.power(PowerAction::Off).await.unwrap_err();
+        assert_eq!(error.fault, Fault::Uncertain, "{code:#x}: {error}");
+        assert_eq!(bench.controls(), [0]);
+    }
+    let bench = Bench::new(Server { refusals: [refused(0xc0), None, None], ..on() });
+    let error = bench.power(PowerAction::Off).await.unwrap_err();
+    assert!(matches!(error.fault, Fault::Busy { .. }), "{error}");
+}

@@ -66,14 +66,6 @@ pub(super) fn channel_access(device: &mut Device, data: &[u8], _now: Duration) -
     Ok(vec![0x22, device.model.channel_limit.number()])
 }
 
-/// Get Channel Info (§22.24): an Ethernet with sessions.
-pub(super) fn channel_info(_device: &mut Device, data: &[u8], _now: Duration) -> Answer {
-    let [channel] = exactly(data)?;
-    only_lan_channel(channel)?;
-    // 802.3 LAN, IPMB-1.0, several sessions, the enterprise number of the IPMI forum.
-    Ok(vec![LAN_CHANNEL, 0x04, 0x01, 0x80, 0xf2, 0x1b, 0x00, 0x00, 0x00])
-}
-
 /// Get User Access (§22.27).
 pub(super) fn user_access(device: &mut Device, data: &[u8], _now: Duration) -> Answer {
     let [channel, id] = exactly(data)?;
@@ -105,7 +97,7 @@ fn user(device: &Device, id: u8) -> Result<Option<&User>, Completion> {
 }
 
 /// Refuses channels that are not the one over which everything comes.
-pub(super) fn only_lan_channel(channel: u8) -> Result<(), Completion> {
+pub(in crate::bmc) fn only_lan_channel(channel: u8) -> Result<(), Completion> {
     match channel & 0x0f {
         LAN_CHANNEL | opendcre_ipmi::session::THIS_CHANNEL => Ok(()),
         _ => Err(Completion::INVALID_FIELD),

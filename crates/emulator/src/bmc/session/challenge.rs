@@ -28,6 +28,8 @@ pub(super) struct Challenge {
     /// The temporary session id.
     pub(super) id: u32,
     pub(super) since: Duration,
+    /// Who has asked.
+    pub(super) peer: SocketAddrV4,
     auth_type: AuthType,
     user: usize,
     challenge: [u8; 16],
@@ -40,6 +42,7 @@ impl Sessions {
     pub(in crate::bmc) fn challenge(
         &mut self,
         model: &Model,
+        peer: SocketAddrV4,
         data: &[u8],
         random: &mut SplitMix64,
         now: Duration,
@@ -58,6 +61,7 @@ impl Sessions {
         let challenge = Challenge {
             id: self.new_id(random),
             since: now,
+            peer,
             auth_type,
             user,
             challenge: random.bytes(),
@@ -70,12 +74,12 @@ impl Sessions {
     }
 
     /// Answers a packet with the id of a challenge. Packets that do not know the password are not answered, as the
-    /// specification has it (§6.12.4).
+    /// specification has it (§6.12.4). A BMC that `is_busy` says so, and keeps the challenge for the next attempt.
     pub(in crate::bmc) fn on_challenged(
         &mut self,
         model: &Model,
         packet: &Packet,
-        peer: SocketAddrV4,
+        is_busy: bool,
         random: &mut SplitMix64,
         now: Duration,
     ) -> Option<Vec<u8>> {
@@ -92,7 +96,10 @@ impl Sessions {
         if (request.netfn, request.command) != (NetFn::APP, ACTIVATE_SESSION) {
             return None;
         }
-        let answer = self.activate(model, position, &request.data, peer, random, now);
+        let answer = match is_busy {
+            true => Err(Completion::NODE_BUSY.into()),
+            false => self.activate(model, position, &request.data, random, now),
+        };
         let is_activated = answer.is_ok();
         // The first packet of the new session takes the first number, although it still has the temporary id.
         let session = if is_activated { self.active.last_mut() } else { None };
@@ -110,7 +117,6 @@ impl Sessions {
         model: &Model,
         position: usize,
         data: &[u8],
-        peer: SocketAddrV4,
         random: &mut SplitMix64,
         now: Duration,
     ) -> Answer {
@@ -134,7 +140,7 @@ impl Sessions {
         if !self.has_room(model) {
             return Err(NO_SESSION_SLOT.into());
         }
-        let (auth_type, user) = (pending.auth_type, pending.user);
+        let Challenge { auth_type, user, peer, .. } = *pending;
         let id = self.new_id(random);
         // Far enough from both ends that no session reaches 0.
         let first_inbound = 1 + u32::from(random.byte());

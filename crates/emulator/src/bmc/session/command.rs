@@ -1,13 +1,12 @@
 //! The commands about sessions: what can be had before there is one, and how an open one is changed, looked at and
-//! ended (IPMI 2.0 §22.13, §22.15, §22.18 to §22.20).
+//! ended (IPMI 2.0 §22.13, §22.15, §22.18 to §22.20, §22.24).
 
-use opendcre_ipmi::session::{
-    CIPHER_SUITE_CHUNK, ChannelAuthCapabilities, MAX_CIPHER_SUITE_INDEX, THIS_CHANNEL,
-};
+use opendcre_ipmi::app::{ChannelInfo, Medium, Protocol, SessionSupport};
+use opendcre_ipmi::session::{CIPHER_SUITE_CHUNK, ChannelAuthCapabilities, MAX_CIPHER_SUITE_INDEX};
 use opendcre_ipmi::{Completion, Privilege};
 
 use super::{Link, Session, Sessions};
-use crate::bmc::command::Answer;
+use crate::bmc::command::{Answer, only_lan_channel};
 use crate::bmc::model::{LAN_CHANNEL, Model};
 
 /// Refusals of Set Session Privilege Level (§22.18) and Close Session (§22.19).
@@ -28,8 +27,9 @@ const RMCP_PLUS: u8 = 0x10;
 
 /// Answers Get Channel Authentication Capabilities (§22.13).
 pub(in crate::bmc) fn auth_capabilities(model: &Model, data: &[u8]) -> Answer {
-    let [channel, privilege] = data.as_array().ok_or(Completion::LENGTH_INVALID)?;
-    if !matches!(channel & 0x0f, LAN_CHANNEL | THIS_CHANNEL) || !(1..=5).contains(&(privilege & 0x0f)) {
+    let [channel, privilege] = *data.as_array().ok_or(Completion::LENGTH_INVALID)?;
+    only_lan_channel(channel)?;
+    if !(1..=5).contains(&(privilege & 0x0f)) {
         return Err(Completion::INVALID_FIELD.into());
     }
     let extended = channel & EXTENDED != 0 && !model.suites.is_empty();
@@ -46,10 +46,8 @@ pub(in crate::bmc) fn auth_capabilities(model: &Model, data: &[u8]) -> Answer {
 
 /// Answers Get Channel Cipher Suites (§22.15); always by suite.
 pub(in crate::bmc) fn cipher_suites(model: &Model, data: &[u8]) -> Answer {
-    let [channel, _payload_type, index] = data.as_array().ok_or(Completion::LENGTH_INVALID)?;
-    if !matches!(channel & 0x0f, LAN_CHANNEL | THIS_CHANNEL) {
-        return Err(Completion::INVALID_FIELD.into());
-    }
+    let [channel, _payload_type, index] = *data.as_array().ok_or(Completion::LENGTH_INVALID)?;
+    only_lan_channel(channel)?;
     let start = usize::from(index & MAX_CIPHER_SUITE_INDEX) * CIPHER_SUITE_CHUNK;
     let mut answer = vec![LAN_CHANNEL];
     answer.extend(model.suite_records.iter().skip(start).take(CIPHER_SUITE_CHUNK));
@@ -90,6 +88,25 @@ impl Sessions {
         }
         self.close(closed);
         Ok(Vec::new())
+    }
+
+    /// Answers Get Channel Info (§22.24), which users may ask: an Ethernet with these sessions.
+    pub(in crate::bmc) fn channel_info(&self, own: u32, data: &[u8]) -> Answer {
+        if self.get(own).is_none_or(|own| own.privilege < Privilege::User) {
+            return Err(Completion::INSUFFICIENT_PRIVILEGE.into());
+        }
+        let [channel] = *data.as_array().ok_or(Completion::LENGTH_INVALID)?;
+        only_lan_channel(channel)?;
+        let info = ChannelInfo {
+            number: LAN_CHANNEL,
+            medium: Medium::LAN,
+            protocol: Protocol::IPMB,
+            sessions: SessionSupport::Multiple,
+            active_sessions: self.active.len().to_le_bytes()[0],
+            vendor: ChannelInfo::IPMI_VENDOR,
+            auxiliary: [0; 2],
+        };
+        Ok(info.encode())
     }
 
     /// Answers Get Session Info (§22.20).

@@ -24,7 +24,7 @@ pub(super) struct Opening {
     /// The id that the BMC chose.
     pub(super) id: u32,
     pub(super) since: Duration,
-    peer: SocketAddrV4,
+    pub(super) peer: SocketAddrV4,
     console_session: u32,
     suite: CipherSuite,
     /// What came last, and what was answered.
@@ -65,6 +65,9 @@ impl Sessions {
         }
         match payload_type {
             PayloadType::OpenSessionRequest => self.on_open_request(step, payload),
+            PayloadType::Rakp1 | PayloadType::Rakp3 if self.is_of_another(session_in(payload), step.peer) => {
+                None
+            }
             PayloadType::Rakp1 => self.on_message_1(step, payload),
             PayloadType::Rakp3 => self.on_message_3(step, payload),
             _ => None,

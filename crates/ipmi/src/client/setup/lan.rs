@@ -52,8 +52,9 @@ impl Setup {
                 let response = self.answer(packet, &request.request())?;
                 let proved =
                     packet.auth_type == request.auth_type && packet.is_authentic(&context.access.password);
-                // A refusal may come without proof: a BMC that does not believe us has none to give.
-                if !proved && response.completion.is_ok() && !unsigned_answers {
+                // A refusal may come without proof: a BMC that does not believe us has none to give. Who lets us in must
+                // prove who he is, also where later answers come without proof.
+                if !proved && response.completion.is_ok() {
                     return Err(Stray::NotAuthentic);
                 }
                 Ok(self.on_activation(&request, &response, unsigned_answers, context))
@@ -73,6 +74,7 @@ impl Setup {
 
     fn on_capabilities(&mut self, response: &Response, context: &mut Context<'_>) -> Progress {
         match self.capabilities().read(response) {
+            Err(_) if response.completion == Completion::NODE_BUSY => self.wait(),
             Ok(capabilities) if !capabilities.offers(auth_type(context)) => fail(Failure::NoCommonAuthType),
             Ok(capabilities) => {
                 let unsigned_answers = capabilities.per_message_disabled();
@@ -95,6 +97,7 @@ impl Setup {
     ) -> Progress {
         match (response.completion, request.read(response)) {
             (_, Ok(challenge)) => self.activate(challenge, unsigned_answers, context),
+            (Completion::NODE_BUSY, _) => self.wait(),
             (INVALID_USER | NULL_USER_DISABLED, _) => fail(Failure::WrongUser),
             (Completion::OK, _) => fail(Failure::Broken("the session challenge is too short")),
             (completion, _) => fail(Failure::Declined(completion)),
@@ -138,6 +141,7 @@ impl Setup {
     ) -> Progress {
         let active = match (response.completion, request.read(response)) {
             (_, Ok(active)) => active,
+            (Completion::NODE_BUSY, _) => return self.wait(),
             (NO_SLOT | NO_SLOT_FOR_USER, _) => return fail(Failure::SessionLimit),
             (NO_SLOT_FOR_PRIVILEGE, _) => return self.next_role(Failure::SessionLimit, context),
             (PRIVILEGE_EXCEEDED | Completion::INSUFFICIENT_PRIVILEGE, _) => {

@@ -11,7 +11,7 @@ use crate::packet::rakp::{
 use crate::packet::v1_5::Packet;
 use crate::packet::v2_0::{self, PayloadType, SessionKeys};
 use crate::session::{CIPHER_SUITE_CHUNK, GetChannelCipherSuites, MAX_CIPHER_SUITE_INDEX};
-use crate::{Command, Response};
+use crate::{Command, Completion, Response};
 
 /// Which answer is waited for.
 pub(super) enum Step {
@@ -81,6 +81,9 @@ impl Setup {
             return fail(Failure::Broken("an answer without a question"));
         };
         let request = *request;
+        if response.completion == Completion::NODE_BUSY {
+            return self.wait();
+        }
         let Ok(chunk) = request.read(response) else {
             // A BMC without the command, or one that ends its list in an odd way.
             let records = std::mem::take(records);
@@ -134,6 +137,9 @@ impl Setup {
         let Some(accepted) = response.accepted else {
             return self.on_refusal(response.status, context);
         };
+        if accepted.bmc_session == 0 {
+            return fail(Failure::Broken("the session has the number 0, which means none"));
+        }
         if accepted.algorithms != suite.algorithms() {
             // Somebody wants less protection than was proposed.
             return self.next_suite(context);
@@ -184,14 +190,13 @@ impl Setup {
             code: Vec::new(),
         };
         if !exchange.is_code2(password, &proof.code) {
-            // Once, it may have been damaged on the way, or forged.
-            if !self.restarted {
-                return self.restart(context);
-            }
             // Tells the BMC, so that it does not keep the place for us.
             reply.status = RakpStatus::INVALID_INTEGRITY_CHECK;
             let farewell = v2_0::plain(PayloadType::Rakp3, &reply.encode());
-            return Progress::Failed(Failure::WrongPassword, Some(farewell));
+            return match self.restart_or(Failure::WrongPassword, context) {
+                Progress::Failed(failure, _) => Progress::Failed(failure, Some(farewell)),
+                progress => progress,
+            };
         }
         reply.code = exchange.code3(password);
         let keys = Box::new(exchange.keys(password, context.access.bmc_key.as_ref()));
@@ -210,7 +215,7 @@ impl Setup {
             return self.on_refusal(message.status, context);
         }
         if !exchange.is_code4(&keys, &message.code) {
-            return fail(Failure::WrongBmcKey);
+            return self.restart_or(Failure::WrongBmcKey, context);
         }
         context.knowledge.suite = Some(exchange.suite);
         context.knowledge.login = Some(self.role);

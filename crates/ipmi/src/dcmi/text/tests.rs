@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::text::presentable;
 use crate::{Completion, NetFn};
 
 fn ok(data: Vec<u8>) -> Response {
@@ -134,7 +135,7 @@ proptest! {
         for request in write::<AssetTag>(&text) {
             whole.extend(SetText::<AssetTag>::decode(&request.data).unwrap().bytes);
         }
-        prop_assert_eq!(read::<AssetTag>(holding(&whole)).1.unwrap(), text);
+        prop_assert_eq!(read::<AssetTag>(holding(&whole)).1.unwrap(), presentable(&text));
     }
 
     #[test]
