@@ -57,6 +57,8 @@ pub(super) struct Setup {
     candidates: Vec<CipherSuite>,
     /// What the BMC said it offers.
     offered: Vec<u8>,
+    /// It was asked what it offers.
+    listed: bool,
     /// The BMC has answered something.
     answered: bool,
     /// It has answered that it has no time.
@@ -88,6 +90,7 @@ impl Setup {
             refused_roles: Vec::new(),
             candidates: Vec::new(),
             offered: Vec::new(),
+            listed: false,
             answered: false,
             busy: false,
             noise: false,

@@ -44,9 +44,10 @@ fn without_a_common_suite_the_error_says_what_there_is() {
     assert_eq!(world.read(1), Err(Failure::NoCommonSuite { offered: vec![1, 2] }));
     let text = world.read(1).unwrap_err().to_string();
     assert!(text.contains("the BMC offers 1, 2;"), "{text}");
+    // Only one is permitted, so the list is asked for when that is refused.
     let mut world = World::with(access("secret", &[17]));
-    world.bmc.accepted = vec![3];
-    assert_eq!(world.read(1), Err(Failure::NoCommonSuite { offered: vec![] }));
+    (world.bmc.listed, world.bmc.accepted) = (Some(vec![3]), vec![3]);
+    assert_eq!(world.read(1), Err(Failure::NoCommonSuite { offered: vec![3] }));
 }
 
 #[test]

@@ -98,12 +98,21 @@ impl Setup {
         self.ask_for_suites(request.index + 1, records, context)
     }
 
+    /// All that is permitted was refused. What the BMC offers helps those who must change that.
+    fn without_suite(&mut self, context: &Context<'_>) -> Progress {
+        if self.listed {
+            return fail(Failure::NoCommonSuite { offered: self.offered.clone() });
+        }
+        self.ask_for_suites(0, Vec::new(), context)
+    }
+
     /// Goes on with what the BMC offers; with everything that is permitted when it does not say.
     pub(super) fn on_suite_list(&mut self, records: &[u8], context: &mut Context<'_>) -> Progress {
         let permitted = permitted(context);
         self.offered = cipher::decode_records(records).unwrap_or_default();
         let offered = |suite: &&CipherSuite| self.offered.is_empty() || self.offered.contains(&suite.id);
         self.candidates = permitted.iter().filter(offered).copied().collect();
+        self.listed = true;
         let list_refused = self.answered && self.offered.is_empty();
         self.open_session(list_refused, context)
     }
@@ -111,7 +120,7 @@ impl Setup {
     /// Proposes the best suite that is left.
     fn open_session(&mut self, list_refused: bool, context: &mut Context<'_>) -> Progress {
         let Some(suite) = self.candidates.first().copied() else {
-            return fail(Failure::NoCommonSuite { offered: self.offered.clone() });
+            return self.without_suite(context);
         };
         let mut id = [0; 5];
         context.entropy.fill(&mut id);
