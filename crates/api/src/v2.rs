@@ -29,12 +29,19 @@ struct BmcBody {
     address: String,
     state: LinkState,
     since: Timestamp,
+    /// Why it is down; both nothing otherwise.
+    code: Option<&'static str>,
+    message: Option<String>,
     requests: u64,
     retries: u64,
     timeouts: u64,
     session_opens: u64,
+    dropped: u64,
     /// In microseconds; nothing before the first answer.
     latency_us: Option<u64>,
+    pause_us: u64,
+    waiting: usize,
+    session: bool,
 }
 
 /// Answers a request for `path`, which is what follows [`BASE`], decoded.
@@ -58,17 +65,24 @@ fn bmcs(gateway: &Gateway) -> Result<Reply, ApiError> {
 impl From<LinkStatistics> for BmcBody {
     fn from(link: LinkStatistics) -> Self {
         let microseconds = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        let (code, message) = link.failure.map(|failure| (failure.code, failure.message)).unzip();
         Self {
             board_id: link.device.board,
             device_id: link.device.device,
             address: link.address.to_string(),
             state: link.state,
             since: link.since,
+            code,
+            message,
             requests: link.requests,
             retries: link.retries,
             timeouts: link.timeouts,
             session_opens: link.session_opens,
+            dropped: link.dropped,
             latency_us: link.latency.map(microseconds),
+            pause_us: microseconds(link.pause),
+            waiting: link.waiting,
+            session: link.has_session,
         }
     }
 }

@@ -1,40 +1,26 @@
 //! The door itself.
 
-use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use opendcre_model::{
-    Action, Board, BoardId, Context, Driver, DriverError, Fault, LinkStatistics, Observation, Priority,
-    Query, Scope, WallClock,
+    Action, Board, Context, Driver, DriverError, Fault, LinkStatistics, Observation, Priority, Query, Scope,
+    WallClock,
 };
-use tokio::sync::Semaphore;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::audit::AuditLog;
 use crate::inventory::Inventory;
 use crate::journal::Entry;
+use crate::mount::{Mount, Mounted};
 use crate::{GatewayError, Principal, policy};
 
-/// The most changes that run at the same time, on all drivers together; the next one is refused as busy.
-///
-/// A change outlives the caller that hung up, so a limit on connections does not limit changes.
-pub const MAX_CHANGES: usize = 64;
-
-/// When it is worth asking again after [`MAX_CHANGES`] was reached.
-const RETRY_AFTER: Duration = Duration::from_secs(1);
-
-/// A driver, and the boards that it may hold. The ranges of several mounts may overlap.
-#[derive(Clone)]
-pub struct Mount {
-    /// Speaks to the equipment.
-    pub driver: Arc<dyn Driver>,
-    /// The boards that are looked for there.
-    pub boards: RangeInclusive<BoardId>,
-}
+/// How long [`Gateway::give_up`] waits for the disk.
+const LAST_RECORDS: Duration = Duration::from_secs(1);
 
 /// What the owner of the service wants: what may be done at all, and how long each class of command may take,
 /// waiting in queues included.
@@ -108,7 +94,7 @@ pub struct Gateway {
 }
 
 pub(crate) struct Inner {
-    pub(crate) mounts: Vec<Mount>,
+    pub(crate) mounts: Vec<Mounted>,
     defects: Vec<Defect>,
     pub(crate) inventory: Mutex<Inventory>,
     audit: AuditLog,
@@ -116,8 +102,8 @@ pub(crate) struct Inner {
     settings: Settings,
     /// Changes that must run to their end; closed when the service stops.
     actions: TaskTracker,
-    /// A change holds a permit from before its board is looked for until its outcome is recorded.
-    permits: Arc<Semaphore>,
+    /// Cancelled when the process ends before they have.
+    given_up: CancellationToken,
     /// Together with the time of start they make the ids of the audit log.
     changes: AtomicU64,
     started: Timestamp,
@@ -162,14 +148,14 @@ impl Gateway {
     ) -> Self {
         let started = clock.now();
         let inner = Inner {
-            mounts,
+            mounts: mounts.into_iter().map(Mounted::from).collect(),
             defects,
             inventory: Mutex::default(),
             audit,
             clock,
             settings,
             actions: TaskTracker::new(),
-            permits: Arc::new(Semaphore::new(MAX_CHANGES)),
+            given_up: CancellationToken::new(),
             changes: AtomicU64::new(0),
             started,
         };
@@ -179,7 +165,7 @@ impl Gateway {
     /// Carries out `command` for `principal`.
     ///
     /// Dropping the future abandons a scan or a query. A change that has begun runs to its end and is recorded
-    /// all the same; at most [`MAX_CHANGES`] run at a time.
+    /// all the same; at most [`Mount::max_changes`] run at a time.
     ///
     /// # Errors
     /// Every [`GatewayError`].
@@ -205,7 +191,7 @@ impl Gateway {
     /// Whether commands can be carried out now. Does no I/O.
     #[must_use]
     pub fn readiness(&self) -> Readiness {
-        let driver = |mount: &Mount| (mount.driver.name().to_owned(), mount.driver.health());
+        let driver = |mount: &Mounted| (mount.driver.name().to_owned(), mount.driver.health());
         Readiness {
             shutting_down: self.inner.actions.is_closed(),
             drivers: self.inner.mounts.iter().map(driver).collect(),
@@ -223,6 +209,16 @@ impl Gateway {
     pub async fn shutdown(&self) {
         self.inner.actions.close();
         self.inner.actions.wait().await;
+    }
+
+    /// For a process that must end now: refuses commands, and records as uncertain what came of every change that still
+    /// runs. Returns when that is on the disk, after one second at the latest.
+    pub async fn give_up(&self) {
+        self.inner.actions.close();
+        self.inner.given_up.cancel();
+        if timeout(LAST_RECORDS, self.shutdown()).await.is_err() {
+            tracing::error!("the audit log lacks outcomes of changes, because its disk is too slow");
+        }
     }
 
     fn context(&self, command: &Command) -> Context {
@@ -246,9 +242,7 @@ impl Gateway {
         action: Action,
         context: Context,
     ) -> Result<Observation, GatewayError> {
-        // Before the board is looked for, so that a refused change has not asked the wires either.
-        let permit = Arc::clone(&self.inner.permits).try_acquire_owned().map_err(|_| busy())?;
-        let driver = self.resolve(action.device().board, context).await?;
+        let (driver, permit) = self.reserve(action.device().board, context).await?;
         // The token first, the question second: in this order `shutdown` either refuses this change or waits.
         let token = self.inner.actions.token();
         if self.inner.actions.is_closed() {
@@ -292,7 +286,11 @@ impl Inner {
     ) -> Result<Observation, GatewayError> {
         let intent = entry.intent(self.clock.now());
         self.audit.append(&intent).await.map_err(GatewayError::AuditUnavailable)?;
-        let result = driver.perform(entry.action.clone(), context).await;
+        let result = tokio::select! {
+            biased;
+            () = self.given_up.cancelled() => Err(given_up(entry)),
+            result = driver.perform(entry.action.clone(), context) => result,
+        };
         let outcome = entry.outcome(self.clock.now(), &result);
         if let Err(failure) = self.audit.append(&outcome).await {
             // The equipment has moved already: the caller must learn how, and the log how it ended.
@@ -302,7 +300,16 @@ impl Inner {
     }
 }
 
-fn busy() -> DriverError {
-    let message = "too many changes are running; nothing was sent, ask again later";
-    DriverError::new(Fault::Busy { retry_after: RETRY_AFTER }, message)
+fn given_up(entry: &Entry) -> DriverError {
+    let message = "the process was told to end before the outcome was known; read the state back";
+    let address = entry.action.device();
+    tracing::warn!(
+        change = entry.id,
+        driver = entry.driver,
+        board = %address.board,
+        device = %address.device,
+        action = entry.action_name(),
+        "{message}"
+    );
+    DriverError::new(Fault::Uncertain, message)
 }

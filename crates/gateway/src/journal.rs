@@ -48,6 +48,11 @@ pub(crate) struct Line<'a> {
 }
 
 impl Entry {
+    /// The name of its action in the log.
+    pub(crate) const fn action_name(&self) -> &'static str {
+        name(&self.action)
+    }
+
     /// The line that is on the disk before the driver is asked.
     pub(crate) fn intent(&self, time: Timestamp) -> Line<'_> {
         let device = self.action.device();
@@ -61,7 +66,7 @@ impl Entry {
             driver: &self.driver,
             board: device.board,
             device: device.device,
-            action: name(&self.action),
+            action: self.action_name(),
             text: text(&self.action),
             parameters: parameters(&self.action),
             code: None,

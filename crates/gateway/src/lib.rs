@@ -9,11 +9,13 @@ mod error;
 mod gateway;
 mod inventory;
 mod journal;
+mod mount;
 mod policy;
 mod principal;
 mod resolve;
 
 pub use audit::{AuditError, AuditLog};
 pub use error::GatewayError;
-pub use gateway::{Command, Defect, Gateway, MAX_CHANGES, Mount, Outcome, Readiness, ScanReport, Settings};
+pub use gateway::{Command, Defect, Gateway, Outcome, Readiness, ScanReport, Settings};
+pub use mount::Mount;
 pub use principal::Principal;

@@ -4,10 +4,12 @@ use std::sync::{Arc, MutexGuard, PoisonError};
 
 use futures_util::future::join_all;
 use opendcre_model::{Board, BoardId, Context, Driver, DriverError, Fault, Scope};
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::GatewayError;
-use crate::gateway::{Gateway, Mount, ScanReport};
+use crate::gateway::{Gateway, ScanReport};
 use crate::inventory::Inventory;
+use crate::mount::Mounted;
 
 /// How many boards outside the range of their bus are named in one line of the log.
 const NAMED_STRAYS: usize = 16;
@@ -79,19 +81,51 @@ impl Gateway {
         board: BoardId,
         context: Context,
     ) -> Result<Arc<dyn Driver>, GatewayError> {
-        let candidates: Vec<usize> = self.candidates(board).map(|(mount, _)| mount).collect();
-        let mount = match candidates.as_slice() {
-            [] => return Err(GatewayError::UnknownBoard(board)),
-            [only] => *only,
-            _ => match self.known(board).as_slice() {
-                [] => self.find(board, context).await?.0,
-                [only] => *only,
-                several => return Err(self.ambiguous(board, several)),
-            },
-        };
-        let mount = self.inner.mounts.get(mount);
-        let mount = mount.ok_or(GatewayError::UnknownBoard(board))?;
+        let mount = self.choose(board, self.places(board)?, context).await?;
         Ok(Arc::clone(&mount.driver))
+    }
+
+    /// The driver that holds `board`, and the right to one change there. The right comes first, on every mount that may
+    /// have to be asked: a refused change has asked no wire, and the search is as bounded as the changes are.
+    pub(crate) async fn reserve(
+        &self,
+        board: BoardId,
+        context: Context,
+    ) -> Result<(Arc<dyn Driver>, OwnedSemaphorePermit), GatewayError> {
+        let places = self.places(board)?.into_iter();
+        let reserved = places
+            .map(|(position, mount)| Ok((position, (Arc::clone(&mount.driver), mount.permit()?))))
+            .collect::<Result<Vec<_>, DriverError>>()?;
+        self.choose(board, reserved, context).await
+    }
+
+    /// Where `board` is, as far as that is known without asking the wires: one mount if it is certain, otherwise all
+    /// that may hold it.
+    fn places(&self, board: BoardId) -> Result<Vec<(usize, &Mounted)>, GatewayError> {
+        let mut places: Vec<_> = self.candidates(board).collect();
+        if places.len() > 1 {
+            let known = self.known(board);
+            match known.len() {
+                0 => {}
+                1 => places.retain(|(position, _)| known.contains(position)),
+                _ => return Err(self.ambiguous(board, &known)),
+            }
+        }
+        if places.is_empty() { Err(GatewayError::UnknownBoard(board)) } else { Ok(places) }
+    }
+
+    /// What belongs to the one of `places` that holds `board`. Asks the wires if there are several.
+    async fn choose<T>(
+        &self,
+        board: BoardId,
+        mut places: Vec<(usize, T)>,
+        context: Context,
+    ) -> Result<T, GatewayError> {
+        if places.len() > 1 {
+            let (holder, _) = self.find(board, context).await?;
+            places.retain(|(position, _)| *position == holder);
+        }
+        places.pop().map(|(_, place)| place).ok_or(GatewayError::UnknownBoard(board))
     }
 
     /// Asks every candidate for `board`; exactly one may have it.
@@ -124,7 +158,7 @@ impl Gateway {
     }
 
     /// The mounts that may hold `board`.
-    fn candidates(&self, board: BoardId) -> impl Iterator<Item = (usize, &Mount)> {
+    fn candidates(&self, board: BoardId) -> impl Iterator<Item = (usize, &Mounted)> {
         let mounts = self.inner.mounts.iter().enumerate();
         mounts.filter(move |(_, mount)| mount.boards.contains(&board))
     }
@@ -153,7 +187,7 @@ impl Gateway {
 
 impl Answer {
     /// Removes the boards outside the range of `mount`: no other command would reach them.
-    fn drop_strays(&mut self, mount: &Mount) {
+    fn drop_strays(&mut self, mount: &Mounted) {
         let Ok(boards) = &mut self.result else { return };
         let strays: Vec<BoardId> =
             boards.extract_if(.., |board| !mount.boards.contains(&board.id)).map(|board| board.id).collect();
@@ -178,11 +212,11 @@ const fn leaves_doubt(error: &DriverError) -> bool {
 
 /// Scans several mounts at the same time; the answers come in the order of the mounts.
 async fn discover<'a>(
-    mounts: impl Iterator<Item = (usize, &'a Mount)>,
+    mounts: impl Iterator<Item = (usize, &'a Mounted)>,
     scope: Scope,
     context: Context,
 ) -> Vec<Answer> {
-    let scans = mounts.map(|(mount, Mount { driver, .. })| async move {
+    let scans = mounts.map(|(mount, Mounted { driver, .. })| async move {
         Answer { mount, driver: driver.name().to_owned(), result: driver.discover(scope, context).await }
     });
     join_all(scans).await

@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::DeviceAddress;
+use crate::{DeviceAddress, DriverError};
 
 /// What was counted for one partner of a driver since the service started.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,6 +19,8 @@ pub struct LinkStatistics {
     pub state: LinkState,
     /// Since when it is in this state.
     pub since: Timestamp,
+    /// Why it cannot be used, and what to do about it, when it is down.
+    pub failure: Option<DriverError>,
     /// Requests that were answered or given up. Repetitions do not count.
     pub requests: u64,
     /// Datagrams that were sent again.
@@ -27,8 +29,16 @@ pub struct LinkStatistics {
     pub timeouts: u64,
     /// Sessions that were opened.
     pub session_opens: u64,
+    /// Datagrams from its address that were no answer to anything.
+    pub dropped: u64,
     /// How long an answer takes, smoothed. Nothing before the first answer.
     pub latency: Option<Duration>,
+    /// The pause between requests; nothing as long as all goes well.
+    pub pause: Duration,
+    /// Requests that wait.
+    pub waiting: usize,
+    /// Whether a session is open.
+    pub has_session: bool,
 }
 
 /// Whether a partner answers.
@@ -39,6 +49,6 @@ pub enum LinkState {
     Unknown,
     /// The last request was answered.
     Up,
-    /// It does not answer; requests fail at once until it does.
+    /// It did not answer, or did not let us in.
     Down,
 }

@@ -23,8 +23,8 @@ pub use emulate::{
 };
 pub use ipmi::{
     BmcOptions, BootCommand, BootSetArgs, DcmiCommand, IdentifyFor, IpmiArgs, IpmiCommand, IpmiPowerCommand,
-    LimitCommand, LimitException, LimitSetArgs, PASSWORD_VARIABLE, PrivilegeChoice, RawArgs, SelCommand,
-    V1_5Auth,
+    LimitCommand, LimitException, LimitSetArgs, PASSWORD_VARIABLE, PowerPolicy, PrivilegeChoice, RawArgs,
+    SelCommand, V1_5Auth,
 };
 pub use value::{FaultRate, Host};
 
@@ -37,6 +37,7 @@ Exit codes:
   4  the server, or the BMC, is busy; try again later
   5  the BMC does not accept the user, or not for this (`opendcre ipmi`)
   6  a change was sent, and what has come of it is unknown (`opendcre ipmi`)
+  130  interrupted by Ctrl-C (`opendcre ipmi`)
 
 Examples:
   opendcre demo

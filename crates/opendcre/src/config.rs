@@ -56,6 +56,9 @@ pub struct Config {
     pub log: Log,
     /// The record of everything that changed equipment.
     pub audit: Audit,
+    /// The folder from which relative paths of secrets were taken; the current one if empty.
+    #[serde(skip)]
+    pub(crate) secrets: PathBuf,
 }
 
 /// The REST server.
@@ -338,6 +341,7 @@ impl Config {
         for file in config.ipmi.iter_mut().flat_map(Ipmi::secret_files) {
             *file = secrets.join(&file);
         }
+        config.secrets = secrets.to_owned();
         Ok(config)
     }
 

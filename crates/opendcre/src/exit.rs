@@ -20,6 +20,8 @@ pub(crate) enum Exit {
     Denied = 5,
     /// A change was sent, and what has come of it is unknown.
     Uncertain = 6,
+    /// Somebody has interrupted it: the number that shells give to what ends by SIGINT.
+    Interrupted = 130,
 }
 
 impl From<Exit> for ExitCode {

@@ -12,30 +12,36 @@ mod door;
 mod error;
 mod fru;
 mod info;
+mod interruptible;
 mod link;
 mod ping;
 mod raw;
 mod sel;
 mod sensor;
+mod service;
 #[cfg(test)]
 mod tests;
 
 use std::io::{self, Write};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use opendcre_model::WallClock;
+use opendcre_model::{PowerAction, WallClock};
 use tokio::runtime;
-use tokio_util::sync::CancellationToken;
 
-use crate::cli::{BootCommand, ClientOptions, DcmiCommand, IpmiArgs, IpmiCommand, LimitCommand, SelCommand};
+use crate::cli::{
+    BootCommand, ClientOptions, DcmiCommand, IpmiArgs, IpmiCommand, IpmiPowerCommand, LimitCommand,
+    SelCommand,
+};
 use crate::clock::SystemClock;
 use crate::exit::Exit;
 use crate::serve::Signals;
 use crate::{config, log};
 use console::Console;
-use error::IpmiError;
+use error::{Interruption, IpmiError};
 use link::Link;
+use service::Service;
 
 /// Performs one command. Answers go to `out`, errors to `err`.
 pub(crate) fn run(
@@ -57,10 +63,13 @@ fn perform(args: &IpmiArgs, timeout: Duration, console: &mut Console<'_>) -> Res
     let _logging = log::start(&settings, config::level_of_environment().as_deref(), &clock)
         .map_err(|error| IpmiError::Usage(error.to_string()))?;
     let runtime = runtime::Builder::new_current_thread().enable_all().build().map_err(IpmiError::Runtime)?;
-    runtime.block_on(async {
+    let outcome = runtime.block_on(async {
         let mut signals = Signals::new().map_err(|error| IpmiError::Runtime(io::Error::other(error)))?;
         converse(args, timeout, &clock, signals.stop(), console).await
-    })
+    });
+    // The system may still look for an address that nobody waits for any more.
+    runtime.shutdown_background();
+    outcome
 }
 
 /// Performs one command, or as much of it as is possible until it is `interrupted`.
@@ -71,28 +80,39 @@ async fn converse(
     interrupted: impl Future<Output = ()>,
     console: &mut Console<'_>,
 ) -> Result<Exit, IpmiError> {
-    let address = connect::resolve(args.bmc.host.as_ref()).await?;
+    let mut interrupted = pin!(interrupted);
+    let address = tokio::select! {
+        address = connect::resolve(args.bmc.host.as_ref()) => address?,
+        () = interrupted.as_mut() => return Err(IpmiError::Interrupted(Interruption::OfQuestion)),
+    };
     if matches!(args.command, IpmiCommand::Ping) {
         let presence = tokio::select! {
             presence = ping::ping(address, timeout) => presence?,
-            () = interrupted => return Err(IpmiError::Interrupted),
+            () = interrupted => return Err(IpmiError::Interrupted(Interruption::OfQuestion)),
         };
         console.print(&presence)?;
         return Ok(Exit::Done);
     }
     let (link, owner) = Link::open(address, &args.bmc, timeout, clock)?;
-    let stop = CancellationToken::new();
-    let conversation = async {
-        let outcome = tokio::select! {
+    let mut service = Service::new(owner);
+    let outcome = service.during(async {
+        tokio::select! {
             outcome = answer(&args.command, &link, console) => outcome,
-            () = interrupted => Err(IpmiError::Interrupted),
-        };
+            () = interrupted => Err(IpmiError::Interrupted(link.interruption())),
+        }
+    });
+    let outcome = outcome.await;
+    if link.was_heard() {
+        // A change that has begun keeps its session to the end.
+        service.during(link.finish()).await;
+    }
+    if link.has_session() {
+        service.close().await;
+    } else {
+        link.given_up.cancel();
+        drop(service);
         link.finish().await;
-        // Only now, so that a change that has begun keeps its session to the end.
-        stop.cancel();
-        outcome
-    };
-    let (outcome, ()) = tokio::join!(conversation, owner.run(stop.clone()));
+    }
     outcome
 }
 
@@ -109,10 +129,7 @@ async fn answer(command: &IpmiCommand, link: &Link, console: &mut Console<'_>) -
         }
         IpmiCommand::Sel { command: SelCommand::Clear } => console.print(&sel::clear(link).await?)?,
         IpmiCommand::Fru { device } => console.print(&fru::read(link, *device).await?)?,
-        IpmiCommand::Power { command } => match command.action() {
-            None => console.print(&chassis::status(link).await?)?,
-            Some(action) => console.print(&chassis::switch(link, action).await?)?,
-        },
+        IpmiCommand::Power { command } => answer_power(*command, link, console).await?,
         IpmiCommand::Boot { command: BootCommand::Get } => console.print(&chassis::boot(link).await?)?,
         IpmiCommand::Boot { command: BootCommand::Set(args) } => {
             console.print(&chassis::set_boot(link, *args).await?)?;
@@ -126,6 +143,27 @@ async fn answer(command: &IpmiCommand, link: &Link, console: &mut Console<'_>) -
         }
     }
     Ok(Exit::Done)
+}
+
+async fn answer_power(
+    command: IpmiPowerCommand,
+    link: &Link,
+    console: &mut Console<'_>,
+) -> Result<(), IpmiError> {
+    let action = match command {
+        IpmiPowerCommand::Status => return console.print(&chassis::status(link).await?),
+        IpmiPowerCommand::Policy { policy: None } => return console.print(&chassis::policy(link).await?),
+        IpmiPowerCommand::Policy { policy: Some(policy) } => {
+            return console.print(&chassis::set_policy(link, policy).await?);
+        }
+        IpmiPowerCommand::On => PowerAction::On,
+        IpmiPowerCommand::Off => PowerAction::Off,
+        IpmiPowerCommand::Cycle => PowerAction::Cycle,
+        IpmiPowerCommand::Reset => PowerAction::Reset,
+        IpmiPowerCommand::Soft => PowerAction::Soft,
+        IpmiPowerCommand::Diag => PowerAction::Diagnostic,
+    };
+    console.print(&chassis::switch(link, action).await?)
 }
 
 async fn answer_dcmi(command: &DcmiCommand, link: &Link, console: &mut Console<'_>) -> Result<(), IpmiError> {

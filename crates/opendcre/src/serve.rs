@@ -3,19 +3,21 @@
 //! Start: configuration, log, address, buses, BMCs, audit log. Everything that can fail, fails before the first
 //! request is accepted. Stop, in this order: no more requests are accepted, the running ones finish, the gateway
 //! finishes what changes equipment, the buses finish what is on the wire, the sessions with BMCs are closed, the log
-//! is written out. Who tells it to stop a second time gets the end at once, without the order.
+//! is written out. Who tells it to stop a second time gets the end at once, without the order; what still changes
+//! equipment is then recorded as uncertain.
 
 mod reload;
 mod service;
 
 use std::path::Path;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use opendcre_model::WallClock;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::time::interval;
+use tokio::time::{Instant, interval};
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::ServeArgs;
@@ -30,6 +32,8 @@ pub(crate) use service::Service;
 const NAMED_BMCS: usize = 16;
 /// How often lost log lines are reported, if there are any.
 const LOSS_REPORT_INTERVAL: Duration = Duration::from_secs(60);
+/// Supervisors send a signal twice in quick succession; that is one order.
+const ONE_ORDER: Duration = Duration::from_secs(2);
 /// How long the end waits for a thread that a disk holds up. After an orderly stop there is none.
 const THREAD_PATIENCE: Duration = Duration::from_secs(1);
 
@@ -82,21 +86,41 @@ async fn serve(
     let stop = CancellationToken::new();
     // Before anything else, so that no signal is lost while the buses are opened.
     let mut signals = Signals::new()?;
-    let service = Service::open(&config, clock).await?;
+    let Some(service) = unless_stopped(Service::open(&config, clock), async || signals.next().await).await
+    else {
+        tracing::info!("told to stop before everything was open");
+        return Ok(());
+    };
+    let service = service?;
     warn_of_limits(&config);
     tracing::info!(address = %service.address(), version = env!("CARGO_PKG_VERSION"), "serving");
     let mut losses = LossReport::new(logging.losses());
     let mut running = Running::new(path.to_owned(), config);
-    let orders = async || signals.next().await;
+    let gateway = service.gateway().clone();
+    // Pinned here, so that the buses outlive the last order and the gateway gives up before they do.
+    let mut serving = pin!(service.run(stop.clone()));
     let served = tokio::select! {
-        served = service.run(stop.clone()) => served,
-        () = watch(orders, || running.reload(logging), &mut losses, &stop) => {
+        served = &mut serving => served,
+        () = watch(async || signals.next().await, || running.reload(logging), &mut losses, &stop) => {
+            gateway.give_up().await;
             Err(anyhow!("told to stop again before everything was finished"))
         }
     };
     losses.report();
     tracing::info!("stopped");
     served
+}
+
+/// What comes of `opening`; nothing if an order to stop comes first. There is nothing to reload yet.
+async fn unless_stopped<T>(
+    opening: impl Future<Output = T>,
+    mut orders: impl AsyncFnMut() -> Order,
+) -> Option<T> {
+    let stopped = async { while orders().await != Order::Stop {} };
+    tokio::select! {
+        opened = opening => Some(opened),
+        () = stopped => None,
+    }
 }
 
 /// Follows `orders` and reports lost log lines. Cancels `stop` at the first order to stop, returns at the second.
@@ -106,18 +130,21 @@ async fn watch(
     losses: &mut LossReport,
     stop: &CancellationToken,
 ) {
-    let mut told = false;
+    let mut told: Option<Instant> = None;
     let mut reports = interval(LOSS_REPORT_INTERVAL);
     loop {
         tokio::select! {
-            order = orders() => match order {
-                Order::Reload => reload(),
-                Order::Stop if told => break,
-                Order::Stop => {
+            order = orders() => match (order, told) {
+                (Order::Reload, _) => reload(),
+                (Order::Stop, None) => {
                     tracing::info!("told to stop");
-                    told = true;
+                    told = Some(Instant::now());
                     stop.cancel();
                 }
+                (Order::Stop, Some(first)) if first.elapsed() < ONE_ORDER => {
+                    tracing::info!("told to stop twice in quick succession, which counts once");
+                }
+                (Order::Stop, Some(_)) => break,
             },
             _ = reports.tick() => losses.report(),
         }
@@ -194,19 +221,44 @@ mod tests {
 
     use super::*;
 
+    /// Gives each of `orders` so many milliseconds from now, and then no more.
+    fn at(orders: &'static [(u64, Order)]) -> impl AsyncFnMut() -> Order {
+        let started = Instant::now();
+        let mut orders = orders.iter();
+        async move || {
+            // Taken only when its time has come: who waits may turn to something else and ask again.
+            let Some((milliseconds, order)) = orders.as_slice().first() else { std::future::pending().await };
+            tokio::time::sleep_until(started + Duration::from_millis(*milliseconds)).await;
+            orders.next();
+            *order
+        }
+    }
+
     #[tokio::test(start_paused = true)]
     async fn the_second_order_to_stop_ends_the_watch() {
         let stop = CancellationToken::new();
         let mut losses = LossReport::new(Losses::default());
-        let mut given = [Order::Reload, Order::Stop, Order::Reload, Order::Stop].into_iter();
-        let orders = async || match given.next() {
-            Some(order) => order,
-            None => std::future::pending().await,
-        };
+        let orders = at(&[(0, Order::Reload), (0, Order::Stop), (0, Order::Reload), (2000, Order::Stop)]);
         let mut stopping_at_reload = Vec::new();
         watch(orders, || stopping_at_reload.push(stop.is_cancelled()), &mut losses, &stop).await;
         assert_eq!(stopping_at_reload, [false, true]);
-        assert_eq!(given.next(), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn orders_to_stop_in_quick_succession_are_one() {
+        let started = Instant::now();
+        let stop = CancellationToken::new();
+        let mut losses = LossReport::new(Losses::default());
+        let orders = at(&[(0, Order::Stop), (0, Order::Stop), (1999, Order::Stop), (2000, Order::Stop)]);
+        watch(orders, || {}, &mut losses, &stop).await;
+        assert_eq!(started.elapsed(), ONE_ORDER);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_order_to_stop_ends_a_start_that_hangs() {
+        let orders = at(&[(0, Order::Reload), (0, Order::Stop)]);
+        assert_eq!(unless_stopped(std::future::pending::<()>(), orders).await, None);
+        assert_eq!(unless_stopped(async { 7 }, at(&[])).await, Some(7));
     }
 
     /// One test for all, because a signal reaches everybody in the process who listens.

@@ -1,8 +1,8 @@
 //! Any bytes as the answer to every command that has no target of its own, and the procedures of those commands with
 //! BMCs that answer as they like.
 //!
-//! The promises: what decodes encodes to something that decodes to the same, requests as well as answers; every
-//! procedure ends within its bound.
+//! The promises: what decodes encodes to something that decodes to the same, requests as well as answers; texts
+//! cannot control a terminal; every procedure ends within its bound.
 
 use std::fmt::Debug;
 
@@ -31,6 +31,7 @@ use opendcre_ipmi::user::{GetUserAccess, GetUserName, MAXIMUM_USER_ID, ReadUsers
 use opendcre_ipmi::{Command, DecodeError, Privilege, Procedure, Response};
 
 use crate::hostile::Hostility;
+use crate::is_printable;
 
 /// Takes the bytes as every request and answer, and as the answers to every procedure.
 pub fn command(data: &[u8]) {
@@ -66,8 +67,7 @@ fn answers(data: &[u8]) {
     stays_the_same(data, UserAccess::decode, UserAccess::encode);
     stays_the_same(data, LanParameter::decode, LanParameter::encode);
     lan_parameters(data);
-    AssetTag::decode(data);
-    ControllerId::decode(data);
+    assert!(is_printable(&AssetTag::decode(data)) && is_printable(&ControllerId::decode(data)));
     if let Ok(guid) = Guid::decode(data) {
         assert_eq!(guid.to_string().len(), 36);
     }
@@ -75,7 +75,7 @@ fn answers(data: &[u8]) {
         assert!(!option.locked || flags.effective_device() == BootDevice::NoOverride);
     }
     if let Ok(name) = (GetUserName { user: 2 }).parse(data) {
-        assert!(name.to_string().chars().count() <= 16);
+        assert!(is_printable(&name.to_string()));
     }
 }
 

@@ -11,8 +11,10 @@ mod clock;
 mod command;
 mod emulator_config;
 mod emulator_request;
+mod entropy;
 mod fru;
 mod hostile;
+mod ipmi_bmc;
 mod ipmi_client;
 mod master;
 mod packet;
@@ -26,6 +28,7 @@ pub use command::command;
 pub use emulator_config::emulator_config;
 pub use emulator_request::emulator_request;
 pub use fru::fru;
+pub use ipmi_bmc::ipmi_bmc;
 pub use ipmi_client::ipmi_client;
 pub use master::master;
 pub use packet::packet;
@@ -46,6 +49,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("emulator_config", emulator_config),
     ("emulator_request", emulator_request),
     ("fru", fru),
+    ("ipmi_bmc", ipmi_bmc),
     ("ipmi_client", ipmi_client),
     ("master", master),
     ("packet", packet),

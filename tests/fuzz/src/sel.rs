@@ -58,7 +58,7 @@ struct Log {
 impl Log {
     fn read(&self) {
         let start = self.after.map_or(SelStart::First, SelStart::After);
-        let limit = self.limit & 0x0fff;
+        let limit = self.limit & 0x01ff;
         // One more is read to find the place where to begin.
         let most = self.hostility.length() + (usize::from(limit) + 3) * MAX_REQUESTS_PER_ENTRY;
         let read = self.hostility.drive(ReadSel::new(start, limit), most, |request| self.answer(request));

@@ -196,6 +196,7 @@ impl Room {
         let mount = |(bus, (first, last)): (&Arc<FakeBus>, &(u32, u32))| Mount {
             driver: Arc::<FakeBus>::clone(bus),
             boards: BoardId(*first)..=BoardId(*last),
+            max_changes: 64,
         };
         let mounts = [&bus, &second].into_iter().zip(ranges).map(mount).collect();
         let gateway = Gateway::new(mounts, defects, audit, Arc::new(FixedClock), Settings::default());

@@ -113,14 +113,14 @@ impl Slot {
 
     pub(super) fn on_datagram(&mut self, bytes: &[u8], tools: &mut Tools<'_>) {
         // First, because this datagram may be what a change has waited for whose time is over.
-        self.expire(tools);
+        self.expire_if_due(tools);
         self.client.on_datagram(bytes, tools.now, tools.entropy);
         self.handle_events(tools);
     }
 
     pub(super) fn on_timer(&mut self, tools: &mut Tools<'_>) {
         self.is_late = tools.now >= self.turned_at + LATE;
-        self.expire(tools);
+        self.expire_if_due(tools);
         self.client.on_timer(tools.now, tools.entropy);
         self.handle_events(tools);
     }
@@ -278,6 +278,12 @@ impl Slot {
     fn finish(&mut self, outcome: &Outcome) {
         self.requests += u64::from(self.queue.on_wire().is_some());
         self.queue.finish(outcome);
+    }
+
+    fn expire_if_due(&mut self, tools: &mut Tools<'_>) {
+        if self.queue.deadline().is_some_and(|deadline| deadline <= tools.now) {
+            self.expire(tools);
+        }
     }
 
     /// Answers everybody whose time is over. A change that nobody waits for any more makes room for a look at what it

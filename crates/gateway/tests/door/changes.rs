@@ -3,8 +3,8 @@
 use std::fs;
 use std::time::Duration;
 
-use crate::support::{Call, Room, failure, power_off, somebody};
-use opendcre_gateway::{Command, GatewayError, MAX_CHANGES, Outcome};
+use crate::support::{Call, MAX_CHANGES, Room, board, failure, power_off, somebody};
+use opendcre_gateway::{Command, GatewayError, Outcome};
 use opendcre_model::{
     Action, BoardId, BootOverride, BootTarget, DeviceAddress, DeviceId, Fault, Identify, Observation,
     PowerAction, PowerLimit, PowerLimitException, Priority, Query, RawRequest, Scope,
@@ -13,7 +13,11 @@ use serde_json::json;
 use tokio::time::Instant;
 
 async fn switch_off(room: &Room) -> Result<Outcome, GatewayError> {
-    room.gateway.execute(&somebody(), Command::Action(power_off(1))).await
+    switch_off_board(room, 1).await
+}
+
+async fn switch_off_board(room: &Room, board: u32) -> Result<Outcome, GatewayError> {
+    room.gateway.execute(&somebody(), Command::Action(power_off(board))).await
 }
 
 /// Starts a change, lets it reach the driver, and abandons it there.
@@ -168,7 +172,7 @@ async fn changes_that_nobody_waits_for_are_bounded() {
     }
     let error = switch_off(&room).await.unwrap_err();
     assert_eq!(error.fault(), Some(Fault::Busy { retry_after: Duration::from_secs(1) }));
-    assert_eq!(error.to_string(), "too many changes are running; nothing was sent, ask again later");
+    assert_eq!(error.to_string(), "too many changes are running on a; nothing was sent, ask again later");
     assert_eq!(room.drivers[0].calls().len(), MAX_CHANGES);
     assert_eq!(room.audit_lines().len(), MAX_CHANGES, "only the intents of those that run");
     room.gateway.execute(&somebody(), Command::Query(Query::Version(BoardId(1)))).await.unwrap();
@@ -179,6 +183,39 @@ async fn changes_that_nobody_waits_for_are_bounded() {
     }
     room.gateway.shutdown().await;
     assert_eq!(room.audit_lines().len(), 2 * (MAX_CHANGES + 1));
+}
+
+#[tokio::test]
+async fn a_driver_whose_changes_hang_takes_nothing_from_the_others() {
+    let room = Room::with_ranges(&[1..=0x0f, 0x10..=0xff]);
+    room.drivers[0].permits.forget_permits(100);
+    for _ in 0..MAX_CHANGES {
+        abandon_a_change(&room).await;
+    }
+    assert!(switch_off(&room).await.unwrap_err().to_string().contains(" on a;"));
+    switch_off_board(&room, 0x10).await.unwrap();
+}
+
+#[tokio::test]
+async fn looking_for_a_board_for_a_change_takes_room_on_every_driver_that_is_asked() {
+    let room = Room::with_ranges(&[1..=0x0f, 1..=0xff]);
+    *room.drivers[0].scan.lock().unwrap() = Ok(vec![board(1)]);
+    *room.drivers[1].scan.lock().unwrap() = Ok(vec![board(0x10)]);
+    room.gateway.execute(&somebody(), Command::Scan(Scope::All)).await.unwrap();
+    room.drivers[0].permits.forget_permits(100);
+    for _ in 0..MAX_CHANGES {
+        abandon_a_change(&room).await;
+    }
+    let asked = [room.drivers[0].calls().len(), room.drivers[1].calls().len()];
+    let error = switch_off_board(&room, 2).await.unwrap_err();
+    assert!(matches!(error.fault(), Some(Fault::Busy { .. })), "{error}");
+    assert!(error.to_string().contains(" on a;"), "{error}");
+    assert_eq!([room.drivers[0].calls().len(), room.drivers[1].calls().len()], asked, "no wire was asked");
+
+    // Neither the refused search nor one that ended keeps any of the room.
+    for _ in 0..=MAX_CHANGES {
+        switch_off_board(&room, 0x10).await.unwrap();
+    }
 }
 
 #[tokio::test]
@@ -234,6 +271,25 @@ async fn shutdown_waits_for_the_running_change_and_refuses_the_next_command() {
     shutdown.await;
     assert_eq!(room.audit_lines().len(), 2);
     assert_eq!(room.drivers[0].calls().len(), 1);
+}
+
+#[tokio::test]
+async fn a_change_that_is_given_up_is_recorded_as_uncertain() {
+    let room = Room::with_drivers(1);
+    room.drivers[0].permits.forget_permits(100);
+    for _ in 0..2 {
+        abandon_a_change(&room).await;
+    }
+    room.gateway.give_up().await;
+    let lines = room.audit_lines();
+    let outcomes: Vec<_> = lines.iter().filter(|line| line["event"] == "outcome").collect();
+    assert_eq!((lines.len(), outcomes.len()), (4, 2), "one outcome for each");
+    for outcome in outcomes {
+        assert_eq!(outcome["code"], "uncertain");
+        let message = outcome["message"].as_str().unwrap();
+        assert!(message.starts_with("the process was told to end before the outcome was known"), "{message}");
+    }
+    assert_eq!(switch_off(&room).await.unwrap_err().code(), "shutting_down");
 }
 
 #[tokio::test]

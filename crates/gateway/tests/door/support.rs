@@ -15,6 +15,8 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::sync::Semaphore;
 
+/// How many changes may run on one driver.
+pub(crate) const MAX_CHANGES: usize = 4;
 /// The boards that a driver may hold unless a test says otherwise.
 const EVERY_BOARD: RangeInclusive<u32> = 1..=0xff;
 
@@ -144,6 +146,7 @@ impl Room {
         let mount = |(driver, range): (&Arc<FakeDriver>, &RangeInclusive<u32>)| Mount {
             driver: Arc::<FakeDriver>::clone(driver),
             boards: BoardId(*range.start())..=BoardId(*range.end()),
+            max_changes: MAX_CHANGES,
         };
         let log = AuditLog::open(&audit).unwrap();
         let mounts = drivers.iter().zip(ranges).map(mount).collect();

@@ -22,6 +22,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::cost::{self, Cost};
+use crate::fleet::Fleet;
 
 /// The first argument of such a process.
 pub(crate) const WORD: &str = "client";
@@ -29,9 +30,9 @@ pub(crate) const WORD: &str = "client";
 const PATIENCE: Duration = Duration::from_secs(30);
 /// As many questions as the broker sends at once. More would only wait, and take memory.
 const AT_ONCE: usize = 256;
-/// From one question to the next when latency is measured, and how often everybody is asked.
+/// From one question to the next when latency is measured, and for how long if there are a thousand BMCs.
 const PAUSE: Duration = Duration::from_millis(1);
-const SECONDS: usize = 5;
+const SECONDS: usize = 60;
 /// Every BMC that is asked has so many sensors that can be read.
 const FEWEST_SENSORS: usize = 8;
 
@@ -40,6 +41,8 @@ const FEWEST_SENSORS: usize = 8;
 pub(crate) struct Order {
     task: Task,
     bmcs: Vec<SocketAddr>,
+    /// Those of the BMCs.
+    processes: Vec<u32>,
     rounds: usize,
     /// Asked like the others, but not measured.
     silent: Vec<SocketAddr>,
@@ -59,15 +62,17 @@ pub(crate) enum Task {
 }
 
 /// What each of some rounds cost.
-pub(crate) fn measure(task: Task, bmcs: &[SocketAddr], rounds: usize) -> Vec<Cost> {
-    let output = order(&Order { task, bmcs: bmcs.to_vec(), rounds, silent: Vec::new() });
+pub(crate) fn measure(task: Task, fleet: &Fleet, bmcs: &[SocketAddr], rounds: usize) -> Vec<Cost> {
+    let (bmcs, processes) = (bmcs.to_vec(), fleet.processes());
+    let output = order(&Order { task, bmcs, processes, rounds, silent: Vec::new() });
     serde_json::from_slice(&output).expect("costs")
 }
 
-/// How long answers took, in seconds, while `silent` were asked, too.
-pub(crate) fn latencies(bmcs: &[SocketAddr], silent: &[SocketAddr]) -> Vec<f64> {
-    let (bmcs, silent) = (bmcs.to_vec(), silent.to_vec());
-    let output = order(&Order { task: Task::Latency, bmcs, rounds: SECONDS, silent });
+/// How long the answers of each half of the BMCs took, in seconds. The broker of the second half has `silent` BMCs, too.
+/// Both are asked in the same seconds, so that the noise of the machine is the same.
+pub(crate) fn latencies(bmcs: &[SocketAddr], silent: &[SocketAddr]) -> [Vec<f64>; 2] {
+    let (bmcs, silent, processes) = (bmcs.to_vec(), silent.to_vec(), Vec::new());
+    let output = order(&Order { task: Task::Latency, bmcs, processes, rounds: SECONDS, silent });
     serde_json::from_slice(&output).expect("latencies")
 }
 
@@ -84,7 +89,8 @@ fn order(order: &Order) -> Vec<u8> {
 /// Follows the order on the standard input.
 pub(crate) fn run() -> io::Result<()> {
     let order: Order = serde_json::from_reader(io::stdin().lock())?;
-    let runtime = tokio::runtime::Runtime::new()?;
+    // One thread, as FreeIPMI's programs have one: questions and broker do not wake each other across processors.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let answer = runtime.block_on(async {
         match order.task {
             Task::Cold => serde_json::to_vec(&cold(&order).await),
@@ -144,6 +150,17 @@ impl Broker {
         }
     }
 
+    /// Asks every BMC and says how many have answered.
+    async fn ask_once(&self) -> usize {
+        let mut questions = JoinSet::new();
+        for device in (0..self.count).map(DeviceId) {
+            let bmcs = Arc::clone(&self.bmcs);
+            questions
+                .spawn(async move { bmcs.run(device, Single(GetChassisStatus), context()).await.is_ok() });
+        }
+        questions.join_all().await.into_iter().filter(|answered| *answered).count()
+    }
+
     /// Logs out everywhere.
     async fn close(mut self) {
         self.stop.cancel();
@@ -163,7 +180,7 @@ fn context() -> Context {
 async fn cold(order: &Order) -> Vec<Cost> {
     let mut costs = Vec::new();
     for _ in 0..order.rounds {
-        let meter = Meter::start(order.bmcs.len());
+        let meter = Meter::start(order);
         let broker = Broker::open(order.bmcs.iter());
         broker.ask_all(power).await;
         broker.close().await;
@@ -177,7 +194,7 @@ async fn warm(order: &Order) -> Vec<Cost> {
     broker.ask_all(power).await;
     let mut costs = Vec::new();
     for _ in 0..order.rounds {
-        let meter = Meter::start(order.bmcs.len());
+        let meter = Meter::start(order);
         broker.ask_all(power).await;
         costs.push(meter.stop());
     }
@@ -200,7 +217,7 @@ async fn sensors(order: &Order) -> Vec<Cost> {
         .await;
     let mut costs = Vec::new();
     for _ in 0..order.rounds {
-        let meter = Meter::start(order.bmcs.len());
+        let meter = Meter::start(order);
         broker
             .ask_all(|bmcs, device| {
                 let sensors = Arc::clone(&known.lock().expect("nobody fails")[&device]);
@@ -218,53 +235,64 @@ async fn sensors(order: &Order) -> Vec<Cost> {
     costs
 }
 
-async fn latency(order: &Order) -> Vec<f64> {
-    let broker = Broker::open(order.bmcs.iter().chain(&order.silent));
-    // Everybody has a session, or is known to be silent.
-    let mut questions = JoinSet::new();
-    for device in (0..broker.count).map(DeviceId) {
-        let bmcs = Arc::clone(&broker.bmcs);
-        questions.spawn(async move { bmcs.run(device, Single(GetChassisStatus), context()).await.is_ok() });
-    }
-    let answered = questions.join_all().await.into_iter().filter(|answered| *answered).count();
+async fn latency(order: &Order) -> [Vec<f64>; 2] {
+    let (first, second) = order.bmcs.split_at(order.bmcs.len() / 2);
+    let brokers = [Broker::open(first.iter()), Broker::open(second.iter().chain(&order.silent))];
+    // Everybody gets a session, or is known to be silent.
+    let answered = brokers[0].ask_once().await + brokers[1].ask_once().await;
     assert_eq!(answered, order.bmcs.len());
 
-    let mut questions = JoinSet::new();
+    let mut questions = [JoinSet::new(), JoinSet::new()];
     let begun = tokio::time::Instant::now();
-    for number in 0..order.rounds * usize::from(broker.count) {
+    for number in 0..order.rounds * order.bmcs.len() {
         tokio::time::sleep_until(begun + PAUSE * u32::try_from(number).expect("some")).await;
-        let device = DeviceId(u16::try_from(number % usize::from(broker.count)).expect("a device"));
+        let broker = &brokers[number % 2];
+        let device = DeviceId(u16::try_from(number / 2 % usize::from(broker.count)).expect("a device"));
         let bmcs = Arc::clone(&broker.bmcs);
-        questions.spawn(async move {
+        questions[number % 2].spawn(async move {
             let asked = Instant::now();
             let answer = bmcs.run(device, Single(GetChassisStatus), context()).await;
             answer.ok().map(|_| asked.elapsed().as_secs_f64())
         });
     }
-    let times = questions.join_all().await.into_iter().flatten().collect();
-    broker.close().await;
-    times
+    let [first, second] = questions;
+    let times = [first.join_all().await, second.join_all().await];
+    for broker in brokers {
+        broker.close().await;
+    }
+    times.map(|times| times.into_iter().flatten().collect())
 }
 
 /// Measures one round.
-struct Meter {
-    nodes: usize,
-    begun: Instant,
+struct Meter<'a> {
+    order: &'a Order,
     processor: f64,
+    processor_of_bmcs: f64,
+    begun: Instant,
 }
 
-impl Meter {
-    fn start(nodes: usize) -> Self {
-        Self { nodes, begun: Instant::now(), processor: cost::processor_seconds() }
+impl<'a> Meter<'a> {
+    fn start(order: &'a Order) -> Self {
+        let (processor, processor_of_bmcs) = Self::processors(order);
+        Self { order, processor, processor_of_bmcs, begun: Instant::now() }
     }
 
     fn stop(self) -> Cost {
+        let seconds = self.begun.elapsed().as_secs_f64();
+        let (processor, processor_of_bmcs) = Self::processors(self.order);
         Cost {
-            nodes: self.nodes,
-            seconds: self.begun.elapsed().as_secs_f64(),
-            processor: cost::processor_seconds() - self.processor,
+            nodes: self.order.bmcs.len(),
+            seconds,
+            processor: processor - self.processor,
+            processor_of_bmcs: processor_of_bmcs - self.processor_of_bmcs,
             megabytes: cost::megabytes(std::process::id(), "VmHWM"),
         }
+    }
+
+    /// The processor time that this process and the BMCs have used so far.
+    fn processors(order: &Order) -> (f64, f64) {
+        let us = [std::process::id()];
+        (cost::processor_seconds(&us), cost::processor_seconds(&order.processes))
     }
 }
 

@@ -15,6 +15,8 @@ pub(crate) struct Cost {
     pub(crate) seconds: f64,
     /// Processor time of the client in seconds, user and system.
     pub(crate) processor: f64,
+    /// The same of those who were asked.
+    pub(crate) processor_of_bmcs: f64,
     /// The most memory that was resident in the client, in megabytes.
     pub(crate) megabytes: f64,
 }
@@ -26,6 +28,10 @@ impl Cost {
 
     pub(crate) fn microseconds_per_node(&self) -> f64 {
         self.processor * 1e6 / self.nodes as f64
+    }
+
+    pub(crate) fn microseconds_of_bmc(&self) -> f64 {
+        self.processor_of_bmcs * 1e6 / self.nodes as f64
     }
 }
 
@@ -48,10 +54,13 @@ pub(crate) fn percentile_99(mut values: Vec<f64>) -> f64 {
     values[values.len() * 99 / 100]
 }
 
-/// The processor time that this process used so far, in seconds. To the nanosecond, unlike that in `stat`.
-pub(crate) fn processor_seconds() -> f64 {
-    let threads = fs::read_dir("/proc/self/task").expect("the threads of this process");
+/// The processor time that processes used so far, in seconds. To the nanosecond, unlike that in `stat`.
+pub(crate) fn processor_seconds(processes: &[u32]) -> f64 {
+    let threads = processes.iter().flat_map(|process| {
+        fs::read_dir(format!("/proc/{process}/task")).expect("the threads of a process that runs")
+    });
     let nanoseconds = threads.map(|thread| {
+        // A thread may end meanwhile.
         let text = fs::read_to_string(thread.expect("a thread").path().join("schedstat")).unwrap_or_default();
         text.split(' ').next().and_then(|field| field.parse::<u64>().ok()).unwrap_or(0)
     });

@@ -55,15 +55,17 @@ impl Fleet {
         Self { name: "`ipmi_sim`", addresses, target: Target::Simulator(simulator), _directory: directory }
     }
 
+    /// Its processes.
+    pub(crate) fn processes(&self) -> Vec<u32> {
+        match &self.target {
+            Target::Emulator(child) => vec![child.id()],
+            Target::Simulator(simulator) => simulator.processes.iter().map(Child::id).collect(),
+        }
+    }
+
     /// Resident memory of all its processes.
     pub(crate) fn megabytes(&self) -> f64 {
-        match &self.target {
-            Target::Emulator(child) => cost::megabytes(child.id(), "VmRSS"),
-            Target::Simulator(simulator) => {
-                let processes = simulator.processes.iter();
-                processes.map(|process| cost::megabytes(process.id(), "VmRSS")).sum()
-            }
-        }
+        self.processes().into_iter().map(|process| cost::megabytes(process, "VmRSS")).sum()
     }
 }
 

@@ -6,23 +6,26 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use crate::cost::Cost;
+use crate::cost::{Cost, processor_seconds};
+use crate::fleet::Fleet;
 
 /// A run in which a session timed out takes twenty seconds more and says nothing about speed.
 const TRIES: usize = 5;
 
 /// The power state of every BMC.
-pub(crate) fn power_status(directory: &Path, bmcs: &[SocketAddr]) -> Cost {
+pub(crate) fn power_status(directory: &Path, fleet: &Fleet, bmcs: &[SocketAddr]) -> Cost {
     let command = || {
         let mut command = timed("ipmipower", directory);
         access(&mut command, bmcs).arg("--stat");
         command
     };
-    complete(directory, bmcs, command, |output| output.lines().filter(|line| line.ends_with(": on")).count())
+    complete(directory, fleet, bmcs, command, |output| {
+        output.lines().filter(|line| line.ends_with(": on")).count()
+    })
 }
 
 /// All sensors of every BMC, with the descriptions of the sensors read from files that an earlier run has left.
-pub(crate) fn sensors(directory: &Path, bmcs: &[SocketAddr]) -> Cost {
+pub(crate) fn sensors(directory: &Path, fleet: &Fleet, bmcs: &[SocketAddr]) -> Cost {
     let command = || {
         let mut command = timed("ipmi-sensors", directory);
         let cache = format!("--sdr-cache-directory={}", directory.display());
@@ -30,7 +33,7 @@ pub(crate) fn sensors(directory: &Path, bmcs: &[SocketAddr]) -> Cost {
         command
     };
     // Every BMC has one with this name.
-    complete(directory, bmcs, command, |output| {
+    complete(directory, fleet, bmcs, command, |output| {
         output.lines().filter(|line| line.contains("Inlet Temp")).count()
     })
 }
@@ -52,24 +55,30 @@ fn access<'a>(command: &'a mut Command, bmcs: &[SocketAddr]) -> &'a mut Command 
 /// Runs until all BMCs have answered in one run.
 fn complete(
     directory: &Path,
+    fleet: &Fleet,
     bmcs: &[SocketAddr],
     command: impl Fn() -> Command,
     answers: impl Fn(&str) -> usize,
 ) -> Cost {
+    let processes = fleet.processes();
     for _ in 0..TRIES {
+        let before = processor_seconds(&processes);
         let begun = Instant::now();
         let output = command().stdin(Stdio::null()).stderr(Stdio::null()).output().expect("GNU time");
         let seconds = begun.elapsed().as_secs_f64();
         if answers(&String::from_utf8_lossy(&output.stdout)) == bmcs.len() {
-            return cost(directory, bmcs.len(), seconds);
+            let (processor, megabytes) = used(directory);
+            let processor_of_bmcs = processor_seconds(&processes) - before;
+            return Cost { nodes: bmcs.len(), seconds, processor, processor_of_bmcs, megabytes };
         }
     }
     panic!("none of {TRIES} runs of {:?} was complete", command().get_program());
 }
 
-fn cost(directory: &Path, nodes: usize, seconds: f64) -> Cost {
+/// What GNU time wrote: seconds of processor time, and megabytes of memory.
+fn used(directory: &Path) -> (f64, f64) {
     let used = fs::read_to_string(directory.join("time")).expect("what the program used");
     let used: Vec<f64> = used.split_whitespace().map(|field| field.parse().expect("a number")).collect();
     let [user, system, kibibytes] = used[..] else { panic!("three numbers, not {used:?}") };
-    Cost { nodes, seconds, processor: user + system, megabytes: kibibytes * 1024.0 / 1e6 }
+    (user + system, kibibytes * 1024.0 / 1e6)
 }

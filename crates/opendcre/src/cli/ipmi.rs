@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand, ValueEnum};
-use opendcre_model::{BootTarget, Identify, PowerAction};
+use opendcre_model::{BootTarget, Identify};
 
 use super::value::{self, Host};
 
@@ -53,7 +53,7 @@ pub struct BmcOptions {
     )]
     pub host: Option<Host>,
 
-    /// The user; empty for the user without a name
+    /// The user, at most 16 bytes; empty for the user without a name
     #[arg(
         long,
         global = true,
@@ -61,7 +61,8 @@ pub struct BmcOptions {
         env = "OPENDCRE_IPMI_USER",
         hide_env_values = true,
         hide_default_value = true,
-        default_value = ""
+        default_value = "",
+        value_parser = value::user_name
     )]
     pub user: String,
 
@@ -74,7 +75,8 @@ pub struct BmcOptions {
     #[arg(long, global = true, value_name = "FILE")]
     pub kg_file: Option<PathBuf>,
 
-    /// A cipher suite of IPMI 2.0 that may be used, best first; 17 and 3 unless given. Suite 0 lets everybody in
+    /// A cipher suite of IPMI 2.0 that may be used, best first; 17 and 3 unless given. 1, 2, 6, 7, 8, 15 and 16 protect
+    /// less, and 0 lets everybody in
     #[arg(long = "suite", global = true, value_name = "N", value_parser = value::cipher_suite)]
     pub suites: Vec<u8>,
 
@@ -179,8 +181,8 @@ Examples:
   opendcre ipmi --host 10.1.0.20 --user admin power status
   opendcre ipmi --host 10.1.0.20 --user admin power soft")]
     Power {
-        /// What to do
-        #[arg(value_enum, ignore_case = true)]
+        /// What to do.
+        #[command(subcommand)]
         command: IpmiPowerCommand,
     },
 
@@ -246,38 +248,57 @@ Examples:
 }
 
 /// What can be done about the power of a machine.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
 pub enum IpmiPowerCommand {
     /// Ask for the state of the chassis, change nothing
+    #[command(after_help = "Examples:\n  opendcre ipmi --host 10.1.0.20 --user admin power status")]
     Status,
+
     /// Switch on
+    #[command(after_help = "Examples:\n  opendcre ipmi --host 10.1.0.20 --user admin power on")]
     On,
+
     /// Switch off at once
+    #[command(after_help = "Examples:\n  opendcre ipmi --host 10.1.0.20 --user admin power off")]
     Off,
-    /// Switch off, then on again
+
+    /// Switch off, then on again; a machine that is off is switched on
+    #[command(after_help = "Examples:\n  opendcre ipmi --host 10.1.0.20 --user admin power cycle")]
     Cycle,
+
     /// Restart without taking power away
+    #[command(after_help = "Examples:\n  opendcre ipmi --host 10.1.0.20 --user admin power reset")]
     Reset,
+
     /// Ask the operating system to shut down
+    #[command(after_help = "Examples:\n  opendcre ipmi --host 10.1.0.20 --user admin power soft")]
     Soft,
+
     /// Interrupt the operating system for a diagnosis
+    #[command(after_help = "Examples:\n  opendcre ipmi --host 10.1.0.20 --user admin power diag")]
     Diag,
+
+    /// Ask for, or set, what the machine does when mains power returns
+    #[command(after_help = "\
+Examples:
+  opendcre ipmi --host 10.1.0.20 --user admin power policy
+  opendcre ipmi --host 10.1.0.20 --user admin power policy always-on")]
+    Policy {
+        /// What it is to do; without it, nothing is changed
+        #[arg(value_enum)]
+        policy: Option<PowerPolicy>,
+    },
 }
 
-impl IpmiPowerCommand {
-    /// The change it asks for; nothing when it only asks.
-    #[must_use]
-    pub const fn action(self) -> Option<PowerAction> {
-        match self {
-            Self::Status => None,
-            Self::On => Some(PowerAction::On),
-            Self::Off => Some(PowerAction::Off),
-            Self::Cycle => Some(PowerAction::Cycle),
-            Self::Reset => Some(PowerAction::Reset),
-            Self::Soft => Some(PowerAction::Soft),
-            Self::Diag => Some(PowerAction::Diagnostic),
-        }
-    }
+/// What a machine does when mains power returns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum PowerPolicy {
+    /// It powers up
+    AlwaysOn,
+    /// It stays off
+    AlwaysOff,
+    /// It does what it did before
+    Previous,
 }
 
 /// What can be done about booting.

@@ -82,6 +82,14 @@ fn commands_to_a_bmc_arrive_as_values() {
         assert_eq!(identify.0, expected, "{word}");
     }
 
+    for (words, expected) in [("", None), ("always-off", Some(PowerPolicy::AlwaysOff))] {
+        let args = ipmi(&format!("power policy {words}")).unwrap();
+        let IpmiCommand::Power { command: IpmiPowerCommand::Policy { policy } } = args.command else {
+            panic!("not a policy");
+        };
+        assert_eq!(policy, expected);
+    }
+
     let args = ipmi("dcmi limit set 350 --correction 2s --exception power-off").unwrap();
     let IpmiCommand::Dcmi { command: DcmiCommand::Limit { command: LimitCommand::Set(limit) } } =
         args.command
@@ -112,6 +120,9 @@ fn nonsense_for_a_bmc_is_wrong_usage() {
         "dcmi limit set 350 --period 500ms",
         "dcmi limit set 350 --period 24h",
         "power restart",
+        "power policy sometimes",
+        "--user seventeen-letters info",
+        "--host 10.1.0.20:0 ping",
         "info --ipmi15 md5 --suite 3",
         "info --ipmi15 md5 --kg-file kg",
         "info --suite 4",

@@ -128,19 +128,35 @@ pub(super) fn entry_id(text: &str) -> Result<u16, String> {
 /// Reads the number of a cipher suite that is implemented.
 pub(super) fn cipher_suite(text: &str) -> Result<u8, String> {
     let suite = text.parse().ok().and_then(CipherSuite::from_id);
-    suite.map(|suite| suite.id).ok_or_else(|| "not a cipher suite that can be used; use 17 or 3".to_owned())
+    suite.map(|suite| suite.id).ok_or_else(|| {
+        let known: Vec<String> = CipherSuite::ALL.iter().map(|suite| suite.id.to_string()).collect();
+        format!("not a cipher suite that can be used; use 17 or 3, or else one of {}", known.join(", "))
+    })
 }
+
+/// Takes a user name that fits into the messages of a login.
+pub(super) fn user_name(text: &str) -> Result<String, String> {
+    match text.len() {
+        0..=MAX_USER_NAME => Ok(text.to_owned()),
+        length => Err(format!("a user name of IPMI has at most {MAX_USER_NAME} bytes, not {length}")),
+    }
+}
+
+/// The bytes of a user name (IPMI 2.0 §13.22, §22.16).
+const MAX_USER_NAME: usize = 16;
 
 /// Reads an address or a name, with a port or without.
 pub(super) fn host(text: &str) -> Result<Host, String> {
     if let Ok(address) = text.parse::<IpAddr>() {
         return Ok(Host { name: address.to_string(), port: IPMI_PORT });
     }
-    if let Ok(address) = text.parse::<SocketAddr>() {
+    if let Ok(address) = text.parse::<SocketAddr>()
+        && address.port() != 0
+    {
         return Ok(Host { name: address.ip().to_string(), port: address.port() });
     }
     let (name, port) = match text.rsplit_once(':') {
-        Some((name, port)) => (name, port.parse().map_err(|_| format!("{port:?} is not a port"))?),
+        Some((name, digits)) => (name, port(digits)?),
         None => (text, IPMI_PORT),
     };
     let is_name =
@@ -151,6 +167,14 @@ pub(super) fn host(text: &str) -> Result<Host, String> {
             Err("not a host; write it like 10.1.0.20, 10.1.0.20:9623, [fd00::20]:623 or bmc.example"
                 .to_owned())
         }
+    }
+}
+
+/// Reads a port that something can be sent to.
+fn port(digits: &str) -> Result<u16, String> {
+    match digits.parse() {
+        Ok(port @ 1..) => Ok(port),
+        _ => Err(format!("{digits:?} is not a port; use one from 1 to 65535")),
     }
 }
 
@@ -252,7 +276,18 @@ mod tests {
         assert_eq!(host("[fd00::20]:9623"), of("fd00::20", 9623));
         assert_eq!(host("bmc-7.example"), of("bmc-7.example", 623));
         assert_eq!(host("bmc-7.example:9623"), of("bmc-7.example", 9623));
-        for text in ["", ":623", "bmc:", "bmc:70000", "user@bmc", "http://bmc", "a b"] {
+        for text in [
+            "",
+            ":623",
+            "bmc:",
+            "bmc:70000",
+            "bmc:0",
+            "10.1.0.20:0",
+            "[fd00::20]:0",
+            "user@bmc",
+            "http://bmc",
+            "a b",
+        ] {
             assert!(host(text).is_err(), "{text:?}");
         }
     }
@@ -261,7 +296,18 @@ mod tests {
     fn only_suites_that_are_implemented_can_be_named() {
         assert_eq!((cipher_suite("17"), cipher_suite("0")), (Ok(17), Ok(0)));
         for text in ["4", "255", "x", ""] {
-            assert!(cipher_suite(text).is_err(), "{text:?}");
+            assert!(
+                cipher_suite(text).unwrap_err().ends_with("one of 0, 1, 2, 3, 6, 7, 8, 15, 16, 17"),
+                "{text:?}"
+            );
         }
+    }
+
+    #[test]
+    fn a_user_name_fits_into_the_messages() {
+        assert_eq!(user_name(&"x".repeat(16)), Ok("x".repeat(16)));
+        assert_eq!(user_name(""), Ok(String::new()));
+        let error = user_name("sixteen bytes öö").unwrap_err();
+        assert_eq!(error, "a user name of IPMI has at most 16 bytes, not 18");
     }
 }

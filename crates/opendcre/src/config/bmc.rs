@@ -62,7 +62,7 @@ impl Config {
         let mut bmcs = Bmcs::default();
         let mut problems = Vec::new();
         for (table, device) in self.ipmi.iter().zip(devices(&self.ipmi)) {
-            match bmc(table, device, &variable) {
+            match bmc(table, device, &self.secrets, &variable) {
                 Ok(bmc) => bmcs.served.push(bmc),
                 Err(problem) => problems.push(problem),
             }
@@ -88,18 +88,22 @@ fn devices(tables: &[Ipmi]) -> impl Iterator<Item = DeviceId> {
     tables.iter().map_while(move |table| table.device_id.or_else(|| free.next()).map(DeviceId))
 }
 
-fn bmc(table: &Ipmi, device: DeviceId, variable: impl Fn(&str) -> Option<String>) -> Result<Bmc, String> {
+fn bmc(
+    table: &Ipmi,
+    device: DeviceId,
+    secrets: &Path,
+    variable: impl Fn(&str) -> Option<String>,
+) -> Result<Bmc, String> {
     let wrong = |key: &str, error: &dyn Display| format!("{}.{key}: {error}", label(table.address));
-    let (key, password) = password(table, variable);
+    let (key, password) = password(table, secrets, variable);
     let password = password.map_err(|error| wrong(&key, &error))?;
     if table.auth.is_some() && password.length() > MAX_SECRET_1_5 {
         let message = format!("is longer than the {MAX_SECRET_1_5} bytes of IPMI 1.5");
         return Err(wrong(&key, &message));
     }
-    let bmc_key = table
-        .kg_file
-        .as_deref()
-        .map(|file| secret::key_of_file(file).map_err(|error| wrong(&in_file("kg_file", file), &error)));
+    let bmc_key = table.kg_file.as_deref().map(|file| {
+        secret::key_of_file(file).map_err(|error| wrong(&in_file("kg_file", file, secrets), &error))
+    });
     let access = Access {
         username: table.username.clone().into_bytes(),
         password,
@@ -142,13 +146,15 @@ fn privilege(limit: PrivilegeLimit) -> PrivilegeRange {
 /// The password, and the key under which it is found.
 fn password(
     table: &Ipmi,
+    secrets: &Path,
     variable: impl Fn(&str) -> Option<String>,
 ) -> (String, Result<Secret, SecretError>) {
     if let Some(file) = &table.password_file {
-        return (in_file("password_file", file), secret::password_of_file(file));
+        return (in_file("password_file", file, secrets), secret::password_of_file(file));
     }
     if let Some(name) = &table.password_env {
-        return (format!("password_env {name}"), secret::password_of_variable(variable(name)));
+        // Without the name: it may be the password itself in the wrong place.
+        return ("password_env".to_owned(), secret::password_of_variable(variable(name)));
     }
     ("password".to_owned(), secret::inline_password(table.password.as_ref()))
 }
@@ -158,8 +164,16 @@ fn label(address: SocketAddr) -> String {
     format!("ipmi {:?}", bmc_address::print(&address))
 }
 
-fn in_file(key: &str, file: &Path) -> String {
-    format!("{key} {}", file.display())
+/// A mere name that no file in the folder of `secrets` has may be the secret itself in the wrong place, so it is not
+/// repeated.
+fn in_file(key: &str, file: &Path, secrets: &Path) -> String {
+    let name = file.strip_prefix(secrets).unwrap_or(file);
+    if name.components().nth(1).is_some() || file.exists() {
+        format!("{key} {}", file.display())
+    } else {
+        let folder = if secrets.as_os_str().is_empty() { Path::new(".") } else { secrets };
+        format!("{key}, looked for in {}", folder.display())
+    }
 }
 
 /// The file is older than any table, so it is the table that must give way.
@@ -274,9 +288,35 @@ mod tests {
             lines[0].starts_with("ipmi \"10.1.0.1\".password_file /nowhere/bmc: cannot read it: "),
             "{error}"
         );
-        assert!(lines[1].contains(".password_env BMC: the environment has no such variable"), "{error}");
+        assert!(lines[1].contains(".password_env: the environment has no variable of the name"), "{error}");
         assert!(lines[2].ends_with(".password: is longer than the 16 bytes of IPMI 1.5"), "{error}");
         assert!(lines[3].contains(".kg_file /nowhere/kg: cannot read it: "), "{error}");
+    }
+
+    #[test]
+    fn a_secret_in_the_wrong_place_is_not_repeated() {
+        let folder = tempfile::tempdir().unwrap();
+        let secrets = folder.path().to_owned();
+        let file = |name: &str| Some(secrets.join(name));
+        let tables = vec![
+            Ipmi { password: None, password_env: Some("TopSecretPw15".into()), ..table(1) },
+            Ipmi { password: None, password_file: file("TopSecretPw15"), ..table(2) },
+            Ipmi { kg_file: file("TopSecretPw15"), ..table(3) },
+            Ipmi { password: None, password_file: file("empty"), ..table(4) },
+        ];
+        fs::write(secrets.join("empty"), "").unwrap();
+        let error = Config { secrets: secrets.clone(), ..with(tables) }.bmcs_with(|_| None).unwrap_err();
+        let error = error.to_string();
+        assert!(!error.contains("TopSecretPw15"), "{error}");
+        let looked = format!(", looked for in {}: cannot read it: ", secrets.display());
+        for part in ["1\".password_env: ", "2\".password_file", "3\".kg_file", &looked, "/empty: it is empty"]
+        {
+            assert!(error.contains(part), "{part} is missing in {error}");
+        }
+        let Err(alone) = with(vec![Ipmi { kg_file: Some("TopSecretPw15".into()), ..table(1) }]).bmcs() else {
+            panic!("there is no such key");
+        };
+        assert!(!alone.to_string().contains("TopSecretPw15"), "{alone}");
     }
 
     #[test]

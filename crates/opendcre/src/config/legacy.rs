@@ -10,7 +10,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use opendcre_ipmi::{MAX_SECRET_1_5, Secret};
-use opendcre_model::{DeviceId, excerpt};
+use opendcre_model::DeviceId;
 use serde_json::{Map, Value};
 use thiserror::Error;
 
@@ -21,6 +21,9 @@ use crate::input::read_text;
 const MAX_FILE_BYTES: u64 = 8 << 20;
 /// What becomes of an entry that repeats another one.
 const UNSERVED: &str = "an earlier entry has it, too; this one is not served";
+/// What becomes of a method that is none.
+const OTHER_AUTH: &str =
+    "is none of the known words and counts as \"NONE\"; use \"PASSWORD\", \"MD2\" or \"MD5\" for another one";
 /// The port of every BMC in it.
 pub(super) const PORT: u16 = 623;
 
@@ -172,14 +175,9 @@ impl<'v> Entry<'v> {
             "PASSWORD" => Auth::Password,
             "MD2" => Auth::Md2,
             "MD5" => Auth::Md5,
-            other => {
-                let other = excerpt(other);
-                warnings.push(self.wrong(
-                    key,
-                    &format!(
-                        "{other:?} counts as \"NONE\"; use \"PASSWORD\", \"MD2\" or \"MD5\" for another one"
-                    ),
-                ));
+            // Not repeated: it may be a password in the wrong place.
+            _ => {
+                warnings.push(self.wrong(key, OTHER_AUTH));
                 Auth::None
             }
         })
@@ -238,7 +236,7 @@ mod tests {
     #[test]
     fn what_the_original_took_for_something_else_is_a_warning() {
         let mut odd = entry();
-        odd["auth_type"] = json!("md5");
+        odd["auth_type"] = json!("TopSecret");
         odd["password"] = json!("s3cr3ts3cr3ts3cr3t");
         odd["username"] = json!("a name of 17 byte");
         let file = parse_one(&odd).unwrap();
@@ -250,7 +248,8 @@ mod tests {
             [
                 "bmcs[0].password: only its first 16 bytes count",
                 "bmcs[0].username: only its first 16 bytes count",
-                "bmcs[0].auth_type: \"md5\" counts as \"NONE\"; use \"PASSWORD\", \"MD2\" or \"MD5\" for another one",
+                "bmcs[0].auth_type: is none of the known words and counts as \"NONE\"; use \"PASSWORD\", \"MD2\" or \"MD5\" \
+                 for another one",
             ]
         );
     }

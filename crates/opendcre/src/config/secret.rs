@@ -33,7 +33,7 @@ pub enum SecretError {
     #[error("it is empty; write the secret there, or `password = \"\"` for a user without password")]
     Empty,
     /// There is no such variable, or it is not text.
-    #[error("the environment has no such variable; set it, or use password_file")]
+    #[error("the environment has no variable of the name that stands there; set it, or use password_file")]
     NoVariable,
     /// The secret is longer than the protocol allows.
     #[error("{0}")]

@@ -2,14 +2,16 @@
 
 use comfy_table::Table;
 use opendcre_ipmi::chassis::boot::{BootDevice, BootFlags, GetBootFlags};
-use opendcre_ipmi::chassis::{ChassisStatus, GetChassisStatus, IdentifyState};
+use opendcre_ipmi::chassis::{
+    ChassisStatus, GetChassisStatus, IdentifyState, RestorePolicy, SetPowerRestorePolicy,
+};
 use opendcre_model::{Action, BootOverride, BootTarget, Identify, Observation, PowerAction, PowerState};
 use serde::Serialize;
 
-use super::console::{Done, Report, fields, joined, set_names, yes_no};
+use super::console::{Done, Report, fields, joined, set_names, words, yes_no};
 use super::error::IpmiError;
 use super::link::Link;
-use crate::cli::BootSetArgs;
+use crate::cli::{BootSetArgs, PowerPolicy};
 
 /// The state of a chassis.
 #[derive(Debug, Serialize)]
@@ -25,6 +27,12 @@ pub(super) struct Status {
 #[derive(Debug, Serialize)]
 pub(super) struct Power {
     power: PowerState,
+}
+
+/// What the machine does when mains power returns; nothing when the BMC does not know.
+#[derive(Debug, Serialize)]
+pub(super) struct Policy {
+    restore_policy: Option<&'static str>,
 }
 
 /// What a machine boots from next.
@@ -46,6 +54,25 @@ pub(super) async fn switch(link: &Link, action: PowerAction) -> Result<Power, Ip
         Observation::Power(report) => Ok(Power { power: report.state }),
         other => Err(IpmiError::OtherAnswer(Box::new(other))),
     }
+}
+
+/// Asks what it does when mains power returns.
+pub(super) async fn policy(link: &Link) -> Result<Policy, IpmiError> {
+    let status = link.ask(GetChassisStatus).await?;
+    Ok(Policy { restore_policy: status.restore_policy.map(RestorePolicy::name) })
+}
+
+/// Sets what it does when mains power returns, and asks for it again.
+pub(super) async fn set_policy(link: &Link, policy: PowerPolicy) -> Result<Policy, IpmiError> {
+    let command = SetPowerRestorePolicy {
+        policy: Some(match policy {
+            PowerPolicy::AlwaysOn => RestorePolicy::PowerUp,
+            PowerPolicy::AlwaysOff => RestorePolicy::StayOff,
+            PowerPolicy::Previous => RestorePolicy::Previous,
+        }),
+    };
+    link.change_by(&command).await?;
+    self::policy(link).await
 }
 
 /// Asks what it boots from next.
@@ -135,10 +162,10 @@ impl Report for Status {
         let none = || "none".to_owned();
         vec![fields([
             ("power", Some(self.power.to_string())),
-            ("faults", Some(joined(&self.faults).unwrap_or_else(none))),
-            ("last event", joined(&self.last_event)),
+            ("faults", Some(joined(&self.faults).as_deref().map_or_else(none, words))),
+            ("last event", joined(&self.last_event).as_deref().map(words)),
             ("when mains return", self.restore_policy.map(ToOwned::to_owned)),
-            ("identify lamp", self.identify.map(ToOwned::to_owned)),
+            ("identify lamp", self.identify.map(words)),
         ])]
     }
 }
@@ -149,10 +176,16 @@ impl Report for Power {
     }
 }
 
+impl Report for Policy {
+    fn tables(&self) -> Vec<Table> {
+        vec![fields([("when mains return", Some(self.restore_policy.unwrap_or("unknown").to_owned()))])]
+    }
+}
+
 impl Report for Boot {
     fn tables(&self) -> Vec<Table> {
         vec![fields([
-            ("target", Some(self.target.clone())),
+            ("target", Some(words(&self.target))),
             ("persistent", Some(yes_no(self.persistent))),
             ("EFI", Some(yes_no(self.efi))),
         ])]
@@ -169,10 +202,10 @@ mod tests {
         let status = Status::from(ChassisStatus::decode(&[0x49, 0x10, 0x58]).unwrap());
         insta::assert_snapshot!(shown(&status), @r"
         power              on
-        faults             power_fault, fan_fault
-        last event         on_by_command
+        faults             power fault, fan fault
+        last event         on by command
         when mains return  always-on
-        identify lamp      for_seconds
+        identify lamp      for seconds
         ");
         insta::assert_snapshot!(serde_json::to_string(&status).unwrap(), @r#"{"power":"on","faults":["power_fault","fan_fault"],"restore_policy":"always-on","last_event":["on_by_command"],"identify":"for_seconds"}"#);
         let quiet = Status::from(ChassisStatus::decode(&[0x60, 0, 0]).unwrap());

@@ -104,6 +104,11 @@ pub(super) fn joined<T: AsRef<str>>(words: &[T]) -> Option<String> {
     (!words.is_empty()).then(|| words.join(", "))
 }
 
+/// What is one word for programs, for people.
+pub(super) fn words(word: &str) -> String {
+    word.replace('_', " ")
+}
+
 /// Bytes in hexadecimal with blanks between them.
 pub(super) fn hex(bytes: &[u8]) -> String {
     let bytes: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();

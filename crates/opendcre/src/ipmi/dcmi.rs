@@ -9,7 +9,7 @@ use opendcre_ipmi::dcmi::{
 use opendcre_model::{Action, PowerLimit, PowerLimitException};
 use serde::Serialize;
 
-use super::console::{Done, Report, fields, joined, list, yes_no};
+use super::console::{Done, Report, fields, joined, list, words, yes_no};
 use super::error::IpmiError;
 use super::link::Link;
 use crate::cli::{LimitException, LimitSetArgs};
@@ -215,7 +215,7 @@ impl Report for Limit {
             ("limit", self.watts.map(|watts| format!("{watts} W"))),
             ("correction time", self.correction_ms.map(|time| format!("{time} ms"))),
             ("averaged over", self.sampling_s.map(|time| format!("{time} s"))),
-            ("otherwise", self.exception.clone()),
+            ("otherwise", self.exception.as_deref().map(words)),
         ])]
     }
 }
@@ -278,7 +278,7 @@ mod tests {
         limit            350 W
         correction time  2000 ms
         averaged over    5 s
-        otherwise        power_off
+        otherwise        power off
         ");
         let none = Limit::from(PowerLimitState { active: false, limit: None });
         insta::assert_snapshot!(serde_json::to_string(&none).unwrap(), @r#"{"active":false,"watts":null,"correction_ms":null,"sampling_s":null,"exception":null}"#);

@@ -8,10 +8,12 @@ use std::sync::Arc;
 
 use opendcre_drivers::ipmi::BOARD;
 use opendcre_gateway::{AuditLog, Command, Gateway, Mount, Outcome, Principal, Settings};
-use opendcre_model::{Action, Observation};
+use opendcre_ipmi::{self as ipmi, Completion, Request, Response};
+use opendcre_model::{Action, Observation, RawAnswer, RawRequest};
 use rustix::process::getuid;
 
-use super::error::IpmiError;
+use super::error::{Interruption, IpmiError};
+use super::interruptible::Interruptible;
 use super::link::Link;
 
 /// The audit file within a folder for the state of programs.
@@ -30,10 +32,35 @@ impl Link {
         }
     }
 
-    /// Waits for a change that has begun.
+    /// Changes something by a command that the model has no name for.
+    ///
+    /// # Errors
+    /// As [`Link::change`], and when the BMC refuses the command.
+    pub(super) async fn change_by<C: ipmi::Command>(&self, command: &C) -> Result<C::Output, IpmiError> {
+        let Request { netfn, lun, command: number, data } = command.request();
+        let request = RawRequest { netfn: netfn.0, lun, command: number, data };
+        match self.change(Action::RawIpmi { device: Self::device(), request }).await? {
+            Observation::RawIpmi(RawAnswer { completion, data }) => {
+                let response = Response { completion: Completion(completion), data };
+                Ok(command.read(&response).map_err(|error| self.failed(error))?)
+            }
+            other => Err(IpmiError::OtherAnswer(Box::new(other))),
+        }
+    }
+
+    /// Waits until a change that has begun is at its end and recorded.
     pub(super) async fn finish(&self) {
         if let Some(gateway) = self.gateway.get() {
             gateway.shutdown().await;
+        }
+    }
+
+    /// What an interruption at this moment means for the change, if there is one.
+    pub(super) fn interruption(&self) -> Interruption {
+        match (self.gateway.get(), self.was_heard()) {
+            (None, _) => Interruption::OfQuestion,
+            (Some(_), false) => Interruption::BeforeChange,
+            (Some(_), true) => Interruption::DuringChange,
         }
     }
 
@@ -44,7 +71,8 @@ impl Link {
         let path = audit_path(self.audit_file.as_deref(), |name| std::env::var_os(name).map(PathBuf::from))?;
         make_private(&path).map_err(|reason| IpmiError::AuditFile { path: path.clone(), reason })?;
         let audit = AuditLog::open(path)?;
-        let mount = Mount { driver: Arc::clone(&self.bmcs) as _, boards: BOARD..=BOARD };
+        let driver = Interruptible { bmcs: Arc::clone(&self.bmcs), given_up: self.given_up.clone() };
+        let mount = Mount { driver: Arc::new(driver), boards: BOARD..=BOARD, max_changes: 1 };
         let settings = Settings { control_timeout: self.timeout, ..Settings::default() };
         let gateway = Gateway::new(vec![mount], Vec::new(), audit, Arc::clone(&self.clock), settings);
         Ok(self.gateway.get_or_init(|| gateway))

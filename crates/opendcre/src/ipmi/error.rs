@@ -1,5 +1,6 @@
 //! Why a command to a BMC did not succeed.
 
+use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -11,7 +12,7 @@ use opendcre_model::{Fault, Observation};
 use serde::Serialize;
 use thiserror::Error;
 
-use crate::config;
+use super::link::without_id;
 use crate::exit::Exit;
 
 /// Every way in which a command to a BMC fails. No text repeats a secret.
@@ -20,9 +21,6 @@ pub(super) enum IpmiError {
     /// Something is missing on the command line, or is of no use.
     #[error("{0}")]
     Usage(String),
-    /// There is no password or key.
-    #[error(transparent)]
-    Secret(#[from] config::BmcError),
     /// The name leads nowhere.
     #[error("cannot find the address of {host}: {reason}; check the name, or use an IP address")]
     Resolve {
@@ -40,7 +38,7 @@ pub(super) enum IpmiError {
     )]
     NoPong(SocketAddr),
     /// A question has no answer.
-    #[error(transparent)]
+    #[error("{}", without_id(&.0.to_string()))]
     Bmc(#[from] BmcError),
     /// An inventory cannot be understood.
     #[error("bmc at {address}: {problem}; the inventory was never written, or is damaged")]
@@ -69,20 +67,46 @@ pub(super) enum IpmiError {
     #[error("nothing was sent: {0}")]
     Audit(#[from] AuditError),
     /// A change was not made, or not surely.
-    #[error(transparent)]
+    #[error("{}", without_id(&.0.to_string()))]
     Change(#[from] GatewayError),
     /// A change was made, and the answer is not one to it.
     #[error("the change was made, and its answer is one to something else: {0:?}")]
     OtherAnswer(Box<Observation>),
+    /// What answers there speaks something else.
+    #[error("bmc at {0}: what answers there is no BMC; check the address and the port")]
+    NotIpmi(SocketAddr),
     /// Somebody wants the program to end.
-    #[error("interrupted; a change that had begun was finished and recorded")]
-    Interrupted,
+    #[error("interrupted{0}")]
+    Interrupted(Interruption),
     /// The answer cannot be printed.
     #[error("cannot write to standard output: {0}")]
     Output(#[from] io::Error),
     /// The process has no resources left.
     #[error("cannot prepare to talk to the BMC: {0}")]
     Runtime(io::Error),
+}
+
+/// What was going on when somebody wanted the program to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Interruption {
+    /// A question, which changes nothing.
+    OfQuestion,
+    /// A change that waited for a session.
+    BeforeChange,
+    /// A change that may have been sent.
+    DuringChange,
+}
+
+impl fmt::Display for Interruption {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::OfQuestion => "",
+            Self::BeforeChange => "; nothing was sent",
+            Self::DuringChange => {
+                "; the change that had begun was carried on to its end, which the audit file tells"
+            }
+        })
+    }
 }
 
 /// An error as `-o json` prints it.
@@ -96,18 +120,19 @@ impl IpmiError {
     /// How a command that failed in this way ends.
     pub(super) fn exit(&self) -> Exit {
         match self {
-            Self::Usage(_) | Self::Secret(_) | Self::NoAuditFile => Exit::Usage,
+            Self::Usage(_) | Self::NoAuditFile => Exit::Usage,
             Self::Resolve { .. } | Self::NoPong(_) => Exit::Unreachable,
             Self::Bmc(error) => exit_of(error.fault()),
             Self::Change(error) => error.fault().map_or(Exit::Failed, exit_of),
             // Whoever closed the pipe, as `head` does, has read all that was wanted.
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Done,
+            Self::Interrupted(_) => Exit::Interrupted,
             Self::Open(_)
             | Self::Inventory { .. }
             | Self::AuditFile { .. }
             | Self::Audit(_)
             | Self::OtherAnswer(_)
-            | Self::Interrupted
+            | Self::NotIpmi(_)
             | Self::Output(_)
             | Self::Runtime(_) => Exit::Failed,
         }
@@ -120,13 +145,14 @@ impl IpmiError {
 
     fn code(&self) -> &'static str {
         match self {
-            Self::Usage(_) | Self::Secret(_) => "usage",
+            Self::Usage(_) => "usage",
             Self::Resolve { .. } | Self::NoPong(_) => "unreachable",
             Self::Bmc(error) => error.code(),
             Self::Inventory { .. } | Self::OtherAnswer(_) => "malformed",
             Self::NoAuditFile | Self::AuditFile { .. } | Self::Audit(_) => "audit_unavailable",
             Self::Change(error) => error.code(),
-            Self::Interrupted => "interrupted",
+            Self::NotIpmi(_) => "not_ipmi",
+            Self::Interrupted(_) => "interrupted",
             Self::Open(_) | Self::Output(_) | Self::Runtime(_) => "io",
         }
     }
@@ -138,9 +164,8 @@ const fn exit_of(fault: Fault) -> Exit {
         Fault::Busy { .. } => Exit::Busy,
         Fault::NotPermitted => Exit::Denied,
         Fault::Uncertain => Exit::Uncertain,
-        Fault::Corrupt | Fault::Refused | Fault::Unsupported | Fault::Invalid | Fault::Malformed => {
-            Exit::Failed
-        }
+        Fault::Invalid => Exit::Usage,
+        Fault::Corrupt | Fault::Refused | Fault::Unsupported | Fault::Malformed => Exit::Failed,
     }
 }
 
@@ -157,6 +182,7 @@ mod tests {
         let busy = Fault::Busy { retry_after: Duration::from_secs(1) };
         for (fault, exit) in [
             (Fault::Refused, 1),
+            (Fault::Invalid, 2),
             (Fault::Gone, 3),
             (Fault::Timeout, 3),
             (busy, 4),
@@ -172,8 +198,12 @@ mod tests {
 
     #[test]
     fn an_error_for_programs_keeps_the_code_of_the_driver() {
-        let error = DriverError::new(Fault::NotPermitted, "bmc 0001: no").with_code("wrong_password");
+        let error = DriverError::new(Fault::NotPermitted, "bmc 0001 at 10.1.0.20:623: no")
+            .with_code("wrong_password");
         let body = serde_json::to_value(IpmiError::Change(error.into()).body()).unwrap();
-        assert_eq!(body, serde_json::json!({"message": "bmc 0001: no", "code": "wrong_password"}));
+        assert_eq!(
+            body,
+            serde_json::json!({"message": "bmc at 10.1.0.20:623: no", "code": "wrong_password"})
+        );
     }
 }

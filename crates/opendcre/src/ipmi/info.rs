@@ -11,7 +11,7 @@ use opendcre_ipmi::user::{ReadUsers, User};
 use opendcre_ipmi::{Single, user};
 use serde::Serialize;
 
-use super::console::{Report, fields, hex, joined, list, set_names, yes_no};
+use super::console::{Report, fields, hex, joined, list, set_names, words, yes_no};
 use super::error::IpmiError;
 use super::link::Link;
 
@@ -187,7 +187,7 @@ impl Info {
             ("firmware", Some(device.firmware.clone())),
             ("being updated", device.updating.then(|| yes_no(true))),
             ("IPMI version", Some(device.ipmi_version.clone())),
-            ("functions", joined(&device.functions)),
+            ("functions", joined(&device.functions).as_deref().map(words)),
             ("GUID", self.guid.clone()),
             ("self test", self.self_test.clone()),
             ("power-on hours", self.power_on_minutes.map(|minutes| (minutes / 60).to_string())),

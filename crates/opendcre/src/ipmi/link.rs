@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use opendcre_drivers::ipmi::{self, BmcConfig, BmcError, Bmcs, BmcsOwner, Problem};
 use opendcre_gateway::Gateway;
-use opendcre_ipmi::client::Failure;
+use opendcre_ipmi::client::{Failure, Timing};
 use opendcre_ipmi::{Command, CommandError, Procedure, Single, Step};
 use opendcre_model::{Context, DeviceAddress, DeviceId, Priority, WallClock};
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use super::connect;
 use super::error::IpmiError;
@@ -18,6 +19,10 @@ use crate::cli::BmcOptions;
 
 /// The only BMC.
 const BMC: DeviceId = DeviceId(1);
+/// How often a question is sent before the BMC counts as silent: as often as a gateway does that is not told otherwise.
+const TRIES: u8 = 3;
+/// How long somebody at a terminal is kept for the closing of a session. BMCs close what is left by themselves.
+const CLOSE_LIMIT: Duration = Duration::from_secs(1);
 
 /// One BMC behind a broker of its own.
 pub(super) struct Link {
@@ -28,6 +33,8 @@ pub(super) struct Link {
     pub(super) audit_file: Option<PathBuf>,
     /// Opened by the first change.
     pub(super) gateway: OnceLock<Gateway>,
+    /// Cancelled when a change that was not sent must not be sent any more.
+    pub(super) given_up: CancellationToken,
 }
 
 impl Link {
@@ -44,7 +51,12 @@ impl Link {
         let access = Arc::new(connect::access(address, options)?);
         let bmc = BmcConfig { device: BMC, address, access, asset_text: None };
         // The name stands in the audit log, where it must say which BMC it was.
-        let settings = ipmi::Settings { name: format!("ipmi {address}"), ..ipmi::Settings::default() };
+        let settings = ipmi::Settings {
+            name: format!("ipmi {address}"),
+            timing: Timing { tries: TRIES, ..Timing::default() },
+            close_limit: CLOSE_LIMIT,
+            ..ipmi::Settings::default()
+        };
         let (bmcs, owner) = Bmcs::open(vec![bmc], settings, Arc::clone(clock))?;
         let link = Self {
             address,
@@ -53,6 +65,7 @@ impl Link {
             clock: Arc::clone(clock),
             audit_file: options.audit_file.clone(),
             gateway: OnceLock::new(),
+            given_up: CancellationToken::new(),
         };
         Ok((link, owner))
     }
@@ -60,6 +73,16 @@ impl Link {
     /// The BMC as the gateway names it.
     pub(super) const fn device() -> DeviceAddress {
         DeviceAddress { board: ipmi::BOARD, device: BMC }
+    }
+
+    /// Whether there was a session. Without one nothing was sent but attempts to open it.
+    pub(super) fn was_heard(&self) -> bool {
+        self.bmcs.statistics(BMC).is_some_and(|statistics| statistics.session_opens > 0)
+    }
+
+    /// Whether there is a session to close.
+    pub(super) fn has_session(&self) -> bool {
+        self.bmcs.statistics(BMC).is_some_and(|statistics| statistics.has_session)
     }
 
     /// Asks one question.
@@ -93,17 +116,23 @@ impl Link {
         match self.run(procedure).await {
             Ok(output) => Ok(Some(output)),
             Err(error) if is_only_refused(&error.problem) => {
-                problems.push(format!("{what}: {error}"));
+                problems.push(format!("{what}: {}", without_id(&error.to_string())));
                 Ok(None)
             }
             Err(error) => Err(error),
         }
     }
 
-    fn failed(&self, error: CommandError) -> BmcError {
+    /// The failure of a command that was answered.
+    pub(super) fn failed(&self, error: CommandError) -> BmcError {
         let problem = Problem::Command(error);
         BmcError { bmc: BMC, address: Some(self.address), at: self.clock.now(), problem }
     }
+}
+
+/// A text of the driver, which numbers BMCs. Here is only one.
+pub(super) fn without_id(text: &str) -> String {
+    text.replacen(&format!("bmc {BMC} "), "bmc ", 1)
 }
 
 /// Whether the next question may be answered all the same.

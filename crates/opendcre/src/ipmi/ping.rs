@@ -38,32 +38,34 @@ impl Report for Presence {
 /// When nobody does within `limit`, or nobody listens there.
 pub(super) async fn ping(address: SocketAddr, limit: Duration) -> Result<Presence, IpmiError> {
     let deadline = Instant::now() + limit;
+    let mut is_noisy = false;
     let asked = async {
         let socket = UdpSocket::bind(unspecified(address)).await?;
         socket.connect(address).await?;
         loop {
             socket.send(&Ping { tag: TAG }.encode()).await?;
-            if let Ok(pong) = timeout(PATIENCE, pong(&socket)).await {
+            if let Ok(pong) = timeout(PATIENCE, pong(&socket, &mut is_noisy)).await {
                 return pong;
             }
         }
     };
     match timeout_at(deadline, asked).await {
         Ok(Ok(Pong { ipmi, .. })) => Ok(Presence { address, ipmi }),
+        Ok(Err(_)) | Err(_) if is_noisy => Err(IpmiError::NotIpmi(address)),
         Ok(Err(_)) | Err(_) => Err(IpmiError::NoPong(address)),
     }
 }
 
-/// Waits for an answer; whatever else comes is left out.
-async fn pong(socket: &UdpSocket) -> io::Result<Pong> {
+/// Waits for an answer. Whatever else comes is left out, but `is_noisy` tells of what no BMC sends.
+async fn pong(socket: &UdpSocket, is_noisy: &mut bool) -> io::Result<Pong> {
     let mut buffer = [0; MAX_DATAGRAM];
     loop {
         let length = socket.recv(&mut buffer).await?;
         let datagram = buffer.get(..length).unwrap_or_default();
-        if let Ok(Datagram::Pong(pong)) = Datagram::decode(datagram)
-            && pong.tag == TAG
-        {
-            return Ok(pong);
+        match Datagram::decode(datagram) {
+            Ok(Datagram::Pong(pong)) if pong.tag == TAG => return Ok(pong),
+            Ok(_) => {}
+            Err(_) => *is_noisy = true,
         }
     }
 }
@@ -100,5 +102,18 @@ mod tests {
         address      10.1.0.20:623
         speaks IPMI  yes
         ");
+    }
+
+    #[tokio::test]
+    async fn what_answers_with_something_else_is_no_bmc() {
+        let other = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let address = other.local_addr().unwrap();
+        let (mut buffer, limit) = ([0; 64], Duration::from_millis(100));
+        let answer = async {
+            let (_, from) = other.recv_from(&mut buffer).await.unwrap();
+            other.send_to(b"HTTP/1.1 400 Bad Request", from).await.unwrap();
+        };
+        let (presence, ()) = tokio::join!(ping(address, limit), answer);
+        assert!(matches!(presence.unwrap_err(), IpmiError::NotIpmi(at) if at == address));
     }
 }

@@ -1,7 +1,8 @@
 //! Any command, and what came of it.
 
 use comfy_table::Table;
-use opendcre_ipmi::Completion;
+use opendcre_ipmi::session::{CLOSE_SESSION, GET_SESSION_CHALLENGE};
+use opendcre_ipmi::{Completion, NetFn};
 use opendcre_model::{Action, Observation, RawAnswer, RawRequest};
 use serde::Serialize;
 
@@ -44,6 +45,10 @@ impl Report for Answer {
 /// Sends the command.
 pub(super) async fn send(link: &Link, args: &RawArgs) -> Result<Answer, IpmiError> {
     let RawArgs { netfn, command, data, lun } = args;
+    if NetFn(*netfn) == NetFn::APP && (GET_SESSION_CHALLENGE..=CLOSE_SESSION).contains(command) {
+        let message = "sessions are opened and closed by opendcre ipmi itself; nothing was sent";
+        return Err(IpmiError::Usage(message.to_owned()));
+    }
     let request = RawRequest { netfn: *netfn, lun: *lun, command: *command, data: data.clone() };
     match link.change(Action::RawIpmi { device: Link::device(), request }).await? {
         Observation::RawIpmi(answer) => Ok(Answer::new(&answer)),

@@ -1,5 +1,6 @@
 //! All sensors of a BMC: their records are read first, then each of them.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use comfy_table::Table;
@@ -8,15 +9,18 @@ use opendcre_ipmi::Single;
 use opendcre_ipmi::app::{DeviceIdentity, Functions, GetDeviceId};
 use opendcre_ipmi::event::sensor_type_name;
 use opendcre_ipmi::quirk::quirks;
-use opendcre_ipmi::sdr::{Entity, Sdr, SdrRecord, Sensor, Source, WalkSdr};
+use opendcre_ipmi::sdr::{Entity, Repository, Sdr, SdrRecord, Sensor, SensorAddress, Source, WalkSdr};
 use opendcre_ipmi::sensor::{
     Availability, GetSensorThresholds, Health, Interpretation, Observation, ReadSensors, Thresholds, Unread,
 };
 use serde::Serialize;
 
-use super::console::{Report, joined, list};
+use super::console::{Report, joined, list, words};
 use super::error::IpmiError;
 use super::link::Link;
+
+/// The event/reading type of sensors that compare what they measure with thresholds (IPMI 2.0 table 42-1).
+const THRESHOLD_BASED: u8 = 0x01;
 
 /// All sensors.
 #[derive(Debug, Serialize)]
@@ -63,6 +67,11 @@ enum Status {
 }
 
 impl Status {
+    /// Whether the BMC answers for it.
+    const fn is_readable(self) -> bool {
+        matches!(self, Self::Available | Self::Disabled | Self::Unavailable)
+    }
+
     const fn word(self) -> &'static str {
         match self {
             Self::Available => "-",
@@ -88,10 +97,8 @@ struct ThresholdValues {
 /// Reads all sensors, with their present thresholds if wanted.
 pub(super) async fn read(link: &Link, with_thresholds: bool) -> Result<Sensors, IpmiError> {
     let identity = link.ask(GetDeviceId).await?;
-    let repository = link.run(WalkSdr::new(source(&identity))).await?;
-    let mut problems: Vec<String> = repository.records.iter().filter_map(unreadable).collect();
-    problems.extend(repository.cut_short.as_ref().map(|error| format!("records are missing: {error}")));
-    let sensors: Arc<[Sensor]> = repository.sensors().collect();
+    let mut problems = Vec::new();
+    let sensors = find(link, &identity, &mut problems).await?;
     let quirks = quirks(identity.manufacturer, identity.product);
     let outcomes = link.run(ReadSensors::new(Arc::clone(&sensors), quirks)).await?;
     let mut rows = Vec::with_capacity(sensors.len());
@@ -100,7 +107,7 @@ pub(super) async fn read(link: &Link, with_thresholds: bool) -> Result<Sensors, 
             problems.push(format!("{}: {error}", sensor.name));
         }
         let mut row = Row::new(sensor, outcome);
-        if with_thresholds && row.status == Status::Available {
+        if with_thresholds && row.status.is_readable() {
             row.thresholds = thresholds(link, sensor, &mut problems).await?;
         }
         rows.push(row);
@@ -108,13 +115,38 @@ pub(super) async fn read(link: &Link, with_thresholds: bool) -> Result<Sensors, 
     Ok(Sensors { sensors: rows, problems })
 }
 
-/// The repository, unless the BMC has only the records of its own sensors.
-const fn source(identity: &DeviceIdentity) -> Source {
-    if identity.device_sdrs && !identity.functions.contains(Functions::SDR_REPOSITORY) {
-        Source::Device { lun: 0 }
-    } else {
-        Source::Repository
+/// All sensors that the BMC has records of: in its repository, and besides in itself. A BMC that names neither is asked
+/// for a repository all the same.
+async fn find(
+    link: &Link,
+    identity: &DeviceIdentity,
+    problems: &mut Vec<String>,
+) -> Result<Arc<[Sensor]>, BmcError> {
+    let itself = WalkSdr::new(Source::Device { lun: 0 });
+    let has_repository = identity.functions.contains(Functions::SDR_REPOSITORY);
+    if identity.device_sdrs && !has_repository {
+        return Ok(sensors(&link.run(itself).await?, problems).into());
     }
+    let mut found = sensors(&link.run(WalkSdr::new(Source::Repository)).await?, problems);
+    if identity.device_sdrs
+        && let Some(records) = link.try_run("records of the BMC's own sensors", itself, problems).await?
+    {
+        add_missing(&mut found, sensors(&records, problems));
+    }
+    Ok(found.into())
+}
+
+/// The sensors of the records, and a problem for each record that cannot be used.
+fn sensors(records: &Repository, problems: &mut Vec<String>) -> Vec<Sensor> {
+    problems.extend(records.records.iter().filter_map(unreadable));
+    problems.extend(records.cut_short.as_ref().map(|error| format!("records are missing: {error}")));
+    records.sensors().collect()
+}
+
+/// Most BMCs that have two sets of records have the same sensors in both.
+fn add_missing(found: &mut Vec<Sensor>, others: Vec<Sensor>) {
+    let known: HashSet<SensorAddress> = found.iter().map(|sensor| sensor.address).collect();
+    found.extend(others.into_iter().filter(|sensor| !known.contains(&sensor.address)));
 }
 
 fn unreadable(sdr: &Sdr) -> Option<String> {
@@ -129,12 +161,18 @@ async fn thresholds(
     sensor: &Sensor,
     problems: &mut Vec<String>,
 ) -> Result<Option<ThresholdValues>, BmcError> {
-    if sensor.thresholds.mask() == 0 {
+    if sensor.interpretation.event_reading_type != THRESHOLD_BASED {
         return Ok(None);
     }
     let question = GetSensorThresholds { lun: sensor.address.lun, number: sensor.address.number };
-    let raw = link.try_run(&sensor.name, Single(question), problems).await?;
-    Ok(raw.map(|raw| ThresholdValues::new(&raw, &sensor.interpretation)))
+    let mut refusals = Vec::new();
+    let raw = link.try_run(&sensor.name, Single(question), &mut refusals).await?;
+    // Records are often wrong about what can be read. A refusal that they foretell is no news.
+    if sensor.thresholds.mask() != 0 {
+        problems.append(&mut refusals);
+    }
+    let known = raw.filter(|raw| raw.mask() != 0);
+    Ok(known.map(|raw| ThresholdValues::new(&raw, &sensor.interpretation)))
 }
 
 impl ThresholdValues {
@@ -219,9 +257,9 @@ impl Row {
     }
 
     fn columns(&self) -> [String; 4] {
-        let health = self.health.unwrap_or("-");
+        let health = self.health.map_or_else(|| "-".to_owned(), words);
         let states = joined(&self.states).unwrap_or_else(|| "-".to_owned());
-        [self.name.clone(), self.reading(), health.to_owned(), states]
+        [self.name.clone(), self.reading(), health, states]
     }
 }
 
@@ -272,7 +310,6 @@ impl Report for Sensors {
 
 #[cfg(test)]
 mod tests {
-    use opendcre_ipmi::sdr::SensorAddress;
     use opendcre_ipmi::sensor::{
         AnalogFormat, BaseUnit, Conversion, Factors, Linearization, SensorReading, Units,
     };
@@ -365,6 +402,14 @@ mod tests {
         warning: VBAT: no
         ");
         insta::assert_snapshot!(serde_json::to_string(&sample).unwrap(), @r#"{"sensors":[{"name":"CPU1 Temp","type":"Temperature","entity":"processor 1","number":4,"owner":32,"status":"available","value":90.5,"unit":"C","tolerance":0.5,"health":"critical","states":["at or above upper critical"],"thresholds":{"lower_non_recoverable":null,"lower_critical":null,"lower_non_critical":null,"upper_non_critical":null,"upper_critical":90.0,"upper_non_recoverable":null}},{"name":"PS1 Status","type":"Power Supply","entity":"power supply 1","number":12,"owner":32,"status":"available","value":null,"unit":"","tolerance":null,"health":null,"states":["presence detected","failure detected"]}],"problems":["VBAT: no"]}"#);
+    }
+
+    #[test]
+    fn the_same_sensor_in_two_sets_of_records_is_one() {
+        let mut found = vec![temperature()];
+        add_missing(&mut found, vec![Sensor { name: "Temp 1".to_owned(), ..temperature() }, supply()]);
+        let names: Vec<&str> = found.iter().map(|sensor| sensor.name.as_str()).collect();
+        assert_eq!(names, ["CPU1 Temp", "PS1 Status"]);
     }
 
     #[test]

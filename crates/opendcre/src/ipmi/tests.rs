@@ -1,13 +1,14 @@
 //! Whole commands against an emulated BMC, over real sockets.
 
 use std::future::pending;
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::path::{Path, PathBuf};
 
 use clap::Parser;
 use opendcre_emulator::bmc::{Fleet, FleetConfig, Handle, MachineConfig};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::net::UdpSocket;
 
 use super::*;
 use crate::cli::{Cli, Command, OutputFormat};
@@ -41,20 +42,20 @@ impl Bench {
             password_file.display(),
             audit_file.display()
         );
-        self.run_until(pending(), &format!("{options} {words}")).await
+        let address = self.fleet.bmcs().addresses()[0];
+        run_until(address.into(), pending(), &format!("{options} {words}")).await
     }
 
-    async fn run_until(&self, interrupted: impl Future<Output = ()>, words: &str) -> (Value, Exit) {
-        let line = format!("opendcre ipmi --host {} {words}", self.fleet.bmcs().addresses()[0]);
-        let Command::Ipmi(args) = Cli::try_parse_from(line.split_whitespace()).unwrap().command else {
-            panic!("not a command to a BMC");
-        };
-        let clock: Arc<dyn WallClock> = Arc::new(SystemClock);
-        let (mut out, mut err) = (Vec::new(), Vec::new());
-        let mut console = Console::new(OutputFormat::Json, &mut out, &mut err);
-        let outcome = converse(&args, Duration::from_secs(30), &clock, interrupted, &mut console).await;
-        let exit = outcome.unwrap_or_else(|error| console.report(&error));
-        (serde_json::from_slice(&[out, err].concat()).unwrap(), exit)
+    /// The options of an administrator.
+    fn files(&self) -> String {
+        let password = self.folder.path().join("password");
+        std::fs::write(&password, "ADMIN").unwrap();
+        let audit = self.audit_file();
+        format!("--user ADMIN --password-file {} --audit-file {}", password.display(), audit.display())
+    }
+
+    fn sessions(&self) -> usize {
+        self.fleet.bmcs().with(0, |bmc, _| bmc.sessions()).unwrap()
     }
 
     async fn ask(&self, words: &str) -> Value {
@@ -69,6 +70,19 @@ impl Bench {
         let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
         lines.map(|line| (line["action"].as_str().unwrap().to_owned(), line["code"].clone())).collect()
     }
+}
+
+/// What `opendcre ipmi` prints as JSON on both outputs, and how it ends.
+async fn run_until(address: SocketAddr, interrupted: impl Future<Output = ()>, words: &str) -> (Value, Exit) {
+    let line = format!("opendcre ipmi --host {address} {words}");
+    let cli = Cli::try_parse_from(line.split_whitespace()).unwrap();
+    let Command::Ipmi(args) = cli.command else { panic!("not a command to a BMC") };
+    let clock: Arc<dyn WallClock> = Arc::new(SystemClock);
+    let (mut out, mut err) = (Vec::new(), Vec::new());
+    let mut console = Console::new(OutputFormat::Json, &mut out, &mut err);
+    let outcome = converse(&args, cli.client.timeout, &clock, interrupted, &mut console).await;
+    let exit = outcome.unwrap_or_else(|error| console.report(&error));
+    (serde_json::from_slice(&[out, err].concat()).unwrap(), exit)
 }
 
 #[tokio::test]
@@ -123,17 +137,74 @@ async fn changes_take_effect_and_are_recorded() {
 async fn an_interruption_lets_a_change_that_has_begun_finish() {
     let bench = Bench::new();
     bench.ask("power off").await;
-    // As soon as the intent is on the disk.
+    let address = bench.fleet.bmcs().addresses()[0];
+    // As soon as the machine is on: the answer has not been read then.
+    let is_on = || bench.fleet.bmcs().with(0, |bmc, now| bmc.is_on(now)).unwrap();
     let interrupted = async {
-        while bench.records().len() < 3 {
+        while !is_on() {
             tokio::task::yield_now().await;
         }
     };
-    let (password, audit) = (bench.folder.path().join("password"), bench.audit_file());
-    let files = format!("--password-file {} --audit-file {}", password.display(), audit.display());
-    let (error, exit) = bench.run_until(interrupted, &format!("--user ADMIN {files} power on")).await;
-    assert_eq!((&error["code"], exit), (&json!("interrupted"), Exit::Failed));
+    let words = format!("{} power on", bench.files());
+    let (error, exit) = run_until(address.into(), interrupted, &words).await;
+    assert_eq!((&error["code"], exit), (&json!("interrupted"), Exit::Interrupted));
+    assert!(error["message"].as_str().unwrap().contains("carried on to its end"), "{error}");
     assert_eq!(bench.records().last(), Some(&("power_on".to_owned(), json!("ok"))));
+    assert_eq!(bench.sessions(), 0);
+}
+
+/// On the paused clock, where a wait would not go unnoticed.
+#[tokio::test(start_paused = true)]
+async fn an_interruption_ends_what_waits_for_a_session_at_once() {
+    let bench = Bench::new();
+    let silent = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let address = silent.local_addr().unwrap();
+    let called = async || {
+        silent.recv_from(&mut [0; 64]).await.unwrap();
+    };
+    for (command, message) in
+        [("power status", "interrupted"), ("power off", "interrupted; nothing was sent")]
+    {
+        let began = tokio::time::Instant::now();
+        let words = format!("{} {command}", bench.files());
+        let (error, exit) = run_until(address, called(), &words).await;
+        assert_eq!((&error["message"], exit), (&json!(message), Exit::Interrupted));
+        assert!(began.elapsed() < Duration::from_millis(900), "{command}");
+    }
+    assert_eq!(
+        bench.records(),
+        [("power_off".to_owned(), Value::Null), ("power_off".to_owned(), json!("interrupted"))]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_limit_of_time_is_kept_when_nobody_answers() {
+    let bench = Bench::new();
+    let silent = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let words = format!("--timeout 2s {} power status", bench.files());
+    let began = tokio::time::Instant::now();
+    let (error, exit) = run_until(silent.local_addr().unwrap(), pending(), &words).await;
+    assert_eq!(exit, Exit::Unreachable, "{error}");
+    assert!(began.elapsed() < Duration::from_millis(2100), "{:?}", began.elapsed());
+}
+
+#[tokio::test]
+async fn the_power_policy_is_shown_and_set_with_a_record() {
+    let bench = Bench::new();
+    assert_eq!(bench.ask("power policy").await, json!({"restore_policy": "previous"}));
+    assert_eq!(bench.ask("power policy always-off").await, json!({"restore_policy": "always-off"}));
+    assert_eq!(bench.ask("power status").await["restore_policy"], "always-off");
+    assert_eq!(bench.records(), [("raw_ipmi".to_owned(), Value::Null), ("raw_ipmi".to_owned(), json!("ok"))]);
+}
+
+#[tokio::test]
+async fn a_raw_command_that_would_end_the_session_is_wrong_usage() {
+    let bench = Bench::new();
+    for words in ["raw 06 39 01", "raw 06 3a", "raw 06 3c"] {
+        let (error, exit) = bench.run("ADMIN", "ADMIN", &bench.audit_file(), words).await;
+        assert_eq!((&error["code"], exit), (&json!("usage"), Exit::Usage), "{words}");
+    }
+    assert_eq!(bench.records(), []);
 }
 
 #[tokio::test]

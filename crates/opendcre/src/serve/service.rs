@@ -22,6 +22,11 @@ use crate::config::{self, BoardRange, Config};
 /// The boards that a serial bus can hold; the ids above belong to other protocols.
 const BUS_BOARDS: BoardRange = BoardRange { first: BoardId(0), last: BoardId(address::MAX_BOARD) };
 
+/// The most changes that run on one serial bus: what its queue holds by default.
+const MAX_BUS_CHANGES: usize = 64;
+/// The most changes that run on all BMCs together. Each of them has a bounded queue of its own behind this.
+const MAX_BMC_CHANGES: usize = 1024;
+
 /// The key of the original's file in the configuration.
 const BMC_CONFIG: &str = "legacy.bmc_config";
 
@@ -45,10 +50,14 @@ impl Service {
         for bus in &config.devicebus {
             let (driver, owner) = DeviceBus::open(bus_config(bus)?, Arc::clone(clock))?;
             let boards = bus.boards.unwrap_or(BUS_BOARDS);
-            mounts.push(Mount { driver: Arc::new(driver), boards: boards.first..=boards.last });
+            mounts.push(Mount {
+                driver: Arc::new(driver),
+                boards: boards.first..=boards.last,
+                max_changes: MAX_BUS_CHANGES,
+            });
             buses.push(owner);
         }
-        let bmcs = config.bmcs()?;
+        let bmcs = read_bmcs(config.clone()).await??;
         let defects = defects(&bmcs);
         let (bmcs, bmcs_owner) = open_bmcs(bmcs.served, &config.broker, clock)?.unzip();
         mounts.extend(bmcs);
@@ -57,6 +66,11 @@ impl Service {
         let gateway = Gateway::new(mounts, defects, audit, Arc::clone(clock), settings);
         let api = Api::new(gateway, &**clock, limits(&config.server)?);
         Ok(Self { server, api, buses, bmcs: bmcs_owner })
+    }
+
+    /// The door to the equipment.
+    pub(crate) fn gateway(&self) -> &Gateway {
+        self.api.gateway()
     }
 
     /// Where the server listens.
@@ -91,6 +105,12 @@ impl Service {
     }
 }
 
+/// The BMCs with their secrets. The disk with their files may hang, so that it must not hold up anything else.
+async fn read_bmcs(config: Config) -> anyhow::Result<Result<config::Bmcs, config::BmcError>> {
+    let read = tokio::task::spawn_blocking(move || config.bmcs());
+    read.await.context("the files with the BMCs were not read by a fault of this program")
+}
+
 /// The BMCs as one driver, if there are any. Nothing is sent to them.
 fn open_bmcs(
     bmcs: Vec<config::Bmc>,
@@ -102,7 +122,9 @@ fn open_bmcs(
     }
     let bmcs = bmcs.into_iter().map(bmc_config).collect();
     let (driver, owner) = ipmi::Bmcs::open(bmcs, bmc_settings(broker), Arc::clone(clock))?;
-    Ok(Some((Mount { driver: Arc::new(driver), boards: ipmi::BOARD..=ipmi::BOARD }, owner)))
+    let mount =
+        Mount { driver: Arc::new(driver), boards: ipmi::BOARD..=ipmi::BOARD, max_changes: MAX_BMC_CHANGES };
+    Ok(Some((mount, owner)))
 }
 
 /// What the log and `/readyz` say about the original's file. It has never kept the server from starting.

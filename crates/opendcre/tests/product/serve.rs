@@ -1,5 +1,7 @@
 //! The product as a process: what it serves, what it records, how it loses its line, reloads and stops.
 
+use std::io::{Read, Write};
+
 use serde_json::{Value, json};
 
 use crate::support::{Gateway, Room, eventually, request, signal};
@@ -69,6 +71,41 @@ fn it_stops_when_told_and_finishes_what_runs() {
     assert_eq!(gateway.program.terminate(), Some(0));
     let (status, body) = scan.join().unwrap();
     assert_eq!(status, 200, "{body}");
+}
+
+#[test]
+fn a_change_that_a_forced_end_cuts_off_is_recorded_as_uncertain_and_logged() {
+    let room = Room::new();
+    let _emulator = room.emulate(&["--fault", "silence=1"]);
+    let mut gateway = Gateway::start(&room.tty(), "timeout = \"30s\"");
+    let address = gateway.address;
+    // The answer may be cut off, too, so nothing is expected of it.
+    let change = std::thread::spawn(move || {
+        let mut stream = std::net::TcpStream::connect(address).unwrap();
+        stream
+            .write_all(
+                b"POST /opendcre/1.1/power/off/1/0dff HTTP/1.1\r\nHost: test\r\nContent-Length: 0\r\n\r\n",
+            )
+            .unwrap();
+        stream.read_to_end(&mut Vec::new()).ok();
+    });
+    let directory = gateway.directory.path().join("log");
+    let read = |file: &str| std::fs::read_to_string(directory.join(file)).unwrap_or_default();
+    eventually("the change has begun", || read("audit.jsonl").contains("intent").then_some(()));
+
+    let status = eventually("it ends", || {
+        signal(gateway.program.id(), "TERM");
+        gateway.program.ended()
+    });
+    change.join().unwrap();
+    assert_eq!(status.code(), Some(1));
+    let audit = read("audit.jsonl");
+    let outcome: Value = serde_json::from_str(audit.lines().last().unwrap()).unwrap();
+    assert_eq!((&outcome["event"], &outcome["code"]), (&json!("outcome"), &json!("uncertain")), "{audit}");
+    let message = outcome["message"].as_str().unwrap();
+    assert!(message.contains("the process was told to end before the outcome was known"), "{message}");
+    let log = read("opendcre.log");
+    assert!(log.lines().any(|line| line.contains(message) && line.contains("power_off")), "{log}");
 }
 
 #[test]

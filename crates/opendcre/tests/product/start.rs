@@ -4,7 +4,7 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use crate::support::{Gateway, PRODUCT, Room, free_address};
+use crate::support::{Gateway, PRODUCT, Room, free_address, request};
 
 fn run(arguments: &[&str]) -> Output {
     Command::new(PRODUCT).args(arguments).output().unwrap()
@@ -97,9 +97,19 @@ fn a_missing_password_or_an_audit_log_that_is_no_good_is_named() {
     };
     refused(
         &serve("[[ipmi]]\nrack = \"r\"\naddress = \"127.0.0.1\"\npassword_file = \"none\"\n"),
-        &["ipmi \"127.0.0.1\".password_file", "none: cannot read it", "No such file"],
+        &["ipmi \"127.0.0.1\".password_file", "cannot read it", "No such file"],
     );
     refused(&serve("[audit]\nfile = \"/proc/none/audit.jsonl\"\n"), &["/proc/none/audit.jsonl"]);
+}
+
+#[test]
+fn a_pipe_in_place_of_the_originals_file_does_not_hold_up_the_start() {
+    let directory = tempfile::tempdir().unwrap();
+    let pipe = directory.path().join("bmc_config.json");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let gateway = Gateway::start_with("", &format!("[legacy]\nbmc_config = {pipe:?}\n"));
+    let (status, body) = request(gateway.address, "GET", "/readyz");
+    assert!(status == 200 && body.contains("is no regular file"), "{body}");
 }
 
 #[test]

@@ -1,0 +1,52 @@
+//! Drivers behind the door, each with its boards and the changes that run on it. It knows nothing of what a change is.
+
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+use std::time::Duration;
+
+use opendcre_model::{BoardId, Driver, DriverError, Fault};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// When it is worth asking again after [`Mount::max_changes`] was reached.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// A driver, and the boards that it may hold. The ranges of several mounts may overlap.
+#[derive(Clone)]
+pub struct Mount {
+    /// Speaks to the equipment.
+    pub driver: Arc<dyn Driver>,
+    /// The boards that are looked for there.
+    pub boards: RangeInclusive<BoardId>,
+    /// The most changes that run there at the same time, at least 1; the next one is refused as busy.
+    ///
+    /// A change outlives the caller that hung up, so a limit on connections does not limit changes. What hangs on
+    /// one mount takes nothing from the others.
+    pub max_changes: usize,
+}
+
+/// A mount in use.
+pub(crate) struct Mounted {
+    pub(crate) driver: Arc<dyn Driver>,
+    pub(crate) boards: RangeInclusive<BoardId>,
+    /// A change holds a permit from before its board is looked for until its outcome is recorded.
+    changes: Arc<Semaphore>,
+}
+
+impl Mounted {
+    /// The right to one change. It is refused at once if too many run.
+    pub(crate) fn permit(&self) -> Result<OwnedSemaphorePermit, DriverError> {
+        Arc::clone(&self.changes).try_acquire_owned().map_err(|_| self.busy())
+    }
+
+    fn busy(&self) -> DriverError {
+        let name = self.driver.name();
+        let message = format!("too many changes are running on {name}; nothing was sent, ask again later");
+        DriverError::new(Fault::Busy { retry_after: RETRY_AFTER }, message)
+    }
+}
+
+impl From<Mount> for Mounted {
+    fn from(Mount { driver, boards, max_changes }: Mount) -> Self {
+        Self { driver, boards, changes: Arc::new(Semaphore::new(max_changes.min(Semaphore::MAX_PERMITS))) }
+    }
+}
