@@ -46,6 +46,8 @@ const MEASURING: &[Package] = &[
     Package { name: "wrk", probe: &["which", "wrk"] },
     // Tells what a program used, which the shell's own `time` does not.
     Package { name: "time", probe: &["/usr/bin/time", "--version"] },
+    // Counts instructions, which are the same on a busy machine.
+    Package { name: "valgrind", probe: &["valgrind", "--version"] },
 ];
 
 /// Installs what is missing.

@@ -54,11 +54,12 @@ fn dispatch(cli: Cli) -> ExitCode {
 
 /// Prints help, version or a usage error where each belongs: clap knows.
 fn explain(usage: &clap::Error) -> ExitCode {
-    match usage.print() {
-        Ok(()) if usage.use_stderr() => Exit::Usage.into(),
-        Ok(()) => Exit::Done.into(),
-        Err(error) => report(&error.into()),
+    let printed = usage.print();
+    if usage.use_stderr() {
+        // Without a place to complain, the exit code must say it all.
+        return Exit::Usage.into();
     }
+    printed.map_or_else(|error| report(&error.into()), |()| Exit::Done.into())
 }
 
 fn print_completions(args: &CompletionsArgs, out: &mut impl Write) -> anyhow::Result<()> {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::io::{self, Write};
 use std::net::SocketAddr;
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -76,14 +76,35 @@ pub(crate) fn latencies(bmcs: &[SocketAddr], silent: &[SocketAddr]) -> [Vec<f64>
     serde_json::from_slice(&output).expect("latencies")
 }
 
+/// How many instructions a power status in a held session takes, as valgrind counts them: the same whatever else the
+/// machine does. What comes before is subtracted by a run of another length.
+pub(crate) fn instructions(fleet: &Fleet, bmcs: &[SocketAddr], rounds: usize) -> f64 {
+    let counted = |rounds| {
+        let (bmcs, processes) = (bmcs.to_vec(), fleet.processes());
+        let mut valgrind = Command::new("valgrind");
+        valgrind.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]);
+        valgrind.arg(std::env::current_exe().expect("this program"));
+        let output =
+            run_as(valgrind, &Order { task: Task::Warm, bmcs, processes, rounds, silent: Vec::new() });
+        let report = String::from_utf8(output.stderr).expect("text");
+        let count = report.lines().find_map(|line| line.split_once("Collected : ")).expect("a count").1;
+        count.trim().parse::<f64>().expect("a number")
+    };
+    (counted(3 * rounds) - counted(rounds)) / (2 * rounds * bmcs.len()) as f64
+}
+
 fn order(order: &Order) -> Vec<u8> {
-    let mut command = Command::new(std::env::current_exe().expect("this program"));
-    command.arg(WORD).stdin(Stdio::piped()).stdout(Stdio::piped());
-    let mut child = command.spawn().expect("it starts");
+    run_as(Command::new(std::env::current_exe().expect("this program")), order).stdout
+}
+
+fn run_as(mut program: Command, order: &Order) -> Output {
+    program.arg(WORD).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = program.spawn().expect("it starts");
     serde_json::to_writer(child.stdin.take().expect("a pipe"), order).expect("it listens");
     let output = child.wait_with_output().expect("it ends");
-    assert!(output.status.success(), "{:?}", order.task);
-    output.stdout
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{:?}: {complaint}", order.task);
+    output
 }
 
 /// Follows the order on the standard input.

@@ -99,7 +99,12 @@ fn many(out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "| most memory of the client with {MANY} sessions | {:.1} MB |", many.megabytes)?;
     writeln!(out, "| processor time for each | {:.1} µs |", many.microseconds_per_node())?;
     writeln!(out, "| processor time for each of {FEW} | {few:.1} µs |")?;
-    writeln!(out, "| **ratio, median of {ROUNDS} pairs** | **{ratio:.2}** |")?;
+    writeln!(out, "| ratio, median of {ROUNDS} pairs | {ratio:.2} |")?;
+    let many = client::instructions(&fleet, bmcs, 1);
+    let few = client::instructions(&fleet, &bmcs[..FEW], bmcs.len() / FEW);
+    writeln!(out, "| instructions for each | {many:.0} |")?;
+    writeln!(out, "| instructions for each of {FEW} | {few:.0} |")?;
+    writeln!(out, "| **ratio of the instructions** | **{:.2}** |", many / few)?;
     writeln!(out, "| memory of the emulator, started | {before:.1} MB |")?;
     writeln!(out, "| memory of the emulator, after {MANY} sessions | {:.1} MB |", fleet.megabytes())?;
     let gateway = Gateway::start(bmcs);

@@ -92,7 +92,7 @@ fn wrong_credentials_are_errors_that_say_which_and_never_show_the_password() {
     codes.push(refused(6, "status")["code"].as_str().unwrap().to_owned());
     let expected = ["wrong_user", "wrong_password", "wrong_user", "wrong_password"];
     assert_eq!(codes[..4], expected);
-    assert_eq!(codes[4..], ["insufficient_privilege", "no_answer"]);
+    assert_eq!(codes[4..], ["insufficient_privilege", "unreachable"]);
     for (device, bmc) in (1..=4).zip(bmcs) {
         let message = refused(device, "status")["message"].to_string();
         assert!(message.contains(&bmc.ip().to_string()), "{message}");

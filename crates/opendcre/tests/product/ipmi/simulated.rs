@@ -100,8 +100,11 @@ fn our_client_switches_the_power() {
         ours(bmc.address, &format!("power {order}"));
         assert_eq!(bmc.ipmitool("power status"), format!("Chassis Power is {state}\n"), "{order}");
     }
-    // That the setting counts, the simulator does not keep.
-    ours(bmc.address, "boot set pxe");
+    // That the setting counts, the simulator does not keep, and our client says so instead of calling it done.
+    let output = opendcre(bmc.address, ADMIN, "", "boot set pxe");
+    assert_eq!(output.status.code(), Some(6), "{output:?}");
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(error.contains("accepted the boot target"), "{error}");
     let options = bmc.ipmitool("chassis bootparam get 5");
     assert!(options.contains("Force PXE"), "{options}");
 }
