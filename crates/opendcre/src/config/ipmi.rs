@@ -344,7 +344,7 @@ impl Broker {
         let patience = self.patience();
         if patience >= limit {
             let message = format!(
-                "{} times from timeout = {:?} on take {}, but who asks waits {} at most; use less of one of them",
+                "{} times from timeout = {:?} on, and once for the cipher suites, take {}, but who asks waits {} at most; use less of one of them",
                 self.tries,
                 print(self.timeout),
                 print(patience),
@@ -354,11 +354,12 @@ impl Broker {
         }
     }
 
-    /// How long it takes until a BMC counts as silent: each wait is twice the one before.
+    /// How long it takes until a BMC counts as silent: one question for its cipher suites, then another several times,
+    /// each wait twice the one before.
     fn patience(&self) -> Duration {
         let longest = self.longest_wait();
         let wait = |number| self.timeout.saturating_mul(1_u32 << number).min(longest);
-        (0..self.tries.min(10)).map(wait).fold(Duration::ZERO, Duration::saturating_add)
+        (0..self.tries.min(10)).map(wait).fold(self.timeout, Duration::saturating_add)
     }
 
     /// The longest wait for one answer.

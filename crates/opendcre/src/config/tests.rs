@@ -244,7 +244,7 @@ const BMC_FAULTS: &[(&str, &str)] = &[
     ),
     (
         "[broker]\ntries = 4",
-        "6: broker.tries: 4 times from timeout = \"1s\" on take 11s, but who asks waits 10s at most",
+        "6: broker.tries: 4 times from timeout = \"1s\" on, and once for the cipher suites, take 12s, but who asks waits 10s at most",
     ),
     ("[broker]\nlongest_retry = \"1ms\"", "6: broker.longest_retry: 1ms is out of range; use 1s to 1h"),
     (
