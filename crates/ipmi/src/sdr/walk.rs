@@ -309,7 +309,7 @@ impl WalkSdr {
 
     fn keep(&mut self) -> Result<Step<Repository>, CommandError> {
         match Sdr::decode(&self.bytes) {
-            Ok(record) => self.go_on(Sdr { id: self.id(), ..record }),
+            Ok(record) => Ok(self.go_on(Sdr { id: self.id(), ..record })),
             Err(problem) => self.keep_unreadable(RecordProblem::Malformed(problem)),
         }
     }
@@ -321,7 +321,7 @@ impl WalkSdr {
         };
         let data = self.bytes.get(usize::from(HEADER)..).unwrap_or_default().to_vec();
         let record = SdrRecord::Unreadable { record_type, data, problem };
-        self.go_on(Sdr { id: self.id(), version, record })
+        Ok(self.go_on(Sdr { id: self.id(), version, record }))
     }
 
     /// The id under which the BMC has the current record: what was asked for, but that of the first is in it.
@@ -332,22 +332,22 @@ impl WalkSdr {
         }
     }
 
-    fn go_on(&mut self, record: Sdr) -> Result<Step<Repository>, CommandError> {
+    fn go_on(&mut self, record: Sdr) -> Step<Repository> {
         // The first is asked for as 0: its own id is not to come again either.
         self.asked.insert(record.id);
         self.records.push(record);
         self.other_id = None;
         if self.next == LAST_RECORD {
-            return Ok(self.finish(None));
+            return self.finish(None);
         }
         if self.records.len() >= MAX_RECORDS {
-            return Err(endless("it names more sensor records than any machine has"));
+            return self.finish(Some(endless("it names more sensor records than any machine has")));
         }
         if !self.asked.insert(self.next) {
-            return Err(endless("a sensor record names one as the next that was already read"));
+            return self.finish(Some(endless("a sensor record names one as the next that was already read")));
         }
         self.current = self.next;
-        Ok(self.ask_header())
+        self.ask_header()
     }
 
     /// Ends with the records that are there, unless there are none or a moment's patience gives more.
