@@ -27,4 +27,3 @@ pub use bmcs::{Bmcs, BmcsOwner, OpenError};
 pub use config::{BackOff, BmcConfig, Pacing, Settings};
 pub use driver::BOARD;
 pub use error::{BmcError, Problem, Stage};
-pub use statistics::Statistics;

@@ -25,7 +25,7 @@ use crate::{Command, Completion, Message, Privilege, Request, Response};
 use counter::Stray;
 use knowledge::Knowledge;
 use session::Session;
-use setup::{Context, Progress, Setup, answer, message};
+use setup::{Context, Progress, Setup, answer};
 use timing::Attempt;
 
 pub use access::{Access, Order, PrivilegeRange, Protocol, Repeat, UserLookup};
@@ -189,7 +189,7 @@ impl Client {
             State::Closing(session, exchange) => match exchange.attempt.again(now, &self.timing) {
                 Some(attempt) => {
                     exchange.attempt = attempt;
-                    let message = message(&exchange.request, exchange.sequence);
+                    let message = Message::request(&exchange.request, exchange.sequence);
                     self.transmit.push_back(session.seal(&message, &self.access, entropy));
                     self.counters.retries += 1;
                 }
@@ -382,7 +382,7 @@ impl Client {
         entropy: &mut dyn Entropy,
     ) -> Exchange {
         self.sequence = (self.sequence + 1) & SEQUENCE_BITS;
-        let message = message(&request, self.sequence);
+        let message = Message::request(&request, self.sequence);
         self.transmit.push_back(session.seal(&message, &self.access, entropy));
         let attempt = Attempt::new(now, self.latency.wait(&self.timing));
         Exchange { request, sequence: self.sequence, attempt, busy: false }
@@ -531,7 +531,7 @@ impl Client {
         }
         if let Some(attempt) = exchange.attempt.again(now, &self.timing) {
             exchange.attempt = attempt;
-            let message = message(&exchange.request, exchange.sequence);
+            let message = Message::request(&exchange.request, exchange.sequence);
             self.transmit.push_back(session.seal(&message, &self.access, entropy));
             self.counters.retries += 1;
             return;

@@ -101,6 +101,36 @@ pub struct Message {
 }
 
 impl Message {
+    /// A request from a remote console to a BMC. The lower six bits of `sequence` count.
+    #[must_use]
+    pub fn request(request: &Request, sequence: u8) -> Self {
+        Self {
+            to: BMC_ADDRESS,
+            netfn: request.netfn,
+            to_lun: request.lun,
+            from: REMOTE_CONSOLE,
+            sequence,
+            from_lun: 0,
+            command: request.command,
+            data: request.data.clone(),
+        }
+    }
+
+    /// The answer to this request; its data begin with the completion code.
+    #[must_use]
+    pub const fn reply(&self, data: Vec<u8>) -> Self {
+        Self {
+            to: self.from,
+            netfn: self.netfn.response(),
+            to_lun: self.from_lun,
+            from: self.to,
+            sequence: self.sequence,
+            from_lun: self.to_lun,
+            command: self.command,
+            data,
+        }
+    }
+
     /// The bytes on the wire.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {

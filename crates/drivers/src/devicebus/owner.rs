@@ -17,6 +17,7 @@ use tracing::{debug, info, warn};
 use super::config::BusConfig;
 use super::line::{Line, LineError};
 use super::queue::{Failure, Queue};
+use crate::clock::{now, sleep_until};
 
 /// A line that takes no bytes for this long is stuck.
 const WRITE_LIMIT: Duration = Duration::from_secs(1);
@@ -206,17 +207,6 @@ impl Drop for Bus {
         if queue.gone().is_none() {
             queue.close("the bus is not served any more", true);
         }
-    }
-}
-
-fn now() -> Instant {
-    time::Instant::now().into_std()
-}
-
-async fn sleep_until(deadline: Option<Instant>) {
-    match deadline {
-        Some(deadline) => time::sleep_until(deadline.into()).await,
-        None => std::future::pending().await,
     }
 }
 

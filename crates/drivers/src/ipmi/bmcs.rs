@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use opendcre_ipmi::{Procedure, Request, Response, Step};
-use opendcre_model::{Context, DeviceId, WallClock};
+use opendcre_model::{Context, DeviceAddress, DeviceId, LinkStatistics, WallClock};
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
@@ -18,11 +18,13 @@ use tracing::{error, info};
 use super::change;
 use super::config::{BmcConfig, Settings};
 use super::core::Core;
+use super::driver::BOARD;
 use super::error::{BmcError, Place, Problem};
 use super::queue::{Intent, Job};
 use super::socket::Sockets;
-use super::statistics::{Statistics, Table};
+use super::statistics::Table;
 use super::worker::{Submission, SystemEntropy, Worker};
+use crate::clock::now;
 
 /// How many commands may be on their way to a worker. Who comes then waits for a moment.
 const SUBMISSIONS: usize = 1024;
@@ -92,7 +94,7 @@ impl Bmcs {
     ) -> Result<(Self, BmcsOwner), OpenError> {
         check_addresses(&bmcs)?;
         getrandom::fill(&mut [0])?;
-        let now = time::Instant::now().into_std();
+        let now = now();
         let mut opened = Self {
             name: settings.name.clone(),
             bmcs: BTreeMap::new(),
@@ -251,20 +253,20 @@ impl Bmcs {
 
     /// What is known of one BMC and was counted. It does no I/O and never waits.
     #[must_use]
-    pub fn statistics(&self, bmc: DeviceId) -> Option<Statistics> {
+    pub fn statistics(&self, bmc: DeviceId) -> Option<LinkStatistics> {
         let Bmc { address, worker, slot, .. } = *self.bmcs.get(&bmc)?;
         let row = self.tables.get(worker)?.row(slot)?;
-        Some(row.named(bmc, address, now(), self.clock.now()))
+        Some(row.link(device(bmc), address, now(), self.clock.now()))
     }
 
     /// The same of all BMCs, in the order of their device ids.
     #[must_use]
-    pub fn all(&self) -> Vec<Statistics> {
+    pub fn all(&self) -> Vec<LinkStatistics> {
         let (now, time) = (now(), self.clock.now());
         let tables: Vec<_> = self.tables.iter().map(|table| table.all()).collect();
         let row = |bmc: &Bmc| tables.get(bmc.worker)?.get(bmc.slot).cloned();
         let bmcs = self.bmcs.iter();
-        bmcs.filter_map(|(device, bmc)| Some(row(bmc)?.named(*device, bmc.address, now, time))).collect()
+        bmcs.filter_map(|(id, bmc)| Some(row(bmc)?.link(device(*id), bmc.address, now, time))).collect()
     }
 
     /// Whether the owner runs, or may still begin to.
@@ -297,6 +299,11 @@ async fn pause_before(request: &Request, context: Context) {
     }
 }
 
+/// A BMC as the house addresses it.
+const fn device(bmc: DeviceId) -> DeviceAddress {
+    DeviceAddress { board: BOARD, device: bmc }
+}
+
 /// Nobody may be named twice.
 fn check_addresses(bmcs: &[BmcConfig]) -> Result<(), OpenError> {
     let mut devices = BTreeMap::new();
@@ -318,8 +325,4 @@ fn shards(bmcs: Vec<BmcConfig>, count: usize) -> Vec<Vec<BmcConfig>> {
         }
     }
     shards
-}
-
-fn now() -> Instant {
-    time::Instant::now().into_std()
 }

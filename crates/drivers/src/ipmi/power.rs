@@ -1,6 +1,6 @@
 //! Switching the power of a server: send once, then look at what has become of it.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use opendcre_ipmi::chassis::{ChassisControl, GetChassisStatus};
 use opendcre_ipmi::{CommandError, Completion, Single};
@@ -9,6 +9,7 @@ use tokio::time;
 
 use super::bmcs::Bmcs;
 use super::error::{BmcError, Problem};
+use crate::clock::now;
 
 /// How often the state is looked at while it changes.
 const POLL: Duration = Duration::from_millis(500);
@@ -187,10 +188,6 @@ fn with_reserve(context: Context) -> Context {
 
 fn time_left(context: Context) -> Duration {
     context.deadline.saturating_duration_since(now())
-}
-
-fn now() -> Instant {
-    time::Instant::now().into_std()
 }
 
 fn is_refusal(error: &BmcError, is_meant: impl Fn(Completion) -> bool) -> bool {

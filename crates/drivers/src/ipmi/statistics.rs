@@ -6,70 +6,9 @@ use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 use opendcre_ipmi::client::Failure;
-use opendcre_model::{BoardId, DeviceAddress, DeviceId, DriverError, LinkState, LinkStatistics};
+use opendcre_model::{DeviceAddress, DeviceId, DriverError, LinkState, LinkStatistics};
 
 use super::error::{BmcError, Problem};
-
-/// One BMC as its statistics show it, counted since the driver was opened.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Statistics {
-    /// The device under which it appears.
-    pub device: DeviceId,
-    /// Where it is.
-    pub address: SocketAddr,
-    /// Whether it can be used.
-    pub state: LinkState,
-    /// Why it cannot be used, when it is down.
-    pub failure: Option<Failure>,
-    /// Since when it is in this state.
-    pub since: Timestamp,
-    /// Commands that were answered or given up. Repetitions do not count.
-    pub requests: u64,
-    /// Datagrams that were sent again.
-    pub retries: u64,
-    /// Attempts that were given up because no answer came.
-    pub timeouts: u64,
-    /// Sessions that were opened.
-    pub session_opens: u64,
-    /// Datagrams from its address that were no answer to anything.
-    pub dropped: u64,
-    /// How long an answer takes, smoothed. Nothing before the first answer.
-    pub latency: Option<Duration>,
-    /// The pause between commands; nothing as long as all goes well.
-    pub pause: Duration,
-    /// Commands that wait.
-    pub waiting: usize,
-    /// Whether a session is open.
-    pub has_session: bool,
-}
-
-impl Statistics {
-    /// What every driver reports of a partner.
-    pub(super) fn link(&self, board: BoardId) -> LinkStatistics {
-        LinkStatistics {
-            device: DeviceAddress { board, device: self.device },
-            address: self.address,
-            state: self.state,
-            since: self.since,
-            failure: self.failure.clone().map(|failure| self.error(failure)),
-            requests: self.requests,
-            retries: self.retries,
-            timeouts: self.timeouts,
-            session_opens: self.session_opens,
-            dropped: self.dropped,
-            latency: self.latency,
-            pause: self.pause,
-            waiting: self.waiting,
-            has_session: self.has_session,
-        }
-    }
-
-    /// The same sentence as in the answer to a request that fails for this reason.
-    fn error(&self, failure: Failure) -> DriverError {
-        let (bmc, address, at) = (self.device, Some(self.address), self.since);
-        BmcError { bmc, address, at, problem: Problem::Session(failure) }.into()
-    }
-}
 
 /// What a worker publishes of one BMC.
 #[derive(Debug, Clone)]
@@ -116,19 +55,20 @@ impl Row {
     }
 
     /// With a name, and on the clock of the wall, which shows `time` at `now`.
-    pub(super) fn named(
+    pub(super) fn link(
         self,
-        device: DeviceId,
+        device: DeviceAddress,
         address: SocketAddr,
         now: Instant,
         time: Timestamp,
-    ) -> Statistics {
-        Statistics {
+    ) -> LinkStatistics {
+        let since = ago(time, now.saturating_duration_since(self.since));
+        LinkStatistics {
             device,
             address,
             state: self.state(),
-            since: ago(time, now.saturating_duration_since(self.since)),
-            failure: self.failure,
+            since,
+            failure: self.failure.map(|failure| error(device.device, address, since, failure)),
             requests: self.requests,
             retries: self.retries,
             timeouts: self.timeouts,
@@ -140,6 +80,11 @@ impl Row {
             has_session: self.has_session,
         }
     }
+}
+
+/// The same sentence as in the answer to a request that fails for this reason.
+fn error(bmc: DeviceId, address: SocketAddr, at: Timestamp, failure: Failure) -> DriverError {
+    BmcError { bmc, address: Some(address), at, problem: Problem::Session(failure) }.into()
 }
 
 /// The time of day `age` before `time`.
@@ -195,21 +140,23 @@ impl Table {
 
 #[cfg(test)]
 mod tests {
-    use opendcre_model::Fault;
+    use opendcre_model::{BoardId, Fault};
 
     use super::*;
 
-    fn statistics(change: impl FnOnce(&mut Row)) -> Statistics {
+    const DEVICE: DeviceAddress = DeviceAddress { board: BoardId(0x4000_0000), device: DeviceId(1) };
+
+    fn statistics(change: impl FnOnce(&mut Row)) -> LinkStatistics {
         let now = tokio::time::Instant::now().into_std();
         let mut row = Row::new(now);
         change(&mut row);
         let time = Timestamp::constant(1_450_000_000, 0);
-        row.named(DeviceId(1), ([10, 1, 0, 20], 623).into(), now, time)
+        row.link(DEVICE, ([10, 1, 0, 20], 623).into(), now, time)
     }
 
     #[test]
     fn why_a_bmc_is_down_is_told_in_the_words_of_its_errors() {
-        let link = statistics(|row| row.failure = Some(Failure::WrongPassword)).link(BoardId(0x4000_0000));
+        let link = statistics(|row| row.failure = Some(Failure::WrongPassword));
         assert_eq!(link.state, LinkState::Down);
         let failure = link.failure.unwrap();
         assert_eq!((failure.code, failure.fault), ("wrong_password", Fault::NotPermitted));
@@ -236,9 +183,8 @@ mod tests {
                 ..row.clone()
             }
         });
-        let device = DeviceAddress { board: BoardId(0x4000_0000), device: DeviceId(1) };
         let told = LinkStatistics {
-            device,
+            device: DEVICE,
             address: ([10, 1, 0, 20], 623).into(),
             state: LinkState::Up,
             since: Timestamp::constant(1_450_000_000, 0),
@@ -253,6 +199,6 @@ mod tests {
             waiting: 8,
             has_session: true,
         };
-        assert_eq!(counted.link(device.board), told);
+        assert_eq!(counted, told);
     }
 }

@@ -14,6 +14,7 @@ use super::core::Core;
 use super::queue::Job;
 use super::socket::{Arrival, Sockets};
 use super::statistics::Table;
+use crate::clock::{now, sleep_until};
 
 /// How many commands are taken at once before everything else gets a chance.
 const BATCH: usize = 256;
@@ -137,16 +138,5 @@ fn arrive(core: &mut Core, arrival: &Arrival<'_>, now: Instant) {
     match *arrival {
         Arrival::Datagram(from, bytes) => core.on_datagram(from, bytes, now),
         Arrival::Unreachable(to) => core.on_unreachable(to, now),
-    }
-}
-
-fn now() -> Instant {
-    time::Instant::now().into_std()
-}
-
-async fn sleep_until(deadline: Option<Instant>) {
-    match deadline {
-        Some(deadline) => time::sleep_until(deadline.into()).await,
-        None => std::future::pending().await,
     }
 }

@@ -53,17 +53,7 @@ pub(super) fn reply_to(request: &Message, response: &Response) -> Vec<u8> {
     let mut data = Vec::with_capacity(1 + response.data.len());
     data.push(response.completion.0);
     data.extend(&response.data);
-    let reply = Message {
-        to: request.from,
-        netfn: request.netfn.response(),
-        to_lun: request.from_lun,
-        from: BMC_ADDRESS,
-        sequence: request.sequence,
-        from_lun: request.to_lun,
-        command: request.command,
-        data,
-    };
-    reply.encode()
+    Message { from: BMC_ADDRESS, ..request.reply(data) }.encode()
 }
 
 /// A command.

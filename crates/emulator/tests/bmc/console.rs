@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::{Duration, Instant};
 
 use opendcre_emulator::bmc::{Bmc, FleetConfig};
+use opendcre_ipmi::chassis::GetChassisStatus;
 use opendcre_ipmi::packet::Datagram;
 use opendcre_ipmi::packet::rakp::{
     Accepted, Exchange, Message1, Message2, Message3, Message4, NAME_ONLY, OpenRequest, OpenResponse,
@@ -14,8 +15,7 @@ use opendcre_ipmi::packet::v1_5::{AuthType, Packet};
 use opendcre_ipmi::packet::v2_0::{self, PayloadType, SessionKeys};
 use opendcre_ipmi::session::{ActivateSession, CloseSession, GetSessionChallenge, SetSessionPrivilege};
 use opendcre_ipmi::{
-    BMC_ADDRESS, CipherSuite, Command, Completion, Message, NetFn, Privilege, Procedure, REMOTE_CONSOLE,
-    Request, Response, Secret, Step,
+    CipherSuite, Command, Completion, Message, NetFn, Privilege, Procedure, Request, Response, Secret, Step,
 };
 
 pub(crate) const PEER: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(192, 0, 2, 1), 40_000);
@@ -54,21 +54,13 @@ pub(crate) enum Link {
     V2_0 { bmc_session: u32, keys: Box<SessionKeys> },
 }
 
-pub(crate) fn secret(text: &str) -> Secret {
-    Secret::new(text.as_bytes()).unwrap()
+/// What every user may ask.
+pub(crate) fn status() -> Request {
+    GetChassisStatus.request()
 }
 
-pub(crate) fn message(request: &Request, sequence: u8) -> Message {
-    Message {
-        to: BMC_ADDRESS,
-        netfn: request.netfn,
-        to_lun: request.lun,
-        from: REMOTE_CONSOLE,
-        sequence,
-        from_lun: 0,
-        command: request.command,
-        data: request.data.clone(),
-    }
+pub(crate) fn secret(text: &str) -> Secret {
+    Secret::new(text.as_bytes()).unwrap()
 }
 
 fn response(payload: &[u8]) -> Response {
@@ -126,7 +118,7 @@ impl Lab {
 
     /// Asks outside of sessions.
     pub(crate) fn ask_plain(&mut self, request: &Request) -> Response {
-        let bytes = Packet::plain(message(request, 1).encode()).encode();
+        let bytes = Packet::plain(Message::request(request, 1).encode()).encode();
         let answer = self.send(&bytes).unwrap();
         match Datagram::decode(&answer).unwrap() {
             Datagram::V1_5(packet) => response(&packet.payload),
@@ -163,7 +155,7 @@ impl Lab {
         let challenge = get.parse(&response.data).unwrap();
         let activate =
             ActivateSession { auth_type, privilege, challenge: challenge.challenge, first_inbound: 1000 };
-        let payload = message(&activate.request(), 2).encode();
+        let payload = Message::request(&activate.request(), 2).encode();
         let packet = Packet::signed(auth_type, &secret(password), 0, challenge.temporary_session, payload);
         Ok(packet.encode())
     }
@@ -287,7 +279,7 @@ impl Session {
 
     /// The datagram of a request with a number of its own.
     pub(crate) fn numbered(&self, request: &Request, sequence: u32) -> Vec<u8> {
-        let payload = message(request, self.message).encode();
+        let payload = Message::request(request, self.message).encode();
         match &self.link {
             Link::V1_5 { auth_type, id, password } => {
                 Packet::signed(*auth_type, password, sequence, *id, payload).encode()

@@ -10,9 +10,9 @@ use opendcre_ipmi::packet::asf::Ping;
 use opendcre_ipmi::packet::v1_5::AuthType;
 use opendcre_ipmi::sdr::{Source, WalkSdr};
 use opendcre_ipmi::session::{GetChannelAuthCapabilities, SetSessionPrivilege};
-use opendcre_ipmi::{Command, CommandError, Completion, NetFn, Privilege, Request};
+use opendcre_ipmi::{Command, CommandError, Completion, Message, NetFn, Privilege};
 
-use super::console::{EPOCH, Lab, PEER, Session, activated, message, start};
+use super::console::{EPOCH, Lab, PEER, Session, activated, start, status};
 
 fn lab(change: impl FnOnce(&mut FaultPlan)) -> Lab {
     Lab::with(|config| change(&mut config.faults))
@@ -23,16 +23,12 @@ fn session(lab: &mut Lab) -> Session {
     (0..1000).find_map(|_| lab.open_2_0(17, "user", "user", Privilege::User).ok()).unwrap()
 }
 
-fn status() -> Request {
-    Request::new(NetFn::CHASSIS, 0x01, &[])
-}
-
 /// What comes back for a thousand requests without a session.
 fn answers(lab: &mut Lab) -> Vec<Vec<Vec<u8>>> {
     let get = GetChannelAuthCapabilities { privilege: Privilege::User, extended: true };
     let ask = |number: u16| {
         let sequence = u8::try_from(number % 64).unwrap();
-        let payload = message(&get.request(), sequence).encode();
+        let payload = Message::request(&get.request(), sequence).encode();
         lab.send_all(&opendcre_ipmi::packet::v1_5::Packet::plain(payload).encode())
     };
     (0..1000).map(ask).collect()

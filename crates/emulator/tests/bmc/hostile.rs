@@ -3,15 +3,11 @@
 use opendcre_ipmi::packet::rakp::NAME_ONLY;
 use opendcre_ipmi::packet::v1_5::{AuthType, Packet};
 use opendcre_ipmi::packet::v2_0::{self, PayloadType};
-use opendcre_ipmi::{NetFn, Privilege, Request};
+use opendcre_ipmi::{Message, NetFn, Privilege, Request};
 use proptest::prelude::*;
 use proptest::sample::Index;
 
-use super::console::{Lab, Opening, Session, message};
-
-fn status() -> Request {
-    Request::new(NetFn::CHASSIS, 0x01, &[])
-}
+use super::console::{Lab, Opening, Session, status};
 
 /// The datagrams of a whole conversation.
 fn conversation(lab: &mut Lab) -> (Vec<Vec<u8>>, Session) {
@@ -24,7 +20,7 @@ fn conversation(lab: &mut Lab) -> (Vec<Vec<u8>>, Session) {
     let mut session = opening.on_message_4(&answer, "ADMIN", None).unwrap();
     let request = session.next(&status());
     let activation = lab.activation(AuthType::Md5, "user", "user", Privilege::User).unwrap();
-    let plain = Packet::plain(message(&status(), 1).encode()).encode();
+    let plain = Packet::plain(Message::request(&status(), 1).encode()).encode();
     (vec![Opening::request(17), message_1, message_3, request, activation, plain], session)
 }
 
@@ -102,7 +98,7 @@ proptest! {
 fn a_session_of_one_format_is_none_of_the_other() {
     let mut lab = Lab::new();
     let session = lab.open_2_0(1, "user", "user", Privilege::User).unwrap();
-    let payload = message(&status(), 9).encode();
+    let payload = Message::request(&status(), 9).encode();
     let disguised = Packet { session: session.id(), sequence: 1, ..Packet::plain(payload.clone()) };
     assert_eq!(lab.send(&disguised.encode()), None);
     assert_eq!(lab.send(&v2_0::plain(PayloadType::Sol, &payload)), None);

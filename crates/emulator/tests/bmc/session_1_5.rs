@@ -6,14 +6,10 @@ use opendcre_ipmi::packet::v1_5::AuthType;
 use opendcre_ipmi::session::{GetChannelAuthCapabilities, SetSessionPrivilege};
 use opendcre_ipmi::{Command, Completion, NetFn, Privilege, Request};
 
-use super::console::{Lab, Session, activated};
+use super::console::{Lab, Session, activated, status};
 
 const ALL: [AuthType; 4] = [AuthType::None, AuthType::Md2, AuthType::Md5, AuthType::Password];
 const NOTHING: [Vec<u8>; 0] = [];
-
-fn status() -> Request {
-    Request::new(NetFn::CHASSIS, 0x01, &[])
-}
 
 #[test]
 fn every_authentication_type_lets_in() {

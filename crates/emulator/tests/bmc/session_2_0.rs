@@ -9,14 +9,10 @@ use opendcre_ipmi::packet::v2_0::{self, PayloadType};
 use opendcre_ipmi::session::{GetChannelCipherSuites, SetSessionPrivilege};
 use opendcre_ipmi::{Command, Completion, NetFn, Privilege, Request, cipher};
 
-use super::console::{Lab, OTHERS, Opening, PEER, Session};
+use super::console::{Lab, OTHERS, Opening, PEER, Session, status};
 
 const SUITES: [u8; 6] = [1, 2, 3, 15, 16, 17];
 const NOTHING: [Vec<u8>; 0] = [];
-
-fn status() -> Request {
-    Request::new(NetFn::CHASSIS, 0x01, &[])
-}
 
 #[test]
 fn every_suite_lets_in() {

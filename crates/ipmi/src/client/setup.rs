@@ -15,7 +15,7 @@ use super::timing::{Attempt, Timing};
 use super::{Access, Entropy, Failure, Protocol};
 use crate::packet::Datagram;
 use crate::packet::v1_5::Packet;
-use crate::{BMC_ADDRESS, CipherSuite, Completion, Message, Privilege, REMOTE_CONSOLE, Request, Response};
+use crate::{CipherSuite, Completion, Message, Privilege, REMOTE_CONSOLE, Request, Response};
 
 /// How often the list of suites is asked for. It is only a help, and some BMCs never answer.
 const SUITE_LIST_TRIES: u8 = 1;
@@ -218,7 +218,7 @@ impl Setup {
     /// A message outside of sessions.
     fn message(&mut self, request: &Request) -> Message {
         self.sequence = (self.sequence + 1) & 0x3f;
-        message(request, self.sequence)
+        Message::request(request, self.sequence)
     }
 
     /// The answer to the last message outside of sessions.
@@ -230,20 +230,6 @@ impl Setup {
 
 fn fail(failure: Failure) -> Progress {
     Progress::Failed(failure, None)
-}
-
-/// The frame of a request.
-pub(super) fn message(request: &Request, sequence: u8) -> Message {
-    Message {
-        to: BMC_ADDRESS,
-        netfn: request.netfn,
-        to_lun: request.lun,
-        from: REMOTE_CONSOLE,
-        sequence,
-        from_lun: 0,
-        command: request.command,
-        data: request.data.clone(),
-    }
 }
 
 /// The answer in a message, if it is that to `request`.

@@ -378,7 +378,7 @@ mod tests {
                     }
                     Ok(Step::Done(contents)) => {
                         prop_assert!(contents.bytes.len() <= size.into());
-                        let _ = contents.inventory();
+                        drop(contents.inventory());
                         break;
                     }
                     Err(_) => break,

@@ -100,7 +100,7 @@ impl Bmc {
         let part = records.chunks(16).nth(usize::from(question.data[2] & 0x3f)).unwrap_or_default();
         let mut data = vec![0, 1];
         data.extend(part);
-        Some(Packet::plain(answer(&question, data).encode()).encode())
+        Some(Packet::plain(question.reply(data).encode()).encode())
     }
 
     fn open_session(&mut self, payload: &[u8]) -> Vec<u8> {
@@ -192,7 +192,7 @@ impl Bmc {
             }
             (NetFn::APP, session::CLOSE_SESSION) => {
                 self.closed += 1;
-                let reply = self.seal(&answer(&question, vec![0]));
+                let reply = self.seal(&question.reply(vec![0]));
                 self.open = None;
                 return Some(reply);
             }
@@ -202,20 +202,6 @@ impl Bmc {
                 vec![0, command]
             }
         };
-        Some(self.seal(&answer(&question, data)))
-    }
-}
-
-/// The answer to a question; its data begin with the completion code.
-pub(crate) fn answer(question: &Message, data: Vec<u8>) -> Message {
-    Message {
-        to: question.from,
-        netfn: question.netfn.response(),
-        to_lun: 0,
-        from: question.to,
-        sequence: question.sequence,
-        from_lun: 0,
-        command: question.command,
-        data,
+        Some(self.seal(&question.reply(data)))
     }
 }

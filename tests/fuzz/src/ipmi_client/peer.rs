@@ -260,14 +260,5 @@ impl Peer {
 }
 
 fn answer(question: &Message, code: u8, data: &[u8]) -> Message {
-    Message {
-        to: question.from,
-        netfn: question.netfn.response(),
-        to_lun: 0,
-        from: question.to,
-        sequence: question.sequence,
-        from_lun: 0,
-        command: question.command,
-        data: [&[code], data].concat(),
-    }
+    question.reply([&[code], data].concat())
 }

@@ -11,7 +11,7 @@ use opendcre_ipmi::client::{Access, Entropy, PrivilegeRange, Protocol, UserLooku
 use opendcre_ipmi::packet::Datagram;
 use opendcre_ipmi::packet::v1_5::{AuthType, Packet};
 use opendcre_ipmi::session::{self, ActiveSession, ChannelAuthCapabilities};
-use opendcre_ipmi::{BMC_ADDRESS, Completion, Message, NetFn, Request, Secret, chassis};
+use opendcre_ipmi::{Completion, Message, NetFn, Request, Secret, chassis};
 use opendcre_model::{Context, DeviceId, Priority};
 use tokio::sync::oneshot;
 
@@ -77,13 +77,7 @@ impl Bmc {
         }
         let thinks = if in_session { self.thinks } else { Duration::ZERO };
         let data = if in_session { self.command(&request, now) } else { self.greet(&request) };
-        let reply = Message {
-            to: request.from,
-            netfn: request.netfn.response(),
-            from: BMC_ADDRESS,
-            data,
-            ..request.clone()
-        };
+        let reply = request.reply(data);
         if in_session && Some(request.command) == self.mute {
             return None;
         }
