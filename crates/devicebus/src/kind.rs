@@ -51,7 +51,7 @@ pub const fn code(kind: DeviceKind) -> u8 {
         DeviceKind::Pressure => 0xee,
         DeviceKind::PowerSupply => 0xf0,
         DeviceKind::Airflow => 0xf2,
-        DeviceKind::None | DeviceKind::Voltage => NONE,
+        DeviceKind::None | DeviceKind::Sensor | DeviceKind::Voltage => NONE,
     }
 }
 

@@ -25,5 +25,5 @@ mod worker;
 
 pub use bmcs::{Bmcs, BmcsOwner, OpenError};
 pub use config::{BackOff, BmcConfig, Pacing, Settings};
-pub use driver::BOARD;
+
 pub use error::{BmcError, Problem, Stage};

@@ -7,8 +7,9 @@ use std::time::Instant;
 use jiff::Timestamp;
 
 use crate::{
-    Board, BoardId, BootOverride, DeviceAddress, DeviceKind, DriverError, Identify, LinkStatistics,
-    PowerAction, PowerLimit, PowerReport, RawAnswer, RawRequest, Reading,
+    AssetInfo, BatteryReport, Board, BoardId, BootOverride, ChamberLedSetting, ChamberLedState,
+    DeviceAddress, DeviceKind, DriverError, HostInfo, Identify, LinkStatistics, PowerAction, PowerLimit,
+    PowerReport, RawAnswer, RawRequest, Reading,
 };
 
 /// A future that can be kept behind `dyn`.
@@ -59,9 +60,22 @@ pub enum Query {
         kind: DeviceKind,
     },
     /// The power state of a device.
-    Power(DeviceAddress),
+    Power {
+        /// The device.
+        device: DeviceAddress,
+        /// Its kind: a power switch, a rectifier or a battery unit.
+        kind: DeviceKind,
+    },
     /// The free asset text of a device.
     AssetText(DeviceAddress),
+    /// The asset information of a device, in fields.
+    AssetInfo(DeviceAddress),
+    /// From where a server boots next.
+    BootTarget(DeviceAddress),
+    /// The host names and addresses of a server.
+    HostInfo(DeviceAddress),
+    /// Whether a lamp is on.
+    Led(DeviceAddress),
 }
 
 /// Something that changes equipment. Never repeated without certainty that the first try did not arrive.
@@ -71,6 +85,8 @@ pub enum Action {
     Power {
         /// What to switch.
         device: DeviceAddress,
+        /// Its kind: a power switch, a rectifier or a battery unit.
+        kind: DeviceKind,
         /// How.
         action: PowerAction,
     },
@@ -94,6 +110,27 @@ pub enum Action {
         device: DeviceAddress,
         /// From where, and for how often.
         boot: BootOverride,
+    },
+    /// Switch a lamp.
+    SetLed {
+        /// The lamp.
+        device: DeviceAddress,
+        /// On or off.
+        on: bool,
+    },
+    /// Set the lamp of a chamber, which several racks share.
+    SetChamberLed {
+        /// The lamp.
+        device: DeviceAddress,
+        /// What to show.
+        setting: ChamberLedSetting,
+    },
+    /// Set the speed of a fan.
+    SetFanSpeed {
+        /// The fan.
+        device: DeviceAddress,
+        /// Revolutions per minute, 0 to 10000.
+        rpm: u16,
     },
     /// Limit the power that a server draws.
     SetPowerLimit {
@@ -123,8 +160,10 @@ pub enum Observation {
     Version(String),
     /// Answer to [`Query::Sensor`].
     Sensor(Reading),
-    /// Answer to [`Query::Power`] and [`Action::Power`].
+    /// Answer to [`Query::Power`] and [`Action::Power`] of everything but battery units.
     Power(PowerReport),
+    /// Answer to [`Query::Power`] and [`Action::Power`] of a battery unit.
+    Battery(BatteryReport),
     /// Answer to [`Query::AssetText`] and [`Action::SetAssetText`].
     AssetText {
         /// The text that is stored now.
@@ -132,8 +171,19 @@ pub enum Observation {
         /// Where the device is managed over the network, if it is.
         management_address: Option<IpAddr>,
     },
-    /// Answer to [`Action::SetBootTarget`]: what the server reports now.
+    /// Answer to [`Query::AssetInfo`].
+    AssetInfo(Box<AssetInfo>),
+    /// Answer to [`Query::BootTarget`], and to [`Action::SetBootTarget`]: what the server reports now.
     BootTarget(BootOverride),
+    /// Answer to [`Query::HostInfo`].
+    HostInfo(HostInfo),
+    /// Answer to [`Query::Led`] and [`Action::SetLed`]: whether the lamp is on.
+    Led {
+        /// Whether it is.
+        on: bool,
+    },
+    /// Answer to [`Action::SetChamberLed`].
+    ChamberLed(ChamberLedState),
     /// Answer to [`Action::RawIpmi`].
     RawIpmi(RawAnswer),
     /// Answer to an [`Action`] after which there is nothing to report: it was done.
@@ -146,8 +196,30 @@ impl Query {
     pub const fn board(&self) -> BoardId {
         match self {
             Self::Version(board) => *board,
-            Self::Sensor { device, .. } | Self::Power(device) | Self::AssetText(device) => device.board,
+            Self::Sensor { device, .. }
+            | Self::Power { device, .. }
+            | Self::AssetText(device)
+            | Self::AssetInfo(device)
+            | Self::BootTarget(device)
+            | Self::HostInfo(device)
+            | Self::Led(device) => device.board,
         }
+    }
+
+    /// The same question to another board.
+    #[must_use]
+    pub const fn at(mut self, place: BoardId) -> Self {
+        match &mut self {
+            Self::Version(board) => *board = place,
+            Self::Sensor { device, .. }
+            | Self::Power { device, .. }
+            | Self::AssetText(device)
+            | Self::AssetInfo(device)
+            | Self::BootTarget(device)
+            | Self::HostInfo(device)
+            | Self::Led(device) => device.board = place,
+        }
+        self
     }
 }
 
@@ -160,10 +232,31 @@ impl Action {
             | Self::SetAssetText { device, .. }
             | Self::Identify { device, .. }
             | Self::SetBootTarget { device, .. }
+            | Self::SetLed { device, .. }
+            | Self::SetChamberLed { device, .. }
+            | Self::SetFanSpeed { device, .. }
             | Self::SetPowerLimit { device, .. }
             | Self::ClearEventLog { device }
             | Self::RawIpmi { device, .. } => *device,
         }
+    }
+
+    /// The same change of a device of another board.
+    #[must_use]
+    pub const fn at(mut self, place: BoardId) -> Self {
+        match &mut self {
+            Self::Power { device, .. }
+            | Self::SetAssetText { device, .. }
+            | Self::Identify { device, .. }
+            | Self::SetBootTarget { device, .. }
+            | Self::SetLed { device, .. }
+            | Self::SetChamberLed { device, .. }
+            | Self::SetFanSpeed { device, .. }
+            | Self::SetPowerLimit { device, .. }
+            | Self::ClearEventLog { device }
+            | Self::RawIpmi { device, .. } => device.board = place,
+        }
+        self
     }
 }
 
@@ -184,7 +277,14 @@ pub trait Driver: Send + Sync {
         Vec::new()
     }
 
-    /// Asks the wire which boards and devices are there.
+    /// The boards that are there because the configuration says so, with what is known of them without asking. It does
+    /// no I/O and never waits. Empty for wires that can be searched with [`Scope::All`].
+    fn configured(&self) -> Vec<Board> {
+        Vec::new()
+    }
+
+    /// Asks the wire which boards and devices are there. Boards that are [configured](Self::configured) are asked one by
+    /// one, never with [`Scope::All`], which only lists them.
     ///
     /// # Errors
     /// [`crate::Fault::Timeout`] when nothing answers, and every other fault of the wire.

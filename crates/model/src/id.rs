@@ -1,6 +1,7 @@
 //! Identifiers of boards and devices as every API generation writes them: hexadecimal.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
@@ -53,6 +54,18 @@ pub struct BoardId(pub u32);
 /// A device of a board: 16 bits, written as four lower-case hexadecimal digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct DeviceId(pub u16);
+
+/// The boards that are servers behind a management controller (device bus description §5.1, version 1.3).
+pub const SERVERS: RangeInclusive<BoardId> = BoardId(0x4000_0000)..=BoardId(0x4fff_ffff);
+
+/// The power switch of a server.
+pub const SERVER_POWER: DeviceId = DeviceId(0x0100);
+
+/// The server itself, as a device.
+pub const SERVER_SYSTEM: DeviceId = DeviceId(0x0200);
+
+/// The lamp that shows which server it is.
+pub const SERVER_LED: DeviceId = DeviceId(0x0300);
 
 /// One device of one board.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

@@ -60,6 +60,8 @@ device_kinds! {
     PowerSupply = "power_supply",
     /// Pressure sensor.
     Pressure = "pressure",
+    /// Any other sensor.
+    Sensor = "sensor",
     /// The server itself: asset information, boot target, host names.
     System = "system",
     /// Temperature sensor that reports degrees Celsius.

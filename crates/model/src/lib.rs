@@ -5,27 +5,34 @@
 //! runtime.
 
 mod board;
+mod capability;
 mod driver;
 mod error;
 mod id;
 mod kind;
+mod lamp;
 mod link;
+mod location;
 mod number;
 mod power;
 mod reading;
 mod server;
 mod text;
 
-pub use board::{Board, Device};
+pub use board::{Board, Device, Identity};
+pub use capability::{Capabilities, Capability};
 pub use driver::{Action, BoxFuture, Context, Driver, Observation, Priority, Query, Scope, WallClock};
 pub use error::{DriverError, Fault};
-pub use id::{BoardId, DeviceAddress, DeviceId, IdError};
+pub use id::{BoardId, DeviceAddress, DeviceId, IdError, SERVER_LED, SERVER_POWER, SERVER_SYSTEM, SERVERS};
 pub use kind::{DeviceKind, UnknownKind};
+pub use lamp::{ChamberLedSetting, ChamberLedState, ColorError, Rgb};
 pub use link::{LinkState, LinkStatistics};
+pub use location::{ChassisLocation, Depth, Horizontal, Vertical};
 pub use number::{Number, NumberError};
-pub use power::{Electrical, PowerAction, PowerReport, PowerState, UnknownPowerAction};
-pub use reading::{Measurement, Quality, Quantity, Reading};
+pub use power::{BatteryReport, Electrical, PowerAction, PowerReport, PowerState, UnknownPowerAction};
+pub use reading::{Health, Measurement, Quality, Quantity, Reading};
 pub use server::{
-    BootOverride, BootTarget, Identify, PowerLimit, PowerLimitException, RawAnswer, RawRequest,
+    AssetInfo, BoardAsset, BootOverride, BootTarget, ChassisAsset, HostInfo, Identify, PowerLimit,
+    PowerLimitException, ProductAsset, RawAnswer, RawRequest,
 };
 pub use text::excerpt;

@@ -6,13 +6,13 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::{DeviceAddress, DriverError};
+use crate::{BoardId, DriverError};
 
 /// What was counted for one partner of a driver since the service started.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LinkStatistics {
-    /// The device under which the partner appears.
-    pub device: DeviceAddress,
+    /// The board under which the partner appears.
+    pub board: BoardId,
     /// Where it is.
     pub address: SocketAddr,
     /// Whether it answers.

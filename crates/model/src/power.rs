@@ -105,6 +105,19 @@ pub struct PowerReport {
     pub source: String,
 }
 
+/// What a battery unit said about itself.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BatteryReport {
+    /// What it is doing, in its own word, such as `charging`.
+    pub status: String,
+    /// Its charge in percent, as it says it.
+    pub charge_percent: i64,
+    /// When the answer arrived.
+    pub measured_at: Timestamp,
+    /// The name of the driver that asked.
+    pub source: String,
+}
+
 /// Measured input and output of a power device.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Electrical {

@@ -1,6 +1,7 @@
 //! What can be done to a server besides switching its power.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -15,6 +16,69 @@ pub enum Identify {
     Seconds(u8),
     /// Not any more.
     Off,
+}
+
+/// What a server says about itself and its parts. Empty where it says nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AssetInfo {
+    /// The main board.
+    pub board: BoardAsset,
+    /// The case.
+    pub chassis: ChassisAsset,
+    /// The whole product.
+    pub product: ProductAsset,
+    /// Where the server is managed over the network, if it is.
+    pub management_address: Option<IpAddr>,
+}
+
+/// What is known of a main board.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BoardAsset {
+    /// Who made it.
+    pub manufacturer: String,
+    /// The maker's number of its type.
+    pub part_number: String,
+    /// The maker's name of its type.
+    pub product_name: String,
+    /// The maker's number of this one.
+    pub serial_number: String,
+}
+
+/// What is known of a case.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChassisAsset {
+    /// What sort of case it is, in words.
+    pub chassis_type: String,
+    /// The maker's number of its type.
+    pub part_number: String,
+    /// The maker's number of this one.
+    pub serial_number: String,
+}
+
+/// What is known of a product.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProductAsset {
+    /// The owner's number of this one.
+    pub asset_tag: String,
+    /// Who made it.
+    pub manufacturer: String,
+    /// The maker's number of its type.
+    pub part_number: String,
+    /// The maker's name of its type.
+    pub product_name: String,
+    /// The maker's number of this one.
+    pub serial_number: String,
+    /// The maker's version of its type.
+    pub version: String,
+}
+
+/// How the host behind a board is reached.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostInfo {
+    /// Its names.
+    pub hostnames: Vec<String>,
+    /// Its addresses, and those of its management controller.
+    pub ip_addresses: Vec<IpAddr>,
 }
 
 /// From where a server boots.

@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 use opendcre_devicebus::{Command, Packet, PowerSwitch, Protocol, Request, address, conversion, kind, reply};
 use opendcre_model::{
-    Action, Board, BoardId, Device, DeviceId, DeviceKind, DriverError, Electrical, Fault, Measurement,
-    Number, Observation, PowerAction, PowerReport, Quality, Quantity, Query, Reading,
+    Action, Board, BoardId, Capabilities, Device, DeviceId, DeviceKind, DriverError, Electrical, Fault,
+    Health, Measurement, Number, Observation, PowerAction, PowerReport, Quality, Quantity, Query, Reading,
 };
 
 /// The longest asset text that boards store (§7).
@@ -18,9 +18,14 @@ pub(super) fn query_request(query: &Query) -> Result<Request, DriverError> {
         Query::Sensor { device, kind } => {
             Request::to_device(kind::code(*kind), board, device.device.0, Command::Read)
         }
-        Query::Power(device) => Request::to_device(kind::POWER, board, device.device.0, Command::PowerStatus),
+        Query::Power { device, kind } => {
+            Request::to_device(kind::code(*kind), board, device.device.0, Command::PowerStatus)
+        }
         Query::AssetText(device) => {
             Request::to_device(kind::POWER, board, device.device.0, Command::AssetText)
+        }
+        Query::AssetInfo(_) | Query::BootTarget(_) | Query::HostInfo(_) | Query::Led(_) => {
+            return Err(unsupported("devices on a bus cannot tell this"));
         }
     })
 }
@@ -36,12 +41,17 @@ pub(super) struct Change {
 pub(super) fn change(action: &Action) -> Result<Change, DriverError> {
     let device = action.device();
     let (command, read_back) = match action {
-        Action::Power { action, .. } => (Command::Power(power_switch(*action)?), Query::Power(device)),
+        Action::Power { action, kind, .. } => {
+            (Command::Power(power_switch(*action)?), Query::Power { device, kind: *kind })
+        }
         Action::SetAssetText { text, .. } => {
             (Command::SetAssetText(asset_text(text)?), Query::AssetText(device))
         }
         Action::Identify { .. }
         | Action::SetBootTarget { .. }
+        | Action::SetLed { .. }
+        | Action::SetChamberLed { .. }
+        | Action::SetFanSpeed { .. }
         | Action::SetPowerLimit { .. }
         | Action::ClearEventLog { .. }
         | Action::RawIpmi { .. } => return Err(unsupported("devices on a bus cannot do this")),
@@ -110,7 +120,8 @@ pub(super) fn observation(
         Query::Sensor { kind, .. } => {
             Observation::Sensor(reading(*kind, reply::number(&packet.data)?, origin))
         }
-        Query::Power(_) => Observation::Power(power_report(&packet.data, origin)?),
+        Query::Power { .. } => Observation::Power(power_report(&packet.data, origin)?),
+        Query::AssetInfo(_) | Query::BootTarget(_) | Query::HostInfo(_) | Query::Led(_) => Observation::Done,
     })
 }
 
@@ -140,6 +151,8 @@ fn reading(kind: DeviceKind, raw: Number, origin: Origin<'_>) -> Reading {
         raw,
         measurements: measurements.unwrap_or_default(),
         quality,
+        health: Health::Ok,
+        states: Vec::new(),
         measured_at: origin.measured_at,
         source: origin.source.to_owned(),
     }
@@ -172,13 +185,11 @@ pub(super) fn boards(packets: &[Packet], protocol: Protocol) -> Vec<Board> {
     let mut boards: Vec<Board> = Vec::new();
     for packet in packets {
         let id = BoardId(packet.board);
-        let device = Device {
-            id: DeviceId(packet.device),
-            kind: kind::from_code(reply::scanned_kind(&packet.data), protocol),
-        };
+        let kind = kind::from_code(reply::scanned_kind(&packet.data), protocol);
+        let device = Device::new(DeviceId(packet.device), kind, Capabilities::NONE);
         match boards.iter_mut().find(|board| board.id == id) {
             Some(board) => board.devices.push(device),
-            None => boards.push(Board { id, devices: vec![device] }),
+            None => boards.push(Board::new(id, vec![device])),
         }
     }
     boards

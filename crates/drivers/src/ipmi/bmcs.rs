@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use opendcre_ipmi::{Procedure, Request, Response, Step};
-use opendcre_model::{Context, DeviceAddress, DeviceId, LinkStatistics, WallClock};
+use opendcre_model::{BoardId, Context, LinkStatistics, WallClock};
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
@@ -18,7 +18,6 @@ use tracing::{error, info};
 use super::change;
 use super::config::{BmcConfig, Settings};
 use super::core::Core;
-use super::driver::BOARD;
 use super::error::{BmcError, Place, Problem};
 use super::queue::{Intent, Job};
 use super::socket::Sockets;
@@ -35,20 +34,20 @@ const PROGRESS_PAUSE: Duration = Duration::from_millis(250);
 /// Why BMCs cannot be served.
 #[derive(Debug, Error)]
 pub enum OpenError {
-    /// Two BMCs would be the same device.
-    #[error("two BMCs have the device id {0}; give each its own")]
-    DuplicateDevice(DeviceId),
-    /// Two devices would be the same BMC.
+    /// Two BMCs would be the same board.
+    #[error("two BMCs have the board id {0}; give each its own")]
+    DuplicateBoard(BoardId),
+    /// Two boards would be the same BMC.
     #[error(
         "the BMCs {first} and {second} have the same address {address}; each BMC has one session, so name it once"
     )]
     DuplicateAddress {
         /// The address.
         address: SocketAddr,
-        /// The device that has it first.
-        first: DeviceId,
-        /// The device that has it again.
-        second: DeviceId,
+        /// The board that has it first.
+        first: BoardId,
+        /// The board that has it again.
+        second: BoardId,
     },
     /// The system gives no socket.
     #[error("cannot open a UDP socket for BMCs; check the limits of the system")]
@@ -61,7 +60,7 @@ pub enum OpenError {
 /// A handle to all BMCs. Everybody shares it, and through it each BMC's one session.
 pub struct Bmcs {
     pub(super) name: String,
-    pub(super) bmcs: BTreeMap<DeviceId, Bmc>,
+    pub(super) bmcs: BTreeMap<BoardId, Bmc>,
     pub(super) tables: Vec<Arc<Table>>,
     pub(super) clock: Arc<dyn WallClock>,
     workers: Vec<mpsc::Sender<Submission>>,
@@ -117,10 +116,10 @@ impl Bmcs {
             });
             opened.workers.push(sender);
             opened.tables.push(table);
-            for (slot, BmcConfig { device, address, asset_text, .. }) in shard.into_iter().enumerate() {
+            for (slot, BmcConfig { board, address, asset_text, .. }) in shard.into_iter().enumerate() {
                 let bmc = Bmc { address, asset_text, worker, slot };
-                if opened.bmcs.insert(device, bmc).is_some() {
-                    return Err(OpenError::DuplicateDevice(device));
+                if opened.bmcs.insert(board, bmc).is_some() {
+                    return Err(OpenError::DuplicateBoard(board));
                 }
             }
         }
@@ -133,7 +132,7 @@ impl Bmcs {
     ///
     /// # Errors
     /// When no answer comes. An answer with a completion code that is not zero is an answer.
-    pub async fn ask(&self, bmc: DeviceId, request: Request, context: Context) -> Result<Response, BmcError> {
+    pub async fn ask(&self, bmc: BoardId, request: Request, context: Context) -> Result<Response, BmcError> {
         self.submit(bmc, request, Intent::Read, context).await
     }
 
@@ -143,7 +142,7 @@ impl Bmcs {
     /// As [`Bmcs::ask`]; [`Problem::leaves_doubt`] says whether the command may have taken effect all the same.
     pub async fn control(
         &self,
-        bmc: DeviceId,
+        bmc: BoardId,
         request: Request,
         context: Context,
     ) -> Result<Response, BmcError> {
@@ -154,7 +153,7 @@ impl Bmcs {
     ///
     /// # Errors
     /// When a question has no answer, or the procedure cannot go on.
-    pub async fn run<P>(&self, bmc: DeviceId, procedure: P, context: Context) -> Result<P::Output, BmcError>
+    pub async fn run<P>(&self, bmc: BoardId, procedure: P, context: Context) -> Result<P::Output, BmcError>
     where
         P: Procedure + Send,
         P::Output: Send,
@@ -168,7 +167,7 @@ impl Bmcs {
     /// As [`Bmcs::run`]; [`Problem::leaves_doubt`] says whether the last command may have taken effect.
     pub async fn run_control<P>(
         &self,
-        bmc: DeviceId,
+        bmc: BoardId,
         procedure: P,
         context: Context,
     ) -> Result<P::Output, BmcError>
@@ -181,7 +180,7 @@ impl Bmcs {
 
     async fn drive<P: Procedure>(
         &self,
-        bmc: DeviceId,
+        bmc: BoardId,
         mut procedure: P,
         intent: Intent,
         context: Context,
@@ -213,7 +212,7 @@ impl Bmcs {
     /// As [`Bmcs::control`].
     pub async fn send_raw(
         &self,
-        bmc: DeviceId,
+        bmc: BoardId,
         request: Request,
         context: Context,
     ) -> Result<Response, BmcError> {
@@ -222,7 +221,7 @@ impl Bmcs {
 
     async fn submit(
         &self,
-        device: DeviceId,
+        device: BoardId,
         request: Request,
         intent: Intent,
         context: Context,
@@ -239,34 +238,34 @@ impl Bmcs {
         }
     }
 
-    fn error(&self, bmc: DeviceId, problem: Problem) -> BmcError {
+    fn error(&self, bmc: BoardId, problem: Problem) -> BmcError {
         BmcError { bmc, address: self.address(bmc), at: self.clock.now(), problem }
     }
 
-    fn address(&self, bmc: DeviceId) -> Option<SocketAddr> {
+    fn address(&self, bmc: BoardId) -> Option<SocketAddr> {
         self.bmcs.get(&bmc).map(|bmc| bmc.address)
     }
 
-    pub(super) fn place(&self, bmc: DeviceId) -> Place {
+    pub(super) fn place(&self, bmc: BoardId) -> Place {
         Place(bmc, self.address(bmc))
     }
 
     /// What is known of one BMC and was counted. It does no I/O and never waits.
     #[must_use]
-    pub fn statistics(&self, bmc: DeviceId) -> Option<LinkStatistics> {
+    pub fn statistics(&self, bmc: BoardId) -> Option<LinkStatistics> {
         let Bmc { address, worker, slot, .. } = *self.bmcs.get(&bmc)?;
         let row = self.tables.get(worker)?.row(slot)?;
-        Some(row.link(device(bmc), address, now(), self.clock.now()))
+        Some(row.link(bmc, address, now(), self.clock.now()))
     }
 
-    /// The same of all BMCs, in the order of their device ids.
+    /// The same of all BMCs, in the order of their board ids.
     #[must_use]
     pub fn all(&self) -> Vec<LinkStatistics> {
         let (now, time) = (now(), self.clock.now());
         let tables: Vec<_> = self.tables.iter().map(|table| table.all()).collect();
         let row = |bmc: &Bmc| tables.get(bmc.worker)?.get(bmc.slot).cloned();
         let bmcs = self.bmcs.iter();
-        bmcs.filter_map(|(id, bmc)| Some(row(bmc)?.link(device(*id), bmc.address, now, time))).collect()
+        bmcs.filter_map(|(id, bmc)| Some(row(bmc)?.link(*id, bmc.address, now, time))).collect()
     }
 
     /// Whether the owner runs, or may still begin to.
@@ -299,17 +298,12 @@ async fn pause_before(request: &Request, context: Context) {
     }
 }
 
-/// A BMC as the house addresses it.
-const fn device(bmc: DeviceId) -> DeviceAddress {
-    DeviceAddress { board: BOARD, device: bmc }
-}
-
 /// Nobody may be named twice.
 fn check_addresses(bmcs: &[BmcConfig]) -> Result<(), OpenError> {
-    let mut devices = BTreeMap::new();
+    let mut boards = BTreeMap::new();
     for bmc in bmcs {
-        if let Some(first) = devices.insert(bmc.address, bmc.device) {
-            return Err(OpenError::DuplicateAddress { address: bmc.address, first, second: bmc.device });
+        if let Some(first) = boards.insert(bmc.address, bmc.board) {
+            return Err(OpenError::DuplicateAddress { address: bmc.address, first, second: bmc.board });
         }
     }
     Ok(())

@@ -6,7 +6,7 @@ use opendcre_ipmi::dcmi::{self, ActivatePowerLimit, ExceptionAction, SetPowerLim
 use opendcre_ipmi::sel::{CLEAR_SEL, EraseSel, Erasure, RESERVE_SEL};
 use opendcre_ipmi::{NetFn, Procedure, Request, Single, session};
 use opendcre_model::{
-    BootOverride, BootTarget, Context, DeviceId, DriverError, Fault, Identify, Observation, PowerLimit,
+    BoardId, BootOverride, BootTarget, Context, DriverError, Fault, Identify, Observation, PowerLimit,
     PowerLimitException, RawAnswer, RawRequest,
 };
 
@@ -20,7 +20,7 @@ impl Bmcs {
     /// Makes the server show which one it is, or not any more.
     pub(super) async fn identify(
         &self,
-        bmc: DeviceId,
+        bmc: BoardId,
         identify: Identify,
         context: Context,
     ) -> Result<Observation, DriverError> {
@@ -36,7 +36,7 @@ impl Bmcs {
     /// Sets from where the server boots, and reports what the BMC says afterwards.
     pub(super) async fn set_boot_target(
         &self,
-        bmc: DeviceId,
+        bmc: BoardId,
         boot: BootOverride,
         context: Context,
     ) -> Result<Observation, DriverError> {
@@ -66,7 +66,7 @@ impl Bmcs {
     /// Limits the power that the server draws, or ends that.
     pub(super) async fn set_power_limit(
         &self,
-        bmc: DeviceId,
+        bmc: BoardId,
         limit: Option<PowerLimit>,
         context: Context,
     ) -> Result<Observation, DriverError> {
@@ -87,7 +87,7 @@ impl Bmcs {
     /// Removes every entry of the event log.
     pub(super) async fn clear_event_log(
         &self,
-        bmc: DeviceId,
+        bmc: BoardId,
         context: Context,
     ) -> Result<Observation, DriverError> {
         match self.carry_out(bmc, EraseSel::new(), context).await? {
@@ -101,7 +101,7 @@ impl Bmcs {
     /// Sends a command as it is.
     pub(super) async fn raw(
         &self,
-        bmc: DeviceId,
+        bmc: BoardId,
         raw: RawRequest,
         context: Context,
     ) -> Result<Observation, DriverError> {
@@ -126,7 +126,7 @@ impl Bmcs {
 
     async fn carry_out<P>(
         &self,
-        bmc: DeviceId,
+        bmc: BoardId,
         procedure: P,
         context: Context,
     ) -> Result<P::Output, DriverError>
@@ -138,7 +138,7 @@ impl Bmcs {
     }
 
     /// A failure after which the equipment may have changed.
-    pub(super) fn uncertain(&self, bmc: DeviceId, what: &str) -> DriverError {
+    pub(super) fn uncertain(&self, bmc: BoardId, what: &str) -> DriverError {
         DriverError::new(Fault::Uncertain, format!("{}: {what}", self.place(bmc)))
     }
 }

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use opendcre_ipmi::client::{Access, Timing};
-use opendcre_model::DeviceId;
+use opendcre_model::BoardId;
 
 /// One BMC and how to get in.
 #[derive(Debug, Clone)]
 pub struct BmcConfig {
-    /// The device under which it appears.
-    pub device: DeviceId,
+    /// The board under which it appears.
+    pub board: BoardId,
     /// Where it is; the port is almost always 623.
     pub address: SocketAddr,
     /// User, password and protocol.

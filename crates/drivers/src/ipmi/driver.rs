@@ -1,65 +1,55 @@
-//! The BMCs as a driver: one board with a power device for each.
+//! The BMCs as a driver: one board for each.
 
 use opendcre_model::{
-    Action, Board, BoardId, BoxFuture, Context, Device, DeviceAddress, DeviceId, DeviceKind, Driver,
-    DriverError, Fault, LinkStatistics, Observation, Query, Scope,
+    Action, Board, BoardId, BoxFuture, Context, DeviceAddress, DeviceId, Driver, DriverError, Fault,
+    LinkStatistics, Observation, Query, SERVER_POWER, Scope,
 };
 
 use super::bmcs::{Bmc, Bmcs};
 
-/// The board that holds all BMCs.
-pub const BOARD: BoardId = BoardId(0x4000_0000);
-
 impl Bmcs {
-    fn bmc(&self, address: DeviceAddress) -> Result<(DeviceId, &Bmc), DriverError> {
-        let DeviceAddress { board, device } = address;
-        self.check_board(board)?;
-        match self.bmcs.get(&device) {
-            Some(bmc) => Ok((device, bmc)),
-            None => Err(DriverError::new(
-                Fault::Invalid,
-                format!(
-                    "board {board} has no BMC with the device id {device}; correct the id, or configure the BMC"
-                ),
-            )
-            .with_code("unknown_device")),
-        }
+    fn bmc(&self, board: BoardId) -> Result<&Bmc, DriverError> {
+        self.bmcs.get(&board).ok_or_else(|| {
+            let message = format!("there is no BMC {board}; correct the id, or configure the BMC");
+            DriverError::new(Fault::Invalid, message).with_code("unknown_board")
+        })
     }
 
-    fn check_board(&self, board: BoardId) -> Result<(), DriverError> {
-        if board == BOARD {
-            return Ok(());
+    /// A BMC, if `device` is one that a question or a change of `what` can go to.
+    fn part(&self, device: DeviceAddress, part: DeviceId, what: &str) -> Result<&Bmc, DriverError> {
+        let bmc = self.bmc(device.board)?;
+        if device.device == part {
+            return Ok(bmc);
         }
-        let name = &self.name;
-        Err(DriverError::new(Fault::Invalid, format!("{name} has only the board {BOARD}, not {board}")))
+        let message = format!("{what} is a matter of device {part}, not of {device}; nothing was sent");
+        Err(DriverError::new(Fault::Unsupported, message).with_code("unknown_device"))
     }
 
     async fn answer(&self, query: Query, context: Context) -> Result<Observation, DriverError> {
         match query {
-            Query::Power(device) => {
-                let (bmc, _) = self.bmc(device)?;
-                Ok(Observation::Power(self.power(bmc, context).await?))
+            Query::Power { device, .. } => {
+                self.part(device, SERVER_POWER, "power")?;
+                Ok(Observation::Power(self.power(device.board, context).await?))
             }
             Query::AssetText(device) => {
-                let (_, bmc) = self.bmc(device)?;
+                let bmc = self.part(device, SERVER_POWER, "the asset text")?;
                 Ok(Observation::AssetText {
                     text: bmc.asset_text.clone().unwrap_or_default(),
                     management_address: Some(bmc.address.ip()),
                 })
             }
-            Query::Version(board) => {
-                self.check_board(board)?;
-                Err(unsupported("the board of the BMCs has no firmware of its own"))
-            }
-            Query::Sensor { device, .. } => {
-                self.bmc(device)?;
-                Err(unsupported("BMCs are shown without their sensors"))
-            }
+            Query::Version(_)
+            | Query::Sensor { .. }
+            | Query::AssetInfo(_)
+            | Query::BootTarget(_)
+            | Query::HostInfo(_)
+            | Query::Led(_) => Err(unsupported("BMCs are shown without their sensors")),
         }
     }
 
     async fn change(&self, action: Action, context: Context) -> Result<Observation, DriverError> {
-        let (bmc, _) = self.bmc(action.device())?;
+        let bmc = action.device().board;
+        self.bmc(bmc)?;
         match action {
             Action::Power { action, .. } => Ok(Observation::Power(self.switch(bmc, action, context).await?)),
             Action::SetAssetText { .. } => {
@@ -70,6 +60,9 @@ impl Bmcs {
             Action::SetPowerLimit { limit, .. } => self.set_power_limit(bmc, limit, context).await,
             Action::ClearEventLog { .. } => self.clear_event_log(bmc, context).await,
             Action::RawIpmi { request, .. } => self.raw(bmc, request, context).await,
+            Action::SetLed { .. } | Action::SetChamberLed { .. } | Action::SetFanSpeed { .. } => {
+                Err(unsupported("BMCs cannot do this"))
+            }
         }
     }
 }
@@ -104,14 +97,16 @@ impl Driver for Bmcs {
         self.all()
     }
 
-    /// Lists what is configured; no BMC is contacted.
+    fn configured(&self) -> Vec<Board> {
+        self.bmcs.keys().map(|id| Board::new(*id, Vec::new())).collect()
+    }
+
     fn discover(&self, scope: Scope, _: Context) -> BoxFuture<'_, Result<Vec<Board>, DriverError>> {
         Box::pin(async move {
-            if let Scope::Board(board) = scope {
-                self.check_board(board)?;
+            match scope {
+                Scope::All => Ok(self.configured()),
+                Scope::Board(board) => self.bmc(board).map(|_| vec![Board::new(board, Vec::new())]),
             }
-            let devices = self.bmcs.keys().map(|id| Device { id: *id, kind: DeviceKind::Power }).collect();
-            Ok(vec![Board { id: BOARD, devices }])
         })
     }
 

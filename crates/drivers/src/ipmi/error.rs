@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::{RoundMode, Timestamp, TimestampRound, Unit};
 use opendcre_ipmi::client::Failure;
 use opendcre_ipmi::{CommandError, Completion};
-use opendcre_model::{DeviceId, DriverError, Fault};
+use opendcre_model::{BoardId, DriverError, Fault};
 use thiserror::Error;
 
 use super::queue::Intent;
@@ -21,7 +21,7 @@ const BUSY_RETRY: Duration = Duration::from_secs(1);
 #[error("{}", Sentence(self))]
 pub struct BmcError {
     /// The BMC.
-    pub bmc: DeviceId,
+    pub bmc: BoardId,
     /// Where it is; nothing if there is no such BMC.
     pub address: Option<SocketAddr>,
     /// When it failed.
@@ -33,7 +33,7 @@ pub struct BmcError {
 /// What failed at a BMC.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Problem {
-    /// There is no BMC with this device id.
+    /// There is no BMC with this board id.
     UnknownBmc,
     /// There is no session, or no answer in it.
     Session(Failure),
@@ -199,7 +199,7 @@ impl From<BmcError> for DriverError {
 }
 
 /// Names a BMC, and where it is if there is one.
-pub(super) struct Place(pub(super) DeviceId, pub(super) Option<SocketAddr>);
+pub(super) struct Place(pub(super) BoardId, pub(super) Option<SocketAddr>);
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -222,7 +222,7 @@ impl fmt::Display for Sentence<'_> {
 fn describe(problem: &Problem, at: Timestamp, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     match problem {
             Problem::UnknownBmc => {
-                f.write_str("no such BMC; check the device id, or add the BMC to the configuration")
+                f.write_str("no such BMC; check the board id, or add the BMC to the configuration")
             }
             Problem::Session(failure) => write!(f, "{failure}"),
             Problem::Known { failure, lasted, retry_in } => {
@@ -264,7 +264,7 @@ mod tests {
 
     fn error(problem: Problem) -> BmcError {
         let at = Timestamp::constant(1_450_000_000, 400_000_000);
-        BmcError { bmc: DeviceId(1), address: Some(([10, 1, 0, 20], 623).into()), at, problem }
+        BmcError { bmc: BoardId(1), address: Some(([10, 1, 0, 20], 623).into()), at, problem }
     }
 
     fn refused(code: u8) -> BmcError {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use opendcre_ipmi::chassis::{ChassisControl, GetChassisStatus};
 use opendcre_ipmi::{CommandError, Completion, Single};
-use opendcre_model::{Context, DeviceId, DriverError, Fault, PowerAction, PowerReport, PowerState};
+use opendcre_model::{BoardId, Context, DriverError, Fault, PowerAction, PowerReport, PowerState};
 use tokio::time;
 
 use super::bmcs::Bmcs;
@@ -23,7 +23,7 @@ const RESERVE: Duration = Duration::from_secs(2);
 
 impl Bmcs {
     /// Whether the server has power.
-    pub(super) async fn power(&self, bmc: DeviceId, context: Context) -> Result<PowerReport, BmcError> {
+    pub(super) async fn power(&self, bmc: BoardId, context: Context) -> Result<PowerReport, BmcError> {
         let status = self.run(bmc, Single(GetChassisStatus), context).await?;
         Ok(PowerReport {
             state: if status.power_on { PowerState::On } else { PowerState::Off },
@@ -39,7 +39,7 @@ impl Bmcs {
     /// Switches the power, and reports the state that is reached before the caller's time is over.
     pub(super) async fn switch(
         &self,
-        bmc: DeviceId,
+        bmc: BoardId,
         action: PowerAction,
         context: Context,
     ) -> Result<PowerReport, DriverError> {
@@ -56,7 +56,7 @@ impl Bmcs {
     /// Switches to a state, and waits for it.
     async fn reach(
         &self,
-        bmc: DeviceId,
+        bmc: BoardId,
         wanted: PowerState,
         context: Context,
     ) -> Result<PowerReport, DriverError> {
@@ -83,7 +83,7 @@ impl Bmcs {
     /// Sends a command that has no state to wait for.
     async fn signal(
         &self,
-        bmc: DeviceId,
+        bmc: BoardId,
         command: ChassisControl,
         context: Context,
     ) -> Result<PowerReport, DriverError> {
@@ -97,7 +97,7 @@ impl Bmcs {
     }
 
     /// Takes the power away and gives it back; a server that is off is switched on.
-    async fn cycle(&self, bmc: DeviceId, context: Context) -> Result<PowerReport, DriverError> {
+    async fn cycle(&self, bmc: BoardId, context: Context) -> Result<PowerReport, DriverError> {
         if self.power(bmc, context).await?.state == PowerState::Off {
             return self.reach(bmc, PowerState::On, context).await;
         }
@@ -115,7 +115,7 @@ impl Bmcs {
     }
 
     /// A cycle by two commands, for BMCs that have none.
-    async fn off_and_on(&self, bmc: DeviceId, context: Context) -> Result<PowerReport, DriverError> {
+    async fn off_and_on(&self, bmc: BoardId, context: Context) -> Result<PowerReport, DriverError> {
         let half = Context { deadline: now() + time_left(context) / 2, ..context };
         let report = self.reach(bmc, PowerState::Off, half).await?;
         if report.state == PowerState::On {
@@ -137,7 +137,7 @@ impl Bmcs {
     /// Looks until the server is in the wanted state or the time is over, and reports the last state seen.
     async fn wait_for(
         &self,
-        bmc: DeviceId,
+        bmc: BoardId,
         wanted: PowerState,
         context: Context,
     ) -> Result<PowerReport, DriverError> {
@@ -152,7 +152,7 @@ impl Bmcs {
     }
 
     /// The state after a command that the BMC has accepted.
-    async fn state_after(&self, bmc: DeviceId, context: Context) -> Result<PowerReport, DriverError> {
+    async fn state_after(&self, bmc: BoardId, context: Context) -> Result<PowerReport, DriverError> {
         self.power(bmc, context).await.map_err(|error| {
             let code = error.code();
             self.uncertain(
@@ -165,7 +165,7 @@ impl Bmcs {
     /// The command went out and its answer is lost: asks for the state instead of sending the command again.
     async fn resolve_doubt(
         &self,
-        bmc: DeviceId,
+        bmc: BoardId,
         wanted: Option<PowerState>,
         doubt: &BmcError,
         context: Context,

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 use opendcre_ipmi::client::Failure;
-use opendcre_model::{DeviceAddress, DeviceId, DriverError, LinkState, LinkStatistics};
+use opendcre_model::{BoardId, DriverError, LinkState, LinkStatistics};
 
 use super::error::{BmcError, Problem};
 
@@ -57,18 +57,18 @@ impl Row {
     /// With a name, and on the clock of the wall, which shows `time` at `now`.
     pub(super) fn link(
         self,
-        device: DeviceAddress,
+        board: BoardId,
         address: SocketAddr,
         now: Instant,
         time: Timestamp,
     ) -> LinkStatistics {
         let since = ago(time, now.saturating_duration_since(self.since));
         LinkStatistics {
-            device,
+            board,
             address,
             state: self.state(),
             since,
-            failure: self.failure.map(|failure| error(device.device, address, since, failure)),
+            failure: self.failure.map(|failure| error(board, address, since, failure)),
             requests: self.requests,
             retries: self.retries,
             timeouts: self.timeouts,
@@ -83,7 +83,7 @@ impl Row {
 }
 
 /// The same sentence as in the answer to a request that fails for this reason.
-fn error(bmc: DeviceId, address: SocketAddr, at: Timestamp, failure: Failure) -> DriverError {
+fn error(bmc: BoardId, address: SocketAddr, at: Timestamp, failure: Failure) -> DriverError {
     BmcError { bmc, address: Some(address), at, problem: Problem::Session(failure) }.into()
 }
 
@@ -144,14 +144,14 @@ mod tests {
 
     use super::*;
 
-    const DEVICE: DeviceAddress = DeviceAddress { board: BoardId(0x4000_0000), device: DeviceId(1) };
+    const BOARD: BoardId = BoardId(0x4000_0001);
 
     fn statistics(change: impl FnOnce(&mut Row)) -> LinkStatistics {
         let now = tokio::time::Instant::now().into_std();
         let mut row = Row::new(now);
         change(&mut row);
         let time = Timestamp::constant(1_450_000_000, 0);
-        row.link(DEVICE, ([10, 1, 0, 20], 623).into(), now, time)
+        row.link(BOARD, ([10, 1, 0, 20], 623).into(), now, time)
     }
 
     #[test]
@@ -184,7 +184,7 @@ mod tests {
             }
         });
         let told = LinkStatistics {
-            device: DEVICE,
+            board: BOARD,
             address: ([10, 1, 0, 20], 623).into(),
             state: LinkState::Up,
             since: Timestamp::constant(1_450_000_000, 0),

@@ -12,7 +12,7 @@ use opendcre_ipmi::packet::Datagram;
 use opendcre_ipmi::packet::v1_5::{AuthType, Packet};
 use opendcre_ipmi::session::{self, ActiveSession, ChannelAuthCapabilities};
 use opendcre_ipmi::{Completion, Message, NetFn, Request, Secret, chassis};
-use opendcre_model::{Context, DeviceId, Priority};
+use opendcre_model::{BoardId, Context, Priority};
 use tokio::sync::oneshot;
 
 use super::super::config::{BmcConfig, Settings};
@@ -203,7 +203,7 @@ impl Network {
         let access = access();
         let configs: Vec<BmcConfig> = (0..count)
             .map(|bmc| BmcConfig {
-                device: DeviceId(u16::try_from(bmc).unwrap()),
+                board: BoardId(u32::try_from(bmc).unwrap()),
                 address: address(bmc),
                 access: Arc::clone(&access),
                 asset_text: None,

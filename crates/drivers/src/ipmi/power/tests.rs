@@ -20,7 +20,7 @@ use super::super::queue::{Job, Outcome};
 use super::super::worker::Submission;
 use super::*;
 
-const DEVICE: DeviceAddress = DeviceAddress { board: BOARD, device: DeviceId(1) };
+const DEVICE: DeviceAddress = DeviceAddress { board: BOARD, device: BoardId(1) };
 const LIMIT: Duration = Duration::from_secs(15);
 
 struct FixedClock;
@@ -252,7 +252,7 @@ async fn listing_and_asset_text_need_no_bmc() {
     assert_eq!(text, Observation::AssetText { text: "web front end".to_owned(), management_address });
     let version = bench.bmcs.read(Query::Version(BOARD), context).await.unwrap_err();
     assert_eq!(version.fault, Fault::Unsupported);
-    let other = DeviceAddress { device: DeviceId(9), ..DEVICE };
+    let other = DeviceAddress { device: BoardId(9), ..DEVICE };
     let error = bench.bmcs.read(Query::Power(other), context).await.unwrap_err();
     assert_eq!(error.fault, Fault::Invalid);
 }
