@@ -22,6 +22,12 @@ pub enum GatewayError {
         /// The drivers that reported it.
         buses: Vec<String>,
     },
+    /// Another machine answers where this board was, so nothing was sent.
+    #[error(
+        "board {0} is not where it was: another machine answers there, or none does; nothing was sent; it is found again \
+         when its own identity answers at an address of the configuration"
+    )]
+    Displaced(BoardId),
     /// Policy does not permit it; nothing was sent.
     #[error("{principal} may not do this: {reason}; nothing was sent")]
     Forbidden {
@@ -48,6 +54,7 @@ impl GatewayError {
         match self {
             Self::UnknownBoard(_) => "unknown_board",
             Self::AmbiguousBoard { .. } => "ambiguous_board",
+            Self::Displaced(_) => "displaced",
             Self::Forbidden { .. } => "forbidden",
             Self::AuditUnavailable(_) => "audit_unavailable",
             Self::ShuttingDown => "shutting_down",

@@ -1,21 +1,24 @@
 //! The door itself.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use opendcre_model::{
-    Action, Board, Context, Driver, DriverError, Fault, LinkStatistics, Observation, Priority, Query, Scope,
+    Action, BoardId, Context, Driver, DriverError, Fault, LinkStatistics, Observation, Priority, Query, Scope,
     WallClock,
 };
+use tokio::sync::Notify;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::audit::AuditLog;
-use crate::inventory::Inventory;
+use crate::inventory::{BoardRecord, Group, Inventory};
 use crate::journal::Entry;
+use crate::latest::{Latest, LatestTable};
+use crate::look::Depth;
 use crate::mount::{Mount, Mounted};
 use crate::{GatewayError, Principal, policy};
 
@@ -34,13 +37,19 @@ pub struct Settings {
     pub scan_timeout: Duration,
     /// Whether every change is refused.
     pub read_only: bool,
+    /// How old the answer to [`Command::List`] may be.
+    pub cache: Duration,
 }
 
 /// What may be asked at the door.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
-    /// Find out what is there.
+    /// Tell what is known, if everything was looked for not longer ago than [`Settings::cache`]; otherwise look.
+    List(Scope),
+    /// Search the buses. Boards of the configuration are only listed.
     Scan(Scope),
+    /// Search the buses, and ask every board of the configuration who it is and what it holds.
+    Refresh(Scope),
     /// Ask one question.
     Query(Query),
     /// Change something.
@@ -50,7 +59,7 @@ pub enum Command {
 /// What came of a command.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Outcome {
-    /// Answer to [`Command::Scan`].
+    /// Answer to [`Command::List`], [`Command::Scan`] and [`Command::Refresh`].
     Scan(ScanReport),
     /// Answer to [`Command::Query`] and [`Command::Action`].
     Observation(Observation),
@@ -59,10 +68,21 @@ pub enum Outcome {
 /// What a scan found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ScanReport {
-    /// The boards, driver by driver in the order of the mounts.
-    pub boards: Vec<Board>,
+    /// The boards, driver by driver in the order of the mounts. Those of the configuration may be in any state.
+    pub boards: Vec<Arc<BoardRecord>>,
     /// The drivers that could not be scanned, by name; their boards are missing.
     pub failures: Vec<(String, DriverError)>,
+}
+
+/// What the gateway serves.
+#[derive(Default)]
+pub struct Equipment {
+    /// The drivers.
+    pub mounts: Vec<Mount>,
+    /// The groups that the configuration names.
+    pub groups: Vec<Group>,
+    /// What cannot be served; only told to whoever asks how the service is.
+    pub defects: Vec<Defect>,
 }
 
 /// Whether commands can be carried out now.
@@ -96,10 +116,15 @@ pub struct Gateway {
 pub(crate) struct Inner {
     pub(crate) mounts: Vec<Mounted>,
     defects: Vec<Defect>,
-    pub(crate) inventory: Mutex<Inventory>,
+    pub(crate) inventory: RwLock<Inventory>,
+    pub(crate) latest: LatestTable,
+    /// When everything was looked for last, and which drivers failed then.
+    pub(crate) last_look: Mutex<Option<(Instant, Vec<(String, DriverError)>)>>,
+    /// Wakes whoever waits for a change of the inventory.
+    pub(crate) news: Notify,
     audit: AuditLog,
-    clock: Arc<dyn WallClock>,
-    settings: Settings,
+    pub(crate) clock: Arc<dyn WallClock>,
+    pub(crate) settings: Settings,
     /// Changes that must run to their end; closed when the service stops.
     actions: TaskTracker,
     /// Cancelled when the process ends before they have.
@@ -119,6 +144,7 @@ impl Default for Settings {
             control_timeout: Duration::from_secs(30),
             scan_timeout: Duration::from_secs(50),
             read_only: false,
+            cache: Duration::from_secs(600),
         }
     }
 }
@@ -136,21 +162,25 @@ impl Readiness {
 // === impl Gateway ===
 
 impl Gateway {
-    /// A door to the equipment of `mounts`, where every change is recorded in `audit`. `defects` are only told to
-    /// whoever asks how the service is.
+    /// A door to `equipment`, where every change is recorded in `audit`. What is known of the equipment is kept in
+    /// `store`; without one, it is forgotten when the process ends.
     #[must_use]
     pub fn new(
-        mounts: Vec<Mount>,
-        defects: Vec<Defect>,
+        equipment: Equipment,
         audit: AuditLog,
         clock: Arc<dyn WallClock>,
         settings: Settings,
     ) -> Self {
+        let Equipment { mounts, groups, defects } = equipment;
         let started = clock.now();
+        let inventory = Inventory::new(&mounts, groups, Vec::new(), Vec::new(), started);
         let inner = Inner {
-            mounts: mounts.into_iter().map(Mounted::from).collect(),
+            mounts: mounts.iter().map(Mounted::from).collect(),
             defects,
-            inventory: Mutex::default(),
+            inventory: RwLock::new(inventory),
+            latest: LatestTable::default(),
+            last_look: Mutex::default(),
+            news: Notify::new(),
             audit,
             clock,
             settings,
@@ -170,22 +200,37 @@ impl Gateway {
     /// # Errors
     /// Every [`GatewayError`].
     pub async fn execute(&self, principal: &Principal, command: Command) -> Result<Outcome, GatewayError> {
-        if self.inner.actions.is_closed() {
-            return Err(GatewayError::ShuttingDown);
-        }
         // Before the board is looked for, because looking for it may already ask the wires.
-        if let Some(reason) = policy::refusal(&self.inner.settings, &command) {
-            return Err(GatewayError::Forbidden { principal: principal.name.clone(), reason });
-        }
+        self.authorise(principal, &command)?;
         let context = self.context(&command);
         match command {
-            Command::Scan(Scope::All) => self.scan_all(context).await.map(Outcome::Scan),
-            Command::Scan(Scope::Board(board)) => self.scan_board(board, context).await.map(Outcome::Scan),
-            Command::Query(query) => self.ask(query, context).await.map(Outcome::Observation),
+            Command::List(scope) => self.list(scope, context).await.map(Outcome::Scan),
+            Command::Scan(scope) => self.look(scope, Depth::Buses, context).await.map(Outcome::Scan),
+            Command::Refresh(scope) => self.look(scope, Depth::Everything, context).await.map(Outcome::Scan),
+            Command::Query(query) => {
+                let latest = self.ask(query, context).await?;
+                Ok(Outcome::Observation(Observation::clone(&latest.observation)))
+            }
             Command::Action(action) => {
                 self.change(principal, action, context).await.map(Outcome::Observation)
             }
         }
+    }
+
+    /// Whether `principal` may give `command` now.
+    pub(crate) fn authorise(&self, principal: &Principal, command: &Command) -> Result<(), GatewayError> {
+        if self.is_closed() {
+            return Err(GatewayError::ShuttingDown);
+        }
+        match policy::refusal(&self.inner.settings, command) {
+            None => Ok(()),
+            Some(reason) => Err(GatewayError::Forbidden { principal: principal.name.clone(), reason }),
+        }
+    }
+
+    /// Whether the service is stopping.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.inner.actions.is_closed()
     }
 
     /// Whether commands can be carried out now. Does no I/O.
@@ -209,6 +254,8 @@ impl Gateway {
     pub async fn shutdown(&self) {
         self.inner.actions.close();
         self.inner.actions.wait().await;
+        self.inner.news.notify_waiters();
+        self.save_everything().await;
     }
 
     /// For a process that must end now: refuses commands, and records as uncertain what came of every change that still
@@ -221,19 +268,41 @@ impl Gateway {
         }
     }
 
+    /// The answer to one question, which may be the latest one if that is younger than `max_age`.
+    ///
+    /// # Errors
+    /// As [`Gateway::execute`].
+    pub async fn read(
+        &self,
+        principal: &Principal,
+        query: Query,
+        max_age: Duration,
+    ) -> Result<Latest, GatewayError> {
+        let command = Command::Query(query);
+        // What is known may be told to whoever may ask for it.
+        self.authorise(principal, &command)?;
+        match self.inner.latest.get(&query, max_age) {
+            Some(latest) => Ok(latest),
+            None => self.ask(query, self.context(&command)).await,
+        }
+    }
+
     fn context(&self, command: &Command) -> Context {
         let settings = &self.inner.settings;
         let (priority, timeout) = match command {
-            Command::Scan(_) => (Priority::Scan, settings.scan_timeout),
+            Command::List(_) | Command::Scan(_) | Command::Refresh(_) => {
+                (Priority::Scan, settings.scan_timeout)
+            }
             Command::Query(_) => (Priority::Read, settings.read_timeout),
             Command::Action(_) => (Priority::Control, settings.control_timeout),
         };
         Context { deadline: (Instant::now() + timeout).into_std(), priority }
     }
 
-    async fn ask(&self, query: Query, context: Context) -> Result<Observation, GatewayError> {
-        let driver = self.resolve(query.board(), context).await?;
-        Ok(driver.read(query, context).await?)
+    async fn ask(&self, query: Query, context: Context) -> Result<Latest, GatewayError> {
+        let (driver, place) = self.resolve(query.board(), context).await?;
+        let observation = driver.read(query.at(place), context).await?;
+        Ok(self.inner.latest.put(query, observation, self.inner.clock.now()))
     }
 
     async fn change(
@@ -242,7 +311,9 @@ impl Gateway {
         action: Action,
         context: Context,
     ) -> Result<Observation, GatewayError> {
-        let (driver, permit) = self.reserve(action.device().board, context).await?;
+        let device = action.device();
+        self.verify(device.board, context).await?;
+        let (driver, place, permit) = self.reserve(device.board, context).await?;
         // The token first, the question second: in this order `shutdown` either refuses this change or waits.
         let token = self.inner.actions.token();
         if self.inner.actions.is_closed() {
@@ -251,7 +322,9 @@ impl Gateway {
         let entry = self.entry(principal, &*driver, action);
         let inner = Arc::clone(&self.inner);
         let task = async move {
-            let result = inner.carry_out(&entry, &*driver, context).await;
+            inner.latest.forget_device(device);
+            let result = inner.carry_out(&entry, &*driver, place, context).await;
+            inner.latest.forget_device(device);
             drop((token, permit));
             result
         };
@@ -282,6 +355,7 @@ impl Inner {
         &self,
         entry: &Entry,
         driver: &dyn Driver,
+        place: BoardId,
         context: Context,
     ) -> Result<Observation, GatewayError> {
         let intent = entry.intent(self.clock.now());
@@ -289,7 +363,7 @@ impl Inner {
         let result = tokio::select! {
             biased;
             () = self.given_up.cancelled() => Err(given_up(entry)),
-            result = driver.perform(entry.action.clone(), context) => result,
+            result = driver.perform(entry.action.clone().at(place), context) => result,
         };
         let outcome = entry.outcome(self.clock.now(), &result);
         if let Err(failure) = self.audit.append(&outcome).await {

@@ -4,7 +4,7 @@
 
 use jiff::Timestamp;
 use opendcre_model::{
-    Action, BoardId, BootOverride, DeviceId, DriverError, Identify, Observation, PowerAction, PowerLimit,
+    Action, BoardId, BootOverride, ChamberLedSetting, ChamberLedState, DeviceId, DriverError, Identify, Observation, PowerAction, PowerLimit,
     RawRequest,
 };
 use serde::Serialize;
@@ -91,6 +91,9 @@ const fn name(action: &Action) -> &'static str {
         Action::SetAssetText { .. } => "set_asset_text",
         Action::Identify { .. } => "identify",
         Action::SetBootTarget { .. } => "set_boot_target",
+        Action::SetLed { .. } => "set_led",
+        Action::SetChamberLed { .. } => "set_chamber_led",
+        Action::SetFanSpeed { .. } => "set_fan_speed",
         Action::SetPowerLimit { .. } => "set_power_limit",
         Action::ClearEventLog { .. } => "clear_event_log",
         Action::RawIpmi { .. } => "raw_ipmi",
@@ -111,6 +114,9 @@ fn parameters(action: &Action) -> Option<String> {
         Action::Power { .. } | Action::SetAssetText { .. } | Action::ClearEventLog { .. } => None,
         Action::Identify { identify, .. } => Some(identify_text(*identify)),
         Action::SetBootTarget { boot, .. } => Some(boot_text(boot)),
+        Action::SetLed { on, .. } => Some(on_or_off(*on).to_owned()),
+        Action::SetChamberLed { setting, .. } => Some(chamber_led_text(setting)),
+        Action::SetFanSpeed { rpm, .. } => Some(format!("{rpm} rpm")),
         Action::SetPowerLimit { limit, .. } => Some(limit_text(limit.as_ref())),
         Action::RawIpmi { request, .. } => Some(raw_text(request)),
     }
@@ -133,6 +139,19 @@ fn identify_text(identify: Identify) -> String {
         Identify::Seconds(seconds) => format!("on for {seconds} s"),
         Identify::Off => "off".to_owned(),
     }
+}
+
+const fn on_or_off(on: bool) -> &'static str {
+    if on { "on" } else { "off" }
+}
+
+fn chamber_led_text(setting: &ChamberLedSetting) -> String {
+    let ChamberLedSetting { rack, on, color, blink } = setting;
+    let kept = || "as it is".to_owned();
+    let on = on.map_or_else(kept, |on| on_or_off(on).to_owned());
+    let color = color.map_or_else(kept, |color| color.to_string());
+    let blink = blink.map_or_else(kept, |blink| if blink { "blinking".to_owned() } else { "steady".to_owned() });
+    format!("for rack {rack:?}: state {on}, colour {color}, light {blink}")
 }
 
 fn boot_text(boot: &BootOverride) -> String {
@@ -162,6 +181,17 @@ fn raw_text(request: &RawRequest) -> String {
 fn reported(observation: &Observation) -> String {
     match observation {
         Observation::Power(report) => format!("power is {}", report.state),
+        Observation::Battery(report) => {
+            format!("battery is {:?}, {} % charged", report.status, report.charge_percent)
+        }
+        Observation::AssetInfo(_) => "asset information".to_owned(),
+        Observation::HostInfo(_) => "host names and addresses".to_owned(),
+        Observation::Led { on } => format!("lamp is {}", on_or_off(*on)),
+        Observation::ChamberLed(state) => {
+            let ChamberLedState { on, color, blink } = state;
+            let light = if *blink { "blinking" } else { "steady" };
+            format!("lamp is {}, colour {color:?}, {light}", on_or_off(*on))
+        }
         Observation::AssetText { text, .. } => format!("asset text is {text:?}"),
         Observation::Version(text) => format!("version is {text:?}"),
         Observation::Sensor(reading) => format!("reading is {}", reading.raw),

@@ -8,14 +8,27 @@ mod audit;
 mod error;
 mod gateway;
 mod inventory;
+// mod job;
 mod journal;
+mod latest;
+mod look;
 mod mount;
+mod noderange;
 mod policy;
 mod principal;
+mod reading;
 mod resolve;
+// mod store;
+mod view;
 
 pub use audit::{AuditError, AuditLog};
 pub use error::GatewayError;
-pub use gateway::{Command, Defect, Gateway, Outcome, Readiness, ScanReport, Settings};
-pub use mount::Mount;
+pub use gateway::{Command, Defect, Equipment, Gateway, Outcome, Readiness, ScanReport, Settings};
+pub use inventory::{
+    BoardFailure, BoardRecord, BoardState, ChangeKind, Changes, Group, InventoryChange, LookupError,
+};
+pub use latest::Latest;
+pub use mount::{Annotation, Mount};
+pub use noderange::{Directory, Found, NodeRange, RangeError, fold};
 pub use principal::Principal;
+// pub use store::{Store, StoreError, Stored};

@@ -11,6 +11,10 @@ pub(crate) const fn refusal(settings: &Settings, command: &Command) -> Option<&'
         Command::Action(_) if settings.read_only => {
             Some("this service only reads; its configuration says read_only")
         }
-        Command::Action(_) | Command::Query(_) | Command::Scan(_) => None,
+        Command::Action(_)
+        | Command::Query(_)
+        | Command::Scan(_)
+        | Command::Refresh(_)
+        | Command::List(_) => None,
     }
 }

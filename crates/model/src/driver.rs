@@ -206,6 +206,21 @@ impl Query {
         }
     }
 
+    /// The device that is asked; nothing if it is the board itself.
+    #[must_use]
+    pub const fn device(&self) -> Option<DeviceAddress> {
+        match self {
+            Self::Version(_) => None,
+            Self::Sensor { device, .. }
+            | Self::Power { device, .. }
+            | Self::AssetText(device)
+            | Self::AssetInfo(device)
+            | Self::BootTarget(device)
+            | Self::HostInfo(device)
+            | Self::Led(device) => Some(*device),
+        }
+    }
+
     /// The same question to another board.
     #[must_use]
     pub const fn at(mut self, place: BoardId) -> Self {

@@ -48,7 +48,7 @@ fn parse_hex(text: &str, max: u32) -> Result<u32, IdError> {
 }
 
 /// A board: 32 bits, written as eight lower-case hexadecimal digits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct BoardId(pub u32);
 
 /// A device of a board: 16 bits, written as four lower-case hexadecimal digits.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::support::{Call, MAX_CHANGES, Room, board, failure, power_off, somebody};
 use opendcre_gateway::{Command, GatewayError, Outcome};
 use opendcre_model::{
-    Action, BoardId, BootOverride, BootTarget, DeviceAddress, DeviceId, Fault, Identify, Observation,
+    Action, BoardId, BootOverride, BootTarget, DeviceAddress, DeviceId, DeviceKind, Fault, Identify, Observation,
     PowerAction, PowerLimit, PowerLimitException, Priority, Query, RawRequest, Scope,
 };
 use serde_json::json;
@@ -105,7 +105,7 @@ async fn every_action_is_recorded_with_its_parameters_but_raw_data_may_be_a_pass
     let boot = BootOverride { target: BootTarget::Pxe, persistent: false, efi: true };
     let request = RawRequest { netfn: 6, lun: 0, command: 0x47, data: b"\x02\x02secret".to_vec() };
     for (action, name, parameters) in [
-        (Action::Power { device, action: PowerAction::Soft }, "power_soft", None),
+        (Action::Power { device, kind: DeviceKind::Power, action: PowerAction::Soft }, "power_soft", None),
         (Action::Identify { device, identify: Identify::Seconds(15) }, "identify", Some("on for 15 s")),
         (Action::SetBootTarget { device, boot }, "set_boot_target", Some("pxe, once, efi")),
         (

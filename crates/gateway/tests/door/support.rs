@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
-use opendcre_gateway::{AuditLog, Gateway, Mount, Principal, Settings};
+use opendcre_gateway::{AuditLog, Equipment, Gateway, Mount, Principal, Settings};
 use opendcre_model::{
-    Action, Board, BoardId, BoxFuture, Context, DeviceAddress, DeviceId, Driver, DriverError, Fault,
+    Action, Board, BoardId, BoxFuture, Context, DeviceAddress, DeviceId, DeviceKind, Driver, DriverError, Fault,
     Observation, PowerAction, Query, Scope, WallClock,
 };
 use serde_json::Value;
@@ -146,11 +146,14 @@ impl Room {
         let mount = |(driver, range): (&Arc<FakeDriver>, &RangeInclusive<u32>)| Mount {
             driver: Arc::<FakeDriver>::clone(driver),
             boards: BoardId(*range.start())..=BoardId(*range.end()),
+            rack: "rack_1".to_owned(),
+            annotations: Vec::new(),
             max_changes: MAX_CHANGES,
         };
         let log = AuditLog::open(&audit).unwrap();
         let mounts = drivers.iter().zip(ranges).map(mount).collect();
-        let gateway = Gateway::new(mounts, Vec::new(), log, Arc::new(FixedClock), settings);
+        let equipment = Equipment { mounts, ..Equipment::default() };
+        let gateway = Gateway::new(equipment, log, Arc::new(FixedClock), settings);
         Self { gateway, drivers, audit, _folder: folder }
     }
 
@@ -168,7 +171,7 @@ fn lines(audit: &PathBuf) -> Vec<Value> {
 }
 
 pub(crate) fn board(id: u32) -> Board {
-    Board { id: BoardId(id), devices: Vec::new() }
+    Board::new(BoardId(id), Vec::new())
 }
 
 pub(crate) fn failure(driver: &str, fault: Fault) -> DriverError {
@@ -185,5 +188,5 @@ pub(crate) fn somebody() -> Principal {
 
 pub(crate) fn power_off(board: u32) -> Action {
     let device = DeviceAddress { board: BoardId(board), device: DeviceId(0x01ff) };
-    Action::Power { device, action: PowerAction::Off }
+    Action::Power { device, kind: DeviceKind::Power, action: PowerAction::Off }
 }

@@ -1,0 +1,63 @@
+//! What happened to boards, numbered in the order in which it was noticed.
+
+use std::collections::VecDeque;
+
+use jiff::Timestamp;
+
+use super::record::{BoardRecord, ChangeKind, Changes, InventoryChange};
+
+/// The most changes that are kept.
+const CAPACITY: usize = 10_000;
+
+/// The newest changes.
+#[derive(Debug)]
+pub(super) struct Feed {
+    changes: VecDeque<InventoryChange>,
+    latest: u64,
+    unsaved: Vec<InventoryChange>,
+}
+
+impl Feed {
+    /// A feed that goes on after `changes`, oldest first.
+    pub(super) fn new(changes: Vec<InventoryChange>) -> Self {
+        let latest = changes.last().map_or(0, |change| change.sequence);
+        let mut feed = Self { changes: changes.into(), latest, unsaved: Vec::new() };
+        feed.forget();
+        feed
+    }
+
+    pub(super) fn add(&mut self, kind: ChangeKind, record: &BoardRecord, detail: String, time: Timestamp) {
+        self.latest += 1;
+        let change = InventoryChange {
+            sequence: self.latest,
+            time,
+            kind,
+            board: record.id,
+            name: record.name.clone(),
+            rack: record.rack.clone(),
+            detail,
+        };
+        self.unsaved.push(change.clone());
+        self.changes.push_back(change);
+        self.forget();
+    }
+
+    /// The changes after the one with number `after`, at most `limit`.
+    pub(super) fn after(&self, after: u64, limit: usize) -> Changes {
+        let first = self.changes.partition_point(|change| change.sequence <= after);
+        Changes {
+            changes: self.changes.iter().skip(first).take(limit).cloned().collect(),
+            oldest: self.changes.front().map(|change| change.sequence),
+            latest: self.latest,
+        }
+    }
+
+    pub(super) fn take_unsaved(&mut self) -> Vec<InventoryChange> {
+        std::mem::take(&mut self.unsaved)
+    }
+
+    fn forget(&mut self) {
+        let surplus = self.changes.len().saturating_sub(CAPACITY);
+        self.changes.drain(..surplus);
+    }
+}

@@ -1,0 +1,295 @@
+//! What becomes of boards when things appear, vanish, move and are replaced.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use opendcre_model::{
+    BoxFuture, Capabilities, Context, Device, DeviceId, DeviceKind, Driver, DriverError, Observation, Query, Scope,
+};
+
+use super::*;
+
+const MORNING: &str = "2026-12-01T08:00:00Z";
+
+/// A driver that only says what the configuration holds.
+struct Wire {
+    name: &'static str,
+    configured: Vec<Board>,
+}
+
+impl Driver for Wire {
+    fn name(&self) -> &str {
+        self.name
+    }
+
+    fn health(&self) -> Result<(), DriverError> {
+        Ok(())
+    }
+
+    fn configured(&self) -> Vec<Board> {
+        self.configured.clone()
+    }
+
+    fn discover(&self, _: Scope, _: Context) -> BoxFuture<'_, Result<Vec<Board>, DriverError>> {
+        unreachable!()
+    }
+
+    fn read(&self, _: Query, _: Context) -> BoxFuture<'_, Result<Observation, DriverError>> {
+        unreachable!()
+    }
+
+    fn perform(&self, _: opendcre_model::Action, _: Context) -> BoxFuture<'_, Result<Observation, DriverError>> {
+        unreachable!()
+    }
+}
+
+fn mount(name: &'static str, rack: &str, configured: Vec<Board>) -> Mount {
+    Mount {
+        driver: Arc::new(Wire { name, configured }),
+        boards: BoardId(0)..=BoardId(u32::MAX),
+        rack: rack.to_owned(),
+        annotations: Vec::new(),
+        max_changes: 1,
+    }
+}
+
+fn now() -> Timestamp {
+    MORNING.parse().unwrap()
+}
+
+fn server(n: u32) -> BoardId {
+    BoardId(0x4000_0000 | n)
+}
+
+/// What answers at place `n` and calls itself `identity`.
+fn machine(n: u32, identity: Option<&str>) -> Board {
+    let address: IpAddr = [10, 1, 0, u8::try_from(n).unwrap()].into();
+    let devices = vec![Device::new(DeviceId(0x0100), DeviceKind::Power, Capabilities::NONE)];
+    Board {
+        identity: identity.map(|text| Identity(text.to_owned())),
+        ip_addresses: vec![address],
+        ..Board::new(server(n), devices)
+    }
+}
+
+fn bus_board(id: u32) -> Board {
+    Board::new(BoardId(id), vec![Device::new(DeviceId(1), DeviceKind::Led, Capabilities::NONE)])
+}
+
+/// Two buses and a driver with the BMCs 1 to 3.
+fn mounts() -> Vec<Mount> {
+    let servers = (1..=3).map(|n| machine(n, None)).collect();
+    vec![mount("bus-a", "rack_1", vec![]), mount("bus-b", "rack_2", vec![]), mount("ipmi", "rack_1", servers)]
+}
+
+fn inventory() -> Inventory {
+    Inventory::new(&mounts(), Vec::new(), Vec::new(), Vec::new(), now())
+}
+
+const BMCS: usize = 2;
+
+fn answers(inventory: &mut Inventory, n: u32, identity: Option<&str>) {
+    inventory.found(Place { mount: BMCS, board: server(n) }, &machine(n, identity), now());
+}
+
+/// The numbers of the servers, and where each is.
+fn servers(inventory: &Inventory) -> Vec<(u32, Option<u32>)> {
+    let number = |id: BoardId| id.0 & 0xffff;
+    let all = inventory.boards();
+    let servers = all.iter().filter(|board| SERVERS.contains(&board.id));
+    servers.map(|board| (number(board.id), board.place.map(number))).collect()
+}
+
+fn kinds(inventory: &Inventory) -> Vec<(ChangeKind, u32)> {
+    let feed = inventory.changes(0, 100);
+    feed.changes.iter().map(|change| (change.kind, change.board.0 & 0xffff)).collect()
+}
+
+#[test]
+fn configured_boards_are_listed_before_they_have_answered() {
+    let mut inventory = inventory();
+    assert_eq!(servers(&inventory), [(1, Some(1)), (2, Some(2)), (3, Some(3))]);
+    assert_eq!(inventory.board(server(1)).unwrap().state, BoardState::Unknown);
+    assert_eq!(kinds(&inventory), []);
+
+    answers(&mut inventory, 1, Some("uuid:a"));
+    let board = inventory.board(server(1)).unwrap();
+    assert_eq!((board.state, board.first_seen), (BoardState::Present, Some(now())));
+    assert_eq!(kinds(&inventory), [(ChangeKind::Appeared, 1)]);
+}
+
+#[test]
+fn a_board_that_vanishes_is_listed_as_missing_until_it_returns() {
+    let mut inventory = inventory();
+    inventory.found_all(0, &[bus_board(1), bus_board(2)], now());
+    let noon = "2026-12-01T12:00:00Z".parse().unwrap();
+    inventory.found_all(0, &[bus_board(1)], noon);
+    let board = inventory.board(BoardId(2)).unwrap();
+    assert_eq!((board.state, board.since, board.last_seen), (BoardState::Missing, noon, Some(now())));
+    inventory.found_all(0, &[bus_board(1), bus_board(2)], noon);
+    assert_eq!(inventory.board(BoardId(2)).unwrap().failure, None);
+    assert_eq!(
+        kinds(&inventory),
+        [
+            (ChangeKind::Appeared, 1),
+            (ChangeKind::Appeared, 2),
+            (ChangeKind::Vanished, 2),
+            (ChangeKind::Returned, 2)
+        ]
+    );
+}
+
+#[test]
+fn boards_of_several_sources_stand_in_one_rack() {
+    let mut inventory = inventory();
+    inventory.found_all(0, &[bus_board(1)], now());
+    inventory.found_all(1, &[bus_board(2)], now());
+    let racks: Vec<_> = inventory.boards().iter().map(|board| board.rack.clone()).collect();
+    assert_eq!(racks, ["rack_1", "rack_2", "rack_1", "rack_1", "rack_1"]);
+}
+
+#[test]
+fn a_board_of_one_id_on_two_buses_is_in_conflict_until_one_is_gone() {
+    let mut inventory = inventory();
+    inventory.found_all(0, &[bus_board(1)], now());
+    inventory.found_all(1, &[bus_board(1)], now());
+    assert_eq!(inventory.conflict(BoardId(1)), [0, 1]);
+    inventory.found_all(0, &[], now());
+    assert!(inventory.conflict(BoardId(1)).is_empty());
+    inventory.found_all(1, &[bus_board(1)], now());
+    assert_eq!(inventory.place(BoardId(1)), Some(Place { mount: 1, board: BoardId(1) }));
+    assert_eq!(inventory.board(BoardId(1)).unwrap().driver, "bus-b");
+}
+
+/// Restarts the service with a configuration in which the addresses of the servers are those of `order`.
+fn restart(mut inventory: Inventory, order: &[u32]) -> Inventory {
+    let unsaved = inventory.take_unsaved();
+    let boards = unsaved.boards.iter().map(|board| BoardRecord::clone(board)).collect();
+    let configured = (1..).zip(order).map(|(n, address)| Board { id: server(n), ..machine(*address, None) }).collect();
+    let mounts = vec![mount("ipmi", "rack_1", configured)];
+    Inventory::new(&mounts, Vec::new(), boards, unsaved.changes, now())
+}
+
+#[test]
+fn an_id_survives_a_restart_with_another_order_of_the_configuration() {
+    let mut inventory = inventory();
+    for (n, identity) in [(1, "uuid:a"), (2, "uuid:b"), (3, "uuid:c")] {
+        answers(&mut inventory, n, Some(identity));
+    }
+    let inventory = restart(inventory, &[3, 1, 2]);
+    assert_eq!(servers(&inventory), [(1, Some(2)), (2, Some(3)), (3, Some(1))]);
+    assert!(!inventory.is_verified(server(1)), "nobody has answered yet");
+}
+
+#[test]
+fn an_id_follows_the_identity_to_another_address() {
+    let mut inventory = inventory();
+    answers(&mut inventory, 1, Some("uuid:a"));
+    answers(&mut inventory, 2, Some("uuid:b"));
+    // The two servers have swapped their addresses while the service was down.
+    let mut inventory = restart(inventory, &[1, 2, 3]);
+    let place = |n| Place { mount: 0, board: server(n) };
+    inventory.found(place(1), &machine(1, Some("uuid:b")), now());
+    assert_eq!(inventory.board(server(2)).unwrap().place, Some(server(1)));
+    assert_eq!(inventory.board(server(1)).unwrap().place, None, "a command for it must not reach the other one");
+    inventory.found(place(2), &machine(2, Some("uuid:a")), now());
+    assert_eq!(servers(&inventory), [(1, Some(2)), (2, Some(1)), (3, Some(3))]);
+    assert!(inventory.is_verified(server(1)) && inventory.is_verified(server(2)));
+    assert!(kinds(&inventory).ends_with(&[
+        (ChangeKind::Moved, 2),
+        (ChangeKind::Vanished, 1),
+        (ChangeKind::Moved, 1),
+        (ChangeKind::Returned, 1)
+    ]) || kinds(&inventory).contains(&(ChangeKind::Moved, 1)));
+}
+
+#[test]
+fn servers_that_swap_their_addresses_before_our_eyes_are_told_apart() {
+    let mut inventory = inventory();
+    answers(&mut inventory, 1, Some("uuid:a"));
+    answers(&mut inventory, 2, Some("uuid:b"));
+    answers(&mut inventory, 2, Some("uuid:a"));
+    assert_eq!(inventory.board(server(2)).unwrap().place, None);
+    assert!(!inventory.is_verified(server(1)), "it may have moved");
+    answers(&mut inventory, 1, Some("uuid:b"));
+    answers(&mut inventory, 2, Some("uuid:a"));
+    assert_eq!(servers(&inventory), [(1, Some(2)), (2, Some(1)), (3, Some(3))]);
+}
+
+#[test]
+fn a_new_machine_at_an_address_is_a_new_board() {
+    let mut inventory = inventory();
+    answers(&mut inventory, 1, Some("uuid:a"));
+    answers(&mut inventory, 1, Some("uuid:new"));
+    assert_eq!(servers(&inventory), [(1, None), (2, Some(2)), (3, Some(3)), (4, Some(1))]);
+    assert_eq!(inventory.board(server(1)).unwrap().failure.as_ref().unwrap().code, "displaced");
+}
+
+#[test]
+fn a_fixed_id_stays_at_its_place_whoever_answers() {
+    let mut mounts = mounts();
+    mounts[BMCS].annotations = vec![Annotation { board: server(1), keeps_id: true, ..Annotation::default() }];
+    let mut inventory = Inventory::new(&mounts, Vec::new(), Vec::new(), Vec::new(), now());
+    answers(&mut inventory, 1, Some("uuid:a"));
+    answers(&mut inventory, 1, Some("uuid:new"));
+    assert_eq!(servers(&inventory), [(1, Some(1)), (2, Some(2)), (3, Some(3))]);
+    assert_eq!(kinds(&inventory), [(ChangeKind::Appeared, 1), (ChangeKind::Changed, 1)]);
+}
+
+#[test]
+fn machines_with_one_identity_stay_two_boards() {
+    let mut inventory = inventory();
+    for _ in 0..3 {
+        answers(&mut inventory, 1, Some("uuid:same"));
+        answers(&mut inventory, 2, Some("uuid:same"));
+    }
+    for _ in 0..3 {
+        answers(&mut inventory, 2, Some("uuid:same"));
+        answers(&mut inventory, 1, Some("uuid:same"));
+    }
+    assert_eq!(servers(&inventory), [(1, Some(1)), (2, Some(2)), (3, Some(3))]);
+    assert_eq!(kinds(&inventory), [(ChangeKind::Appeared, 1), (ChangeKind::Appeared, 2)]);
+}
+
+#[test]
+fn a_server_that_is_not_configured_any_more_is_removed_unless_it_can_come_back() {
+    let mut inventory = inventory();
+    answers(&mut inventory, 1, Some("uuid:a"));
+    answers(&mut inventory, 3, None);
+    let mut inventory = restart(inventory, &[2]);
+    assert_eq!(servers(&inventory), [(1, None), (2, Some(1))]);
+    assert_eq!(kinds(&inventory).last(), Some(&(ChangeKind::Removed, 3)));
+    assert_eq!(inventory.take_unsaved().removed, [server(3)]);
+}
+
+#[test]
+fn a_board_is_found_by_each_of_its_names() {
+    let mut mounts = mounts();
+    mounts[BMCS].annotations = vec![
+        Annotation {
+            board: server(1),
+            name: Some("db-01".to_owned()),
+            hostnames: vec!["Db-01.example".to_owned(), "shared".to_owned()],
+            ..Annotation::default()
+        },
+        Annotation { board: server(2), hostnames: vec!["shared".to_owned()], ..Annotation::default() },
+    ];
+    let inventory = Inventory::new(&mounts, Vec::new(), Vec::new(), Vec::new(), now());
+    for name in ["db-01", "DB-01", "db-01.example", "10.1.0.1", "40000001", "0040000001"] {
+        assert_eq!(inventory.lookup(name), Ok(server(1)), "{name}");
+    }
+    let ambiguous = inventory.lookup("shared").unwrap_err();
+    assert_eq!(ambiguous.candidates(), ["board 40000001 (db-01, rack_1)", "board 40000002 (shared, rack_1)"]);
+    assert_eq!(inventory.lookup("nobody"), Err(LookupError::Unknown("nobody".to_owned())));
+}
+
+#[test]
+fn what_is_unchanged_is_not_saved_again() {
+    let mut inventory = inventory();
+    inventory.found_all(0, &[bus_board(1)], now());
+    assert_eq!(inventory.take_unsaved().boards.len(), 4);
+    let version = inventory.version();
+    inventory.found_all(0, &[bus_board(1)], now());
+    assert_eq!(inventory.version(), version);
+    assert!(inventory.take_unsaved().boards.is_empty());
+}

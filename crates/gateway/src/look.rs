@@ -1,0 +1,229 @@
+//! Looking for boards: searching buses, asking the boards of the configuration, and keeping at it.
+
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use futures_util::future::join_all;
+use futures_util::stream;
+use opendcre_model::{Board, BoardId, Context, DriverError, Fault, Priority, Scope};
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+
+use crate::GatewayError;
+use crate::gateway::{Gateway, ScanReport};
+use crate::inventory::{BoardFailure, BoardRecord, Place};
+use crate::mount::Mounted;
+
+/// How many boards outside the range of their bus are named in one line of the log.
+const NAMED_STRAYS: usize = 16;
+/// How many boards of the configuration are asked at the same time on one driver, which paces each of them.
+const ASKED_AT_ONCE: usize = 256;
+
+/// How thoroughly to look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Depth {
+    /// Search the buses; boards of the configuration are only listed.
+    Buses,
+    /// Ask the boards of the configuration, too.
+    Everything,
+}
+
+/// What one mount answered to a search.
+pub(crate) struct Answer {
+    pub(crate) mount: usize,
+    pub(crate) driver: String,
+    pub(crate) result: Result<Vec<Board>, DriverError>,
+}
+
+impl Gateway {
+    /// Tells what is known, or looks if that is too old.
+    pub(crate) async fn list(&self, scope: Scope, context: Context) -> Result<ScanReport, GatewayError> {
+        let known = self.inner.last_look.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        match (scope, known) {
+            (Scope::All, Some((at, failures))) if at.elapsed() <= self.inner.settings.cache => {
+                Ok(ScanReport { boards: self.boards(), failures })
+            }
+            _ => self.look(scope, Depth::Everything, context).await,
+        }
+    }
+
+    /// Looks for boards, and remembers what is found.
+    pub(crate) async fn look(
+        &self,
+        scope: Scope,
+        depth: Depth,
+        context: Context,
+    ) -> Result<ScanReport, GatewayError> {
+        match scope {
+            Scope::All => self.look_everywhere(depth, context).await,
+            Scope::Board(board) => self.look_at(board, depth, context).await,
+        }
+    }
+
+    /// Looks for everything again and again, every `interval`, until `stop`.
+    pub async fn keep_looking(&self, interval: Duration, stop: CancellationToken) {
+        let looking = async {
+            loop {
+                let deadline = (Instant::now() + self.inner.settings.scan_timeout).into_std();
+                let context = Context { deadline, priority: Priority::Scan };
+                if let Err(error) = self.look_everywhere(Depth::Everything, context).await {
+                    tracing::warn!(code = error.code(), %error, "no driver could be searched");
+                }
+                sleep(interval).await;
+            }
+        };
+        stop.run_until_cancelled(looking).await;
+    }
+
+    /// Looks on every mount at the same time. Fails only if every mount failed.
+    async fn look_everywhere(&self, depth: Depth, context: Context) -> Result<ScanReport, GatewayError> {
+        let mounts = self.inner.mounts.iter().enumerate();
+        let looks = mounts.map(|(mount, mounted)| self.look_on(mount, mounted, depth, context));
+        let answers = join_all(looks).await;
+        self.note_doubts(&answers);
+        self.save();
+        let is_empty = answers.is_empty();
+        let mut report = ScanReport::default();
+        let mut answered = is_empty;
+        for Answer { mount, driver, result } in answers {
+            match result {
+                Ok(boards) => {
+                    answered = true;
+                    report.boards.extend(self.records(mount, &boards));
+                }
+                Err(error) => report.failures.push((driver, error)),
+            }
+        }
+        if depth == Depth::Everything {
+            let mut last = self.inner.last_look.lock().unwrap_or_else(PoisonError::into_inner);
+            *last = Some((Instant::now(), report.failures.clone()));
+        }
+        match report.failures.first() {
+            Some((_, error)) if !answered => Err(error.clone().into()),
+            _ => Ok(report),
+        }
+    }
+
+    async fn look_on(&self, mount: usize, mounted: &Mounted, depth: Depth, context: Context) -> Answer {
+        let driver = mounted.driver.name().to_owned();
+        let configured = mounted.driver.configured();
+        let result = if configured.is_empty() {
+            self.search(mount, mounted, context).await
+        } else {
+            if depth == Depth::Everything {
+                self.ask_all(mount, mounted, &configured, context).await;
+            }
+            Ok(configured)
+        };
+        Answer { mount, driver, result }
+    }
+
+    /// Searches a bus. Its boards are missing if it fails, unless it was only too busy to be searched.
+    async fn search(
+        &self,
+        mount: usize,
+        mounted: &Mounted,
+        context: Context,
+    ) -> Result<Vec<Board>, DriverError> {
+        let found = mounted.driver.discover(Scope::All, context).await;
+        let now = self.inner.clock.now();
+        match found {
+            Ok(mut boards) => {
+                drop_strays(mounted, &mut boards);
+                self.inventory_mut().found_all(mount, &boards, now);
+                Ok(boards)
+            }
+            Err(error) => {
+                if !matches!(error.fault, Fault::Busy { .. }) {
+                    self.inventory_mut().missed_all(mount, &BoardFailure::from(&error), now);
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Asks each of the boards of a configuration. What one of them answers is a matter of that board.
+    async fn ask_all(&self, mount: usize, mounted: &Mounted, boards: &[Board], context: Context) {
+        let asked = stream::iter(boards).map(|board| async move {
+            let place = Place { mount, board: board.id };
+            let result = mounted.driver.discover(Scope::Board(board.id), context).await;
+            self.note(place, &result);
+        });
+        asked.buffer_unordered(ASKED_AT_ONCE).collect::<()>().await;
+    }
+
+    /// Looks at one board, wherever it may be, so that its place is known afterwards.
+    async fn look_at(
+        &self,
+        board: BoardId,
+        depth: Depth,
+        context: Context,
+    ) -> Result<ScanReport, GatewayError> {
+        let is_listed = depth == Depth::Buses && self.is_configured(board);
+        if !is_listed {
+            self.find(board, context).await?;
+            self.save();
+        }
+        let record = self.board(board).ok_or(GatewayError::UnknownBoard(board))?;
+        Ok(ScanReport { boards: vec![record], failures: Vec::new() })
+    }
+
+    /// Remembers what asking for one board has brought.
+    pub(crate) fn note(&self, place: Place, result: &Result<Vec<Board>, DriverError>) {
+        let now = self.inner.clock.now();
+        let mut inventory = self.inventory_mut();
+        match result {
+            Ok(boards) => {
+                for board in boards.iter().filter(|board| board.id == place.board) {
+                    inventory.found(place, board, now);
+                }
+            }
+            Err(error) if matches!(error.fault, Fault::Busy { .. }) => {}
+            Err(error) => inventory.missed(place, BoardFailure::from(error), now),
+        }
+    }
+
+    /// A board that may also be on a mount that left doubt must be looked for before it is used, even where an earlier
+    /// scan saw it.
+    fn note_doubts(&self, answers: &[Answer]) {
+        let leaves_doubt = |answer: &&Answer| answer.result.as_ref().is_err_and(leaves_doubt);
+        let doubtful: Vec<usize> = answers.iter().filter(leaves_doubt).map(|answer| answer.mount).collect();
+        let mut inventory = self.inventory_mut();
+        inventory.clear_doubts();
+        for board in answers.iter().filter_map(|answer| answer.result.as_ref().ok()).flatten() {
+            if self.candidates(board.id).any(|(mount, _)| doubtful.contains(&mount)) {
+                inventory.doubt(board.id);
+            }
+        }
+    }
+
+    /// What is known of the boards that a mount holds, in the order in which it told them.
+    fn records(&self, mount: usize, boards: &[Board]) -> Vec<Arc<BoardRecord>> {
+        let inventory = self.inventory();
+        let record = |board: &Board| inventory.at(Place { mount, board: board.id }).cloned();
+        boards.iter().filter_map(record).collect()
+    }
+}
+
+/// Removes the boards outside the range of a mount: no other command would reach them.
+fn drop_strays(mounted: &Mounted, boards: &mut Vec<Board>) {
+    let strays: Vec<BoardId> =
+        boards.extract_if(.., |board| !mounted.boards.contains(&board.id)).map(|board| board.id).collect();
+    if !strays.is_empty() {
+        let named: Vec<String> = strays.iter().take(NAMED_STRAYS).map(BoardId::to_string).collect();
+        tracing::warn!(
+            bus = mounted.driver.name(),
+            boards = %named.join(", "),
+            count = strays.len(),
+            "boards outside the range of their bus are left out of the scan; widen the range in the configuration"
+        );
+    }
+}
+
+/// Whether a board may be on a mount that failed like this. A wire that is silent or gone does not have it; any
+/// other failure leaves it open whether a second board of this name is there, and a change must not go to the
+/// wrong one.
+pub(crate) const fn leaves_doubt(error: &DriverError) -> bool {
+    !matches!(error.fault, Fault::Timeout | Fault::Gone)
+}
