@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use opendcre_model::{
-    Action, BoardId, Context, Driver, DriverError, Fault, LinkStatistics, Observation, Priority, Query, Scope,
-    WallClock,
+    Action, BoardId, Context, Driver, DriverError, Fault, LinkStatistics, Observation, Priority, Query,
+    Scope, WallClock,
 };
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout};
@@ -16,10 +16,12 @@ use tokio_util::task::TaskTracker;
 
 use crate::audit::AuditLog;
 use crate::inventory::{BoardRecord, Group, Inventory};
+use crate::job::Jobs;
 use crate::journal::Entry;
 use crate::latest::{Latest, LatestTable};
 use crate::look::Depth;
 use crate::mount::{Mount, Mounted};
+use crate::store::{Store, Stored};
 use crate::{GatewayError, Principal, policy};
 
 /// How long [`Gateway::give_up`] waits for the disk.
@@ -118,6 +120,8 @@ pub(crate) struct Inner {
     defects: Vec<Defect>,
     pub(crate) inventory: RwLock<Inventory>,
     pub(crate) latest: LatestTable,
+    pub(crate) store: Option<Store>,
+    pub(crate) jobs: Jobs,
     /// When everything was looked for last, and which drivers failed then.
     pub(crate) last_look: Mutex<Option<(Instant, Vec<(String, DriverError)>)>>,
     /// Wakes whoever waits for a change of the inventory.
@@ -168,17 +172,22 @@ impl Gateway {
     pub fn new(
         equipment: Equipment,
         audit: AuditLog,
+        store: Option<(Store, Stored)>,
         clock: Arc<dyn WallClock>,
         settings: Settings,
     ) -> Self {
         let Equipment { mounts, groups, defects } = equipment;
+        let (store, stored) = store.unzip();
+        let Stored { boards, changes, jobs } = stored.unwrap_or_default();
         let started = clock.now();
-        let inventory = Inventory::new(&mounts, groups, Vec::new(), Vec::new(), started);
+        let inventory = Inventory::new(&mounts, groups, boards, changes, started);
         let inner = Inner {
             mounts: mounts.iter().map(Mounted::from).collect(),
             defects,
             inventory: RwLock::new(inventory),
             latest: LatestTable::default(),
+            jobs: Jobs::new(jobs, store.clone(), Arc::clone(&clock)),
+            store,
             last_look: Mutex::default(),
             news: Notify::new(),
             audit,
@@ -252,6 +261,7 @@ impl Gateway {
 
     /// Refuses commands from now on and returns when every change that has begun is finished and recorded.
     pub async fn shutdown(&self) {
+        self.inner.jobs.shutdown().await;
         self.inner.actions.close();
         self.inner.actions.wait().await;
         self.inner.news.notify_waiters();

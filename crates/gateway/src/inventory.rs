@@ -27,9 +27,7 @@ use alias::Aliases;
 use feed::Feed;
 
 pub use alias::LookupError;
-pub use record::{
-    BoardFailure, BoardRecord, BoardState, ChangeKind, Changes, Group, InventoryChange,
-};
+pub use record::{BoardFailure, BoardRecord, BoardState, ChangeKind, Changes, Group, InventoryChange};
 
 /// The most boards that are kept. A board that no longer fits is reported and not remembered.
 const CAPACITY: usize = 65_536;
@@ -195,7 +193,8 @@ impl Inventory {
             self.found(Place { mount, board: board.id }, board, now);
         }
         let found: HashSet<BoardId> = boards.iter().map(|board| board.id).collect();
-        let failure = BoardFailure { code: "missing".to_owned(), message: "it did not answer the scan".to_owned() };
+        let failure =
+            BoardFailure { code: "missing".to_owned(), message: "it did not answer the scan".to_owned() };
         self.missed_others(mount, &found, &failure, now);
     }
 
@@ -397,7 +396,8 @@ fn union<T: Clone + PartialEq>(first: &[T], second: &[T]) -> Vec<T> {
 fn difference(old: &BoardRecord, new: &BoardRecord) -> Option<String> {
     let mut differences = Vec::new();
     if old.firmware != new.firmware {
-        let [old, new] = [&old.firmware, &new.firmware].map(|text| text.as_deref().unwrap_or("unknown").to_owned());
+        let [old, new] =
+            [&old.firmware, &new.firmware].map(|text| text.as_deref().unwrap_or("unknown").to_owned());
         differences.push(format!("firmware was {old}, is {new}"));
     }
     if old.devices != new.devices {

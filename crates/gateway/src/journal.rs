@@ -4,8 +4,8 @@
 
 use jiff::Timestamp;
 use opendcre_model::{
-    Action, BoardId, BootOverride, ChamberLedSetting, ChamberLedState, DeviceId, DriverError, Identify, Observation, PowerAction, PowerLimit,
-    RawRequest,
+    Action, BoardId, BootOverride, ChamberLedSetting, ChamberLedState, DeviceId, DriverError, Identify,
+    Observation, PowerAction, PowerLimit, RawRequest,
 };
 use serde::Serialize;
 
@@ -150,7 +150,8 @@ fn chamber_led_text(setting: &ChamberLedSetting) -> String {
     let kept = || "as it is".to_owned();
     let on = on.map_or_else(kept, |on| on_or_off(on).to_owned());
     let color = color.map_or_else(kept, |color| color.to_string());
-    let blink = blink.map_or_else(kept, |blink| if blink { "blinking".to_owned() } else { "steady".to_owned() });
+    let blink =
+        blink.map_or_else(kept, |blink| if blink { "blinking".to_owned() } else { "steady".to_owned() });
     format!("for rack {rack:?}: state {on}, colour {color}, light {blink}")
 }
 

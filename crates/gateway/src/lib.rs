@@ -8,17 +8,18 @@ mod audit;
 mod error;
 mod gateway;
 mod inventory;
-// mod job;
+mod job;
 mod journal;
 mod latest;
 mod look;
 mod mount;
 mod noderange;
+mod order;
 mod policy;
 mod principal;
 mod reading;
 mod resolve;
-// mod store;
+mod store;
 mod view;
 
 pub use audit::{AuditError, AuditLog};
@@ -27,8 +28,12 @@ pub use gateway::{Command, Defect, Equipment, Gateway, Outcome, Readiness, ScanR
 pub use inventory::{
     BoardFailure, BoardRecord, BoardState, ChangeKind, Changes, Group, InventoryChange, LookupError,
 };
+pub use job::{
+    IdempotencyKey, JobAction, JobCounts, JobId, JobIdError, JobKind, JobRecord, JobState, Order,
+    SubmitError, Submitted, TargetResult, TargetState, result,
+};
 pub use latest::Latest;
 pub use mount::{Annotation, Mount};
 pub use noderange::{Directory, Found, NodeRange, RangeError, fold};
 pub use principal::Principal;
-// pub use store::{Store, StoreError, Stored};
+pub use store::{SetAside, Store, StoreError, Stored};

@@ -145,9 +145,9 @@ impl Gateway {
 
     /// Asks each of the boards of a configuration. What one of them answers is a matter of that board.
     async fn ask_all(&self, mount: usize, mounted: &Mounted, boards: &[Board], context: Context) {
-        let asked = stream::iter(boards).map(|board| async move {
-            let place = Place { mount, board: board.id };
-            let result = mounted.driver.discover(Scope::Board(board.id), context).await;
+        let places: Vec<Place> = boards.iter().map(|board| Place { mount, board: board.id }).collect();
+        let asked = stream::iter(places).map(async |place| {
+            let result = mounted.driver.discover(Scope::Board(place.board), context).await;
             self.note(place, &result);
         });
         asked.buffer_unordered(ASKED_AT_ONCE).collect::<()>().await;

@@ -110,7 +110,8 @@ impl Gateway {
             self.inventory_mut().found_on(board, &mounts);
             return Err(self.ambiguous(board, &mounts));
         }
-        let failures: Vec<&DriverError> = answers.iter().filter_map(|(_, result)| result.as_ref().err()).collect();
+        let failures: Vec<&DriverError> =
+            answers.iter().filter_map(|(_, result)| result.as_ref().err()).collect();
         if let Some(error) = failures.iter().find(|error| leaves_doubt(error)) {
             return Err(DriverError::clone(error).into());
         }

@@ -82,6 +82,8 @@ struct Limits {
     pages: u32,
     /// For how long boards and changes are gathered.
     pause: Duration,
+    /// How long a database that another process is about to close is waited for.
+    patience: Duration,
     /// When a write that failed is tried again, if nothing else is written before.
     retry: Duration,
 }
@@ -89,8 +91,13 @@ struct Limits {
 impl Default for Limits {
     /// The pages are 1 GiB: room for 10,000 boards of 100 sensors, several times.
     fn default() -> Self {
-        let (pause, retry) = (Duration::from_secs(1), Duration::from_secs(10));
-        Self { changes: 10_000, pages: 1 << 18, pause, retry }
+        Self {
+            changes: 10_000,
+            pages: 1 << 18,
+            pause: Duration::from_secs(1),
+            patience: Duration::from_secs(5),
+            retry: Duration::from_secs(10),
+        }
     }
 }
 
@@ -122,7 +129,9 @@ impl Store {
     /// What is wrong, and what to do, in one sentence.
     pub fn health(&self) -> Result<(), String> {
         self.writer.failure().map_or(Ok(()), |failure| {
-            Err(format!("{failure}; until then, what changes is only remembered as long as the process lives"))
+            Err(format!(
+                "{failure}; until then, what changes is only remembered as long as the process lives"
+            ))
         })
     }
 

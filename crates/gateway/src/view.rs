@@ -6,9 +6,7 @@ use opendcre_model::{BoardId, Health, Observation, Query};
 use tokio::time::Duration;
 
 use crate::gateway::Gateway;
-use crate::inventory::{
-    BoardRecord, ChangeKind, Changes, Group, Inventory, InventoryChange, LookupError,
-};
+use crate::inventory::{BoardRecord, ChangeKind, Changes, Group, Inventory, InventoryChange, LookupError};
 use crate::{NodeRange, RangeError};
 
 impl Gateway {
@@ -103,11 +101,22 @@ impl Gateway {
         if !unsaved.changes.is_empty() {
             self.inner.news.notify_waiters();
         }
+        if let Some(store) = &self.inner.store {
+            store.save_boards(unsaved.boards);
+            store.remove_boards(unsaved.removed);
+            store.append_changes(unsaved.changes);
+        }
     }
 
     /// Hands everything to the database, when boards were seen last included, and returns when it is on the disk.
     pub(crate) async fn save_everything(&self) {
         self.save();
+        if let Some(store) = &self.inner.store {
+            store.save_boards(self.boards());
+            if let Err(failure) = store.flush().await {
+                tracing::warn!(%failure, "what is known of the equipment is not on the disk");
+            }
+        }
     }
 
     pub(crate) fn inventory(&self) -> RwLockReadGuard<'_, Inventory> {

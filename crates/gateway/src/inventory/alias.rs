@@ -146,7 +146,8 @@ impl Aliases {
 
     /// The names of all groups that have members or a range.
     pub(super) fn group_names(&self) -> BTreeSet<&str> {
-        let groups = self.groups.iter().filter(|(_, members)| members.range.is_some() || !members.boards.is_empty());
+        let groups =
+            self.groups.iter().filter(|(_, members)| members.range.is_some() || !members.boards.is_empty());
         groups.map(|(name, _)| name.as_str()).collect()
     }
 

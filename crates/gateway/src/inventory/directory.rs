@@ -21,7 +21,8 @@ impl Directory for Inventory {
     fn find(&self, word: &str) -> Vec<Found<'_>> {
         let boards = self.aliases.find(word).into_iter().map(Found::Board);
         let rack = self.aliases.rack(word).map(|(name, boards)| Found::Rack { name, boards });
-        let group = self.aliases.group(word).map(|(name, boards, range)| Found::Group { name, boards, range });
+        let group =
+            self.aliases.group(word).map(|(name, boards, range)| Found::Group { name, boards, range });
         boards.chain(rack).chain(group).collect()
     }
 

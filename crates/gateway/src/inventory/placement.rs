@@ -191,7 +191,13 @@ impl Inventory {
     }
 
     /// An identity answers that another board has proved to be its own: it says nothing about this one.
-    fn nameless(&mut self, place: Place, current: BoardId, replaces: bool, now: Timestamp) -> Option<BoardId> {
+    fn nameless(
+        &mut self,
+        place: Place,
+        current: BoardId,
+        replaces: bool,
+        now: Timestamp,
+    ) -> Option<BoardId> {
         if !replaces {
             return Some(current);
         }
@@ -226,7 +232,12 @@ impl Inventory {
         };
         record.place = Some(place.board);
         record.driver.clone_from(&self.sources.get(place.mount)?.name);
-        self.report(ChangeKind::Moved, &record, format!("was at {was}, is at {} of {}", place.board, record.driver), now);
+        self.report(
+            ChangeKind::Moved,
+            &record,
+            format!("was at {was}, is at {} of {}", place.board, record.driver),
+            now,
+        );
         self.put(record);
         self.prove(owner);
         if let Some(former) = former {
@@ -245,19 +256,30 @@ impl Inventory {
             // It was only a guess about who might answer here, and could never be found again.
             if record.first_seen.is_some() {
                 let record = BoardRecord::clone(record);
-                self.report(ChangeKind::Removed, &record, "had no identity, and another one answers".to_owned(), now);
+                self.report(
+                    ChangeKind::Removed,
+                    &record,
+                    "had no identity, and another one answers".to_owned(),
+                    now,
+                );
             }
             self.remove(id);
             return;
         }
         let mut next = BoardRecord::clone(record);
         next.place = None;
-        let message = "another machine answers at its address; it is shown again when its own identity answers";
+        let message =
+            "another machine answers at its address; it is shown again when its own identity answers";
         next.failure = Some(BoardFailure { code: "displaced".to_owned(), message: message.to_owned() });
         if next.state != BoardState::Missing {
             next.state = BoardState::Missing;
             next.since = now;
-            self.report(ChangeKind::Vanished, &next, "another machine answers at its address".to_owned(), now);
+            self.report(
+                ChangeKind::Vanished,
+                &next,
+                "another machine answers at its address".to_owned(),
+                now,
+            );
         }
         self.put(next);
     }
@@ -266,7 +288,9 @@ impl Inventory {
         let Some(record) = self.boards.get(&id) else { return };
         let mut next = BoardRecord::clone(record);
         if is_news {
-            let text = |identity: &Option<Identity>| identity.as_ref().map_or("unknown".to_owned(), ToString::to_string);
+            let text = |identity: &Option<Identity>| {
+                identity.as_ref().map_or("unknown".to_owned(), ToString::to_string)
+            };
             let detail = format!("identity was {}, is {}", text(&next.identity), text(&identity));
             self.report(ChangeKind::Changed, &next, detail, now);
             self.verified.remove(&id);
@@ -286,11 +310,8 @@ fn matches(
     let everywhere = configured.iter().enumerate();
     let places = everywhere.flat_map(|(mount, boards)| boards.iter().map(move |board| (mount, board)));
     let spots = places.map(|(mount, board)| inventory.spot(Place { mount, board: board.id }, board));
-    let mut pairing = Pairing {
-        records: records.iter().collect(),
-        spots: spots.collect(),
-        matches: HashMap::new(),
-    };
+    let mut pairing =
+        Pairing { records: records.iter().collect(), spots: spots.collect(), matches: HashMap::new() };
     pairing.pair(|record| Some(record.id), |spot| spot.keeps_id.then_some(spot.place.board));
     pairing.spots.retain(|spot| !spot.keeps_id);
     pairing.pair(
@@ -326,7 +347,8 @@ impl Pairing<'_> {
         key_of_record: impl Fn(&BoardRecord) -> Option<K>,
         key_of_spot: impl Fn(&Spot) -> Option<K>,
     ) {
-        let records = unique(self.records.iter().filter_map(|record| Some((key_of_record(record)?, record.id))));
+        let records =
+            unique(self.records.iter().filter_map(|record| Some((key_of_record(record)?, record.id))));
         let spots = unique(self.spots.iter().filter_map(|spot| Some((key_of_spot(spot)?, spot.place))));
         let pairs = spots.into_iter().filter_map(|(key, place)| Some((*records.get(&key)?, place)));
         let taken: HashMap<BoardId, Place> = pairs.collect();

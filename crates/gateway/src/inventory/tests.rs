@@ -4,7 +4,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use opendcre_model::{
-    BoxFuture, Capabilities, Context, Device, DeviceId, DeviceKind, Driver, DriverError, Observation, Query, Scope,
+    BoxFuture, Capabilities, Context, Device, DeviceId, DeviceKind, Driver, DriverError, Observation, Query,
+    Scope,
 };
 
 use super::*;
@@ -38,7 +39,11 @@ impl Driver for Wire {
         unreachable!()
     }
 
-    fn perform(&self, _: opendcre_model::Action, _: Context) -> BoxFuture<'_, Result<Observation, DriverError>> {
+    fn perform(
+        &self,
+        _: opendcre_model::Action,
+        _: Context,
+    ) -> BoxFuture<'_, Result<Observation, DriverError>> {
         unreachable!()
     }
 }
@@ -165,7 +170,8 @@ fn a_board_of_one_id_on_two_buses_is_in_conflict_until_one_is_gone() {
 fn restart(mut inventory: Inventory, order: &[u32]) -> Inventory {
     let unsaved = inventory.take_unsaved();
     let boards = unsaved.boards.iter().map(|board| BoardRecord::clone(board)).collect();
-    let configured = (1..).zip(order).map(|(n, address)| Board { id: server(n), ..machine(*address, None) }).collect();
+    let configured =
+        (1..).zip(order).map(|(n, address)| Board { id: server(n), ..machine(*address, None) }).collect();
     let mounts = vec![mount("ipmi", "rack_1", configured)];
     Inventory::new(&mounts, Vec::new(), boards, unsaved.changes, now())
 }
@@ -191,16 +197,22 @@ fn an_id_follows_the_identity_to_another_address() {
     let place = |n| Place { mount: 0, board: server(n) };
     inventory.found(place(1), &machine(1, Some("uuid:b")), now());
     assert_eq!(inventory.board(server(2)).unwrap().place, Some(server(1)));
-    assert_eq!(inventory.board(server(1)).unwrap().place, None, "a command for it must not reach the other one");
+    assert_eq!(
+        inventory.board(server(1)).unwrap().place,
+        None,
+        "a command for it must not reach the other one"
+    );
     inventory.found(place(2), &machine(2, Some("uuid:a")), now());
     assert_eq!(servers(&inventory), [(1, Some(2)), (2, Some(1)), (3, Some(3))]);
     assert!(inventory.is_verified(server(1)) && inventory.is_verified(server(2)));
-    assert!(kinds(&inventory).ends_with(&[
-        (ChangeKind::Moved, 2),
-        (ChangeKind::Vanished, 1),
-        (ChangeKind::Moved, 1),
-        (ChangeKind::Returned, 1)
-    ]) || kinds(&inventory).contains(&(ChangeKind::Moved, 1)));
+    assert!(
+        kinds(&inventory).ends_with(&[
+            (ChangeKind::Moved, 2),
+            (ChangeKind::Vanished, 1),
+            (ChangeKind::Moved, 1),
+            (ChangeKind::Returned, 1)
+        ]) || kinds(&inventory).contains(&(ChangeKind::Moved, 1))
+    );
 }
 
 #[test]

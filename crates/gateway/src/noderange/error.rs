@@ -24,7 +24,9 @@ pub(super) enum Reason {
     Syntax(String),
     #[error("{pattern:?} is not a regular expression that is understood here: {detail}")]
     Pattern { pattern: String, detail: String },
-    #[error("{word:?} counts down or changes its padding; write the smaller number first, with as many zeros")]
+    #[error(
+        "{word:?} counts down or changes its padding; write the smaller number first, with as many zeros"
+    )]
     Order { word: String },
     #[error("the group {0:?} contains itself; remove it from its own members in the configuration")]
     Cycle(String),
@@ -55,7 +57,9 @@ pub(super) enum Bound {
     Words,
     #[error("a text has at most {MAX_PATTERNS} regular expressions")]
     Patterns,
-    #[error("it has at most {MAX_SEARCHES} regular expressions and comparisons, those of its groups included")]
+    #[error(
+        "it has at most {MAX_SEARCHES} regular expressions and comparisons, those of its groups included"
+    )]
     Searches,
     #[error("the regular expression needs too much memory")]
     Pattern,
@@ -87,7 +91,9 @@ impl RangeError {
     #[must_use]
     pub const fn code(&self) -> &'static str {
         match self.reason {
-            Reason::Syntax(_) | Reason::Pattern { .. } | Reason::Order { .. } | Reason::Cycle(_) => "bad_range",
+            Reason::Syntax(_) | Reason::Pattern { .. } | Reason::Order { .. } | Reason::Cycle(_) => {
+                "bad_range"
+            }
             Reason::Unknown { .. } | Reason::UnknownAttribute { .. } => "unknown_name",
             Reason::Ambiguous { .. } => "ambiguous_name",
             Reason::Empty { .. } => "empty_range",

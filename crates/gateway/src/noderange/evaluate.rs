@@ -64,7 +64,7 @@ impl<'a> Evaluation<'a> {
             Operand::Test(test) => self.test(test, position),
             Operand::Quoted(name) => {
                 let boards = self.named(name, None, position)?;
-                boards.ok_or_else(|| unknown(name, position))
+                boards.ok_or_else(|| unknown(name, None, position))
             }
             Operand::Word(word) => self.words(word, position),
         }
@@ -125,7 +125,7 @@ impl<'a> Evaluation<'a> {
         }
         match self.span(text, position)? {
             Some(span) => self.members_of_span(span, text, rack, position),
-            None => Err(unknown(text, position)),
+            None => Err(unknown(text, rack, position)),
         }
     }
 
@@ -221,7 +221,9 @@ impl<'a> Evaluation<'a> {
     /// What `text` means as the first and the last of several.
     fn span(&self, text: &str, position: usize) -> Result<Option<Span>, RangeError> {
         for (first, last) in [':', '-'].into_iter().filter_map(|delimiter| halves(text, delimiter)) {
-            if let Some((first, last)) = self.id(first).zip(self.id(last)).filter(|(first, last)| first <= last) {
+            if let Some((first, last)) =
+                self.id(first).zip(self.id(last)).filter(|(first, last)| first <= last)
+            {
                 return Ok(Some(Span::Ids(first, last)));
             }
             match Word::between(first, last) {
@@ -257,7 +259,7 @@ impl<'a> Evaluation<'a> {
         self.spend(word.count(), position)?;
         let mut boards = Vec::new();
         for text in word.expand() {
-            boards.extend(self.named(&text, rack, position)?.ok_or_else(|| unknown(&text, position))?);
+            boards.extend(self.named(&text, rack, position)?.ok_or_else(|| unknown(&text, rack, position))?);
         }
         Ok(set_of(boards))
     }
@@ -276,7 +278,7 @@ impl<'a> Evaluation<'a> {
             (first..=last).contains(&board) && rack.is_none_or(in_rack)
         };
         let boards = self.search(position, is_meant)?;
-        if boards.is_empty() { Err(unknown(text, position)) } else { Ok(boards) }
+        if boards.is_empty() { Err(unknown(text, rack, position)) } else { Ok(boards) }
     }
 
     fn spend(&mut self, words: usize, position: usize) -> Result<(), RangeError> {
@@ -296,6 +298,7 @@ fn halves(text: &str, delimiter: char) -> Option<(&str, &str)> {
     Some((first, last.strip_prefix(delimiter)?))
 }
 
-fn unknown(word: &str, position: usize) -> RangeError {
-    RangeError::new(position, Reason::Unknown { word: excerpt(word) })
+fn unknown(word: &str, rack: Option<&str>, position: usize) -> RangeError {
+    let word = rack.map_or_else(|| word.to_owned(), |rack| format!("{rack}/{word}"));
+    RangeError::new(position, Reason::Unknown { word: excerpt(&word) })
 }

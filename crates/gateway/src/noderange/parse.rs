@@ -43,7 +43,8 @@ pub(super) fn parse(text: &str) -> Result<Vec<Step>, RangeError> {
 
 /// Whether `name` means only itself in a node range, alone or with a number of it in brackets.
 pub(super) fn is_plain(name: &str) -> bool {
-    let is_special = |c: char| ends_word(c) || matches!(c, '[' | ']' | '=' | '!' | '*' | '?') || c.is_control();
+    let is_special =
+        |c: char| ends_word(c) || matches!(c, '[' | ']' | '=' | '!' | '*' | '?') || c.is_control();
     !name.is_empty() && !name.starts_with(['-', '~']) && !name.contains(is_special) && name != "all"
 }
 
@@ -122,7 +123,9 @@ impl Parser {
                 self.pattern().map(Operand::Name)
             }
             Some('"') => self.quoted().map(Operand::Quoted),
-            Some('-') => Err(syntax(self.at, "\"-\" excludes only behind a comma or at the beginning; write \",-\"")),
+            Some('-') => {
+                Err(syntax(self.at, "\"-\" excludes only behind a comma or at the beginning; write \",-\""))
+            }
             Some(c) if !ends_word(c) => self.word_or_test(),
             _ => Err(self.unexpected("a name")),
         }
@@ -156,7 +159,12 @@ impl Parser {
                 Some('"') => return Ok(text),
                 Some('\\') => text.extend(self.next()),
                 Some(c) => text.push(c),
-                None => return Err(syntax(opened_at, "the quote is not closed; write another one behind the name")),
+                None => {
+                    return Err(syntax(
+                        opened_at,
+                        "the quote is not closed; write another one behind the name",
+                    ));
+                }
             }
         }
     }
@@ -183,7 +191,10 @@ impl Parser {
                 Some('*' | '?') => {
                     return Err(syntax(
                         self.at,
-                        format!("{:?} has a wildcard; write a regular expression behind \"~\"", self.seen(start)),
+                        format!(
+                            "{:?} has a wildcard; write a regular expression behind \"~\"",
+                            self.seen(start)
+                        ),
                     ));
                 }
                 _ => break,
@@ -223,9 +234,14 @@ impl Parser {
     fn test(&mut self, start: usize) -> Result<Test, RangeError> {
         let attribute = self.text(start);
         if attribute.is_empty() || attribute.contains('[') {
-            return Err(syntax(self.at, "a comparison needs the name of one attribute before it, as in rack=r1"));
+            return Err(syntax(
+                self.at,
+                "a comparison needs the name of one attribute before it, as in rack=r1",
+            ));
         }
-        let Some((spelling, negated, matching)) = COMPARISONS.into_iter().find(|(text, ..)| self.is_ahead(text)) else {
+        let Some((spelling, negated, matching)) =
+            COMPARISONS.into_iter().find(|(text, ..)| self.is_ahead(text))
+        else {
             return Err(self.unexpected("a comparison"));
         };
         self.at += spelling.len();
@@ -275,18 +291,22 @@ impl Parser {
             while self.peek().is_some_and(|c| c.is_ascii_digit() || matches!(c, '-' | ':')) {
                 self.at += 1;
             }
+            if self.peek().is_none() {
+                return Err(syntax(opened_at, "\"[\" is not closed; write \"]\" behind the numbers"));
+            }
             let item = self.text(item_at);
             let (first, last) = item.split_once(['-', ':']).unwrap_or((&item, &item));
-            let counted = number::count(first, last).map_err(|error| self.count_error(error, start, item_at))?;
+            let counted =
+                number::count(first, last).map_err(|error| self.count_error(error, start, item_at))?;
             numbers.extend(counted);
             if numbers.len() > MAX_WORDS {
                 return Err(RangeError::too_large(start, Bound::Words));
             }
-            match self.next() {
-                Some(',') => {}
-                Some(']') => return Ok(numbers),
-                Some(_) => return Err(self.count_error(CountError::NotANumber, start, self.at - 1)),
-                None => return Err(syntax(opened_at, "\"[\" is not closed; write \"]\" behind the numbers")),
+            if self.eat(']') {
+                return Ok(numbers);
+            }
+            if !self.eat(',') {
+                return Err(self.count_error(CountError::NotANumber, start, self.at));
             }
         }
     }
@@ -296,7 +316,9 @@ impl Parser {
         match error {
             CountError::NotANumber => syntax(
                 position,
-                format!("{word:?} has something else than numbers in its brackets; write them as in [01-40,45]"),
+                format!(
+                    "{word:?} has something else than numbers in its brackets; write them as in [01-40,45]"
+                ),
             ),
             CountError::Order => RangeError::new(position, Reason::Order { word }),
             CountError::TooMany => RangeError::too_large(start, Bound::Words),

@@ -52,7 +52,9 @@ impl Word {
             match piece {
                 Piece::Text(text) => parts.push(text.as_str()),
                 Piece::Numbers(numbers) => {
-                    parts.extend(index.checked_rem(numbers.len()).and_then(|n| numbers.get(n)).map(String::as_str));
+                    parts.extend(
+                        index.checked_rem(numbers.len()).and_then(|n| numbers.get(n)).map(String::as_str),
+                    );
                     index = index.checked_div(numbers.len()).unwrap_or_default();
                 }
             }

@@ -6,8 +6,8 @@ use std::time::Duration;
 use crate::support::{Call, MAX_CHANGES, Room, board, failure, power_off, somebody};
 use opendcre_gateway::{Command, GatewayError, Outcome};
 use opendcre_model::{
-    Action, BoardId, BootOverride, BootTarget, DeviceAddress, DeviceId, DeviceKind, Fault, Identify, Observation,
-    PowerAction, PowerLimit, PowerLimitException, Priority, Query, RawRequest, Scope,
+    Action, BoardId, BootOverride, BootTarget, DeviceAddress, DeviceId, DeviceKind, Fault, Identify,
+    Observation, PowerAction, PowerLimit, PowerLimitException, Priority, Query, RawRequest, Scope,
 };
 use serde_json::json;
 use tokio::time::Instant;

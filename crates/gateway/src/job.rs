@@ -1,0 +1,295 @@
+//! Jobs: changes of many devices as one order, each through the one door.
+//!
+//! A job is on the disk before its first target is attended to, and again when it has ended, but not in between. So after
+//! a crash it is unknown what came of the targets of a job that ran, and that is what is said of them. Nothing is taken
+//! up again by itself.
+//!
+//! An order with an idempotency key is carried out at most once, also over restarts: it is refused if it cannot be
+//! brought to the disk. Without a key it is carried out all the same. This module knows neither equipment nor HTTP.
+
+mod order;
+mod record;
+mod result;
+mod run;
+mod table;
+#[cfg(test)]
+mod tests;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use opendcre_model::{BoxFuture, WallClock};
+use thiserror::Error;
+use tokio::time::timeout;
+use tokio_util::task::TaskTracker;
+
+pub use order::{JobAction, Order};
+pub use record::{
+    IdempotencyKey, JobCounts, JobId, JobIdError, JobKind, JobRecord, JobState, StoredJob, TargetResult,
+    TargetState,
+};
+pub use result::result;
+
+use crate::{Command, GatewayError, Outcome, Principal, Store, StoreError};
+use order::Target;
+use record::SkipReason;
+use run::Job;
+use table::{Limits, Table};
+
+/// Whatever carries out one command, at most once.
+pub(crate) trait Door: Send + Sync {
+    /// Carries out `command` for `principal`.
+    fn carry_out<'a>(
+        &'a self,
+        principal: &'a Principal,
+        command: Command,
+    ) -> BoxFuture<'a, Result<Outcome, GatewayError>>;
+}
+
+/// Why an order was not taken up. Nothing was sent.
+#[derive(Debug, Clone, Error)]
+pub enum SubmitError {
+    /// The key stands for another request.
+    #[error("this idempotency key was used for another request, job {job}; use a new key; nothing was sent")]
+    IdempotencyMismatch {
+        /// The job for which it stands.
+        job: JobId,
+    },
+    /// The order has a key, and cannot be brought to the disk.
+    #[error("nothing was sent, because the request cannot be remembered with its idempotency key: {0}")]
+    StoreUnavailable(StoreError),
+    /// One more would be too much.
+    #[error("{reason}; nothing was sent, ask again later")]
+    Busy {
+        /// What there is too much of.
+        reason: &'static str,
+        /// When it is worth asking again.
+        retry_after: Duration,
+    },
+    /// The order is too large, whatever else is going on.
+    #[error(
+        "{targets} targets are too many for one order, which may have {most}; divide it; nothing was sent"
+    )]
+    TooManyTargets {
+        /// How many it has.
+        targets: usize,
+        /// How many it may have.
+        most: usize,
+    },
+    /// The service is stopping.
+    #[error("the service is shutting down; ask again when it is back")]
+    ShuttingDown,
+}
+
+impl SubmitError {
+    /// The stable machine-readable code.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::IdempotencyMismatch { .. } => "idempotency_mismatch",
+            Self::StoreUnavailable(_) => "store_unavailable",
+            Self::Busy { .. } => "busy",
+            Self::TooManyTargets { .. } => "too_many_targets",
+            Self::ShuttingDown => "shutting_down",
+        }
+    }
+}
+
+/// An order that was taken up.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Submitted {
+    /// The job, as far as it is.
+    pub job: Arc<JobRecord>,
+    /// The same order was taken up before: this is the job of that time.
+    pub replayed: bool,
+}
+
+/// The jobs of the service. Clones are the same jobs.
+#[derive(Clone)]
+pub(crate) struct Jobs {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    table: Mutex<Table>,
+    /// Without a store, jobs and keys are remembered as long as the process lives.
+    store: Option<Store>,
+    clock: Arc<dyn WallClock>,
+    tasks: TaskTracker,
+}
+
+impl Jobs {
+    /// The jobs that `store` kept, and room for more. Those that were not finished are interrupted.
+    pub(crate) fn new(kept: Vec<StoredJob>, store: Option<Store>, clock: Arc<dyn WallClock>) -> Self {
+        Self::with_limits(Limits::default(), kept, store, clock)
+    }
+
+    fn with_limits(
+        limits: Limits,
+        kept: Vec<StoredJob>,
+        store: Option<Store>,
+        clock: Arc<dyn WallClock>,
+    ) -> Self {
+        let mut table = Table::new(limits);
+        let now = clock.now();
+        for mut job in kept {
+            if job.record.finished.is_none() {
+                job.record.break_off(now);
+                keep(store.as_ref(), job.clone());
+            }
+            table.restore(job);
+        }
+        remove(store.as_ref(), table.forget(0, now));
+        let tasks = TaskTracker::new();
+        Self { inner: Arc::new(Inner { table: Mutex::new(table), store, clock, tasks }) }
+    }
+
+    /// Takes up an order for `principal`, to be carried out through `door`, or finds the job for which `key` stands.
+    /// Returns before the first target is finished. Dropping the future leaves the job alone.
+    ///
+    /// # Errors
+    /// Every [`SubmitError`].
+    pub(crate) async fn submit(
+        &self,
+        door: Arc<dyn Door>,
+        principal: &Principal,
+        order: Order,
+        key: Option<IdempotencyKey>,
+    ) -> Result<Submitted, SubmitError> {
+        // Taken before it is asked whether the service stops: in this order `shutdown` refuses this job or waits for it.
+        let token = self.inner.tasks.token();
+        let (job, replayed) = self.take_up(principal, &order, key)?;
+        if !replayed {
+            let (jobs, job, principal) = (self.clone(), Arc::clone(&job), principal.clone());
+            self.inner.tasks.spawn(async move { jobs.oversee(job, door, principal, order.targets).await });
+        }
+        drop(token);
+        job.admitted().await?;
+        Ok(Submitted { job: job.record(), replayed })
+    }
+
+    /// What is known of a job; nothing if there is none, or not any more.
+    pub(crate) fn get(&self, id: JobId) -> Option<Arc<JobRecord>> {
+        self.job(id).map(|job| job.record())
+    }
+
+    /// Every job that is known, newest first.
+    pub(crate) fn list(&self) -> Vec<Arc<JobRecord>> {
+        self.table().jobs().rev().map(|job| job.record()).collect()
+    }
+
+    /// Skips every target of a job that has not begun; what runs is finished. What is known of the job then; nothing if
+    /// there is none.
+    pub(crate) fn abort(&self, id: JobId) -> Option<Arc<JobRecord>> {
+        let job = self.job(id)?;
+        job.end(SkipReason::Aborted);
+        Some(job.record())
+    }
+
+    /// What is known of a job when it has ended, or when `within` is over; nothing if there is none.
+    pub(crate) async fn wait(&self, id: JobId, within: Duration) -> Option<Arc<JobRecord>> {
+        let job = self.job(id)?;
+        // What is known after the time is as good an answer.
+        let _ = timeout(within, job.finished()).await;
+        Some(job.record())
+    }
+
+    /// Refuses orders from now on, skips what has not begun, and returns when everything that runs has ended.
+    pub(crate) async fn shutdown(&self) {
+        {
+            let mut table = self.table();
+            table.close();
+            table.jobs().for_each(|job| job.end(SkipReason::ShuttingDown));
+        }
+        self.inner.tasks.close();
+        self.inner.tasks.wait().await;
+    }
+
+    /// The job of an order, and whether it was there before.
+    fn take_up(
+        &self,
+        principal: &Principal,
+        order: &Order,
+        key: Option<IdempotencyKey>,
+    ) -> Result<(Arc<Job>, bool), SubmitError> {
+        let now = self.inner.clock.now();
+        let mut table = self.table();
+        if let Some(key) = &key
+            && let Some(job) = table.find(&principal.name, key)?
+        {
+            return Ok((job, true));
+        }
+        remove(self.inner.store.as_ref(), table.forget(order.targets.len(), now));
+        Ok((table.add(&principal.name, order, key, now)?, false))
+    }
+
+    /// Brings a job to the disk, carries it out, and brings to the disk how it ended.
+    async fn oversee(self, job: Arc<Job>, door: Arc<dyn Door>, principal: Principal, targets: Vec<Target>) {
+        if let Err(failure) = self.store(job.stored()).await {
+            if job.key().is_some() {
+                self.refuse(&job, failure);
+                return;
+            }
+            tracing::warn!(job = %job.id(), %failure, "a job is carried out although it cannot be remembered");
+        }
+        // A task of its own, so that a defect does not leave a job behind that never ends.
+        let run = {
+            let job = Arc::clone(&job);
+            self.inner.tasks.spawn(async move { job.run(&*door, &principal, targets).await })
+        };
+        let end = match run.await {
+            Ok(()) => JobRecord::finish,
+            Err(failure) => {
+                tracing::error!(job = %job.id(), %failure, "a job was broken off");
+                JobRecord::break_off
+            }
+        };
+        self.finish(&job, end).await;
+    }
+
+    async fn finish(&self, job: &Job, end: fn(&mut JobRecord, Timestamp)) {
+        let mut stored = job.stored();
+        end(&mut stored.record, self.inner.clock.now());
+        let record = Arc::new(stored.record.clone());
+        if let Err(failure) = self.store(stored).await {
+            tracing::warn!(job = %job.id(), %failure, "the end of a job is not on the disk yet");
+        }
+        job.finish(record);
+    }
+
+    /// Forgets a job that must not begin.
+    fn refuse(&self, job: &Job, failure: StoreError) {
+        self.table().remove(job.id());
+        remove(self.inner.store.as_ref(), vec![job.id()]);
+        job.refuse(failure);
+    }
+
+    async fn store(&self, job: StoredJob) -> Result<(), StoreError> {
+        match &self.inner.store {
+            Some(store) => store.save_job(job).await,
+            None => Ok(()),
+        }
+    }
+
+    fn job(&self, id: JobId) -> Option<Arc<Job>> {
+        self.table().get(id)
+    }
+
+    fn table(&self) -> MutexGuard<'_, Table> {
+        // Every change of the table is complete in itself, so a panic elsewhere cannot have broken it.
+        self.inner.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn keep(store: Option<&Store>, job: StoredJob) {
+    if let Some(store) = store {
+        store.keep_job(job);
+    }
+}
+
+fn remove(store: Option<&Store>, jobs: Vec<JobId>) {
+    if let Some(store) = store {
+        store.remove_jobs(jobs);
+    }
+}

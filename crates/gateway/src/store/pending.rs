@@ -1,0 +1,74 @@
+//! What is not on the disk yet: of every board and every job the newest record only, so it is as bounded as they are.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::mem;
+use std::sync::Arc;
+
+use opendcre_model::BoardId;
+
+use crate::job::{JobId, StoredJob};
+use crate::{BoardRecord, InventoryChange};
+
+/// What is not on the disk yet.
+#[derive(Debug)]
+pub(super) struct Pending {
+    /// The boards to keep, and those to forget.
+    pub(super) boards: BTreeMap<BoardId, Option<Arc<BoardRecord>>>,
+    /// The jobs to keep, and those to forget.
+    pub(super) jobs: BTreeMap<JobId, Option<StoredJob>>,
+    /// The newest changes, oldest first.
+    changes: VecDeque<InventoryChange>,
+    most_changes: usize,
+}
+
+impl Pending {
+    /// Nothing, with room for so many changes.
+    pub(super) const fn new(most_changes: usize) -> Self {
+        Self { boards: BTreeMap::new(), jobs: BTreeMap::new(), changes: VecDeque::new(), most_changes }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.jobs.is_empty() && !self.has_inventory()
+    }
+
+    /// Whether there is anything but jobs.
+    pub(super) fn has_inventory(&self) -> bool {
+        !self.boards.is_empty() || !self.changes.is_empty()
+    }
+
+    pub(super) const fn changes(&self) -> &VecDeque<InventoryChange> {
+        &self.changes
+    }
+
+    pub(super) fn set_job(&mut self, job: StoredJob) {
+        self.jobs.insert(job.record.id, Some(job));
+    }
+
+    /// Adds newer changes; the oldest go if there are too many.
+    pub(super) fn append(&mut self, changes: impl IntoIterator<Item = InventoryChange>) {
+        self.changes.extend(changes);
+        let surplus = self.changes.len().saturating_sub(self.most_changes);
+        self.changes.drain(..surplus);
+    }
+
+    /// Takes everything, and leaves nothing.
+    pub(super) fn take(&mut self) -> Self {
+        mem::replace(self, Self::new(self.most_changes))
+    }
+
+    /// Puts back boards and changes that could not be written; what came in the meantime is newer.
+    pub(super) fn put_back_inventory(&mut self, failed: &mut Self) {
+        for (id, board) in mem::take(&mut failed.boards) {
+            self.boards.entry(id).or_insert(board);
+        }
+        let newer = mem::replace(&mut self.changes, mem::take(&mut failed.changes));
+        self.append(newer);
+    }
+
+    /// Puts back jobs that could not be written; what came in the meantime is newer.
+    pub(super) fn put_back_jobs(&mut self, failed: &mut Self) {
+        for (id, job) in mem::take(&mut failed.jobs) {
+            self.jobs.entry(id).or_insert(job);
+        }
+    }
+}
