@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use crate::{Packet, PacketError, address, kind};
+use crate::{Packet, PacketError, Protocol, address, kind};
 
 /// The placeholder that every fan command carries for a motor pole setting (§7).
 const MOTOR_POLES: u8 = 0xff;
@@ -112,6 +112,16 @@ impl Override {
     }
 }
 
+impl From<Option<bool>> for Override {
+    fn from(wanted: Option<bool>) -> Self {
+        match wanted {
+            None => Self::Keep,
+            Some(false) => Self::Off,
+            Some(true) => Self::On,
+        }
+    }
+}
+
 /// The wanted state of a chamber lamp (§7.6).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ChamberLed {
@@ -211,6 +221,27 @@ impl Command {
             }
             _ => return Err(unknown()),
         })
+    }
+
+    /// The release that brought the command (§7). The asset text went away again after 1.1, but boards that keep one
+    /// answer to it whatever else they speak.
+    #[must_use]
+    pub const fn since(&self) -> Protocol {
+        match self {
+            Self::Scan
+            | Self::Version
+            | Self::Read
+            | Self::AssetText
+            | Self::SetAssetText(_)
+            | Self::PowerStatus
+            | Self::Power(_) => Protocol::V1_1,
+            Self::WriteLed(_) | Self::WriteFan(_) | Self::Repeat => Protocol::V1_2,
+            Self::AssetInfo
+            | Self::BootTarget
+            | Self::SetBootTarget(_)
+            | Self::ChamberLed(_)
+            | Self::HostInfo => Protocol::V1_3,
+        }
     }
 
     /// Whether asking again changes nothing, so that the command may be repeated or shared.

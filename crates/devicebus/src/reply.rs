@@ -4,9 +4,9 @@
 
 use thiserror::Error;
 
-use opendcre_model::{Number, PowerState};
+use opendcre_model::{AssetInfo, BoardAsset, ChassisAsset, HostInfo, Number, PowerState, ProductAsset};
 
-use crate::{BootTarget, kind};
+use crate::{BootTarget, Protocol, kind};
 
 /// Why an answer cannot be understood.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -63,6 +63,18 @@ pub fn text(data: &[u8]) -> Result<String, ReplyError> {
 pub fn number(data: &[u8]) -> Result<Number, ReplyError> {
     let text = ascii(data)?;
     text.parse().map_err(|_| ReplyError::NotANumber(text.to_owned()))
+}
+
+/// The number of a sensor that counts in whole numbers, which is every one but those of temperature and pressure
+/// (§7.2).
+///
+/// # Errors
+/// [`ReplyError::NotText`], [`ReplyError::NotANumber`], and [`ReplyError::Form`] for a fraction.
+pub fn integer(data: &[u8]) -> Result<Number, ReplyError> {
+    match number(data)? {
+        Number::Decimal(_) => Err(form(ascii(data)?, "an integer")),
+        integer @ Number::Integer(_) => Ok(integer),
+    }
 }
 
 /// The bits of the power status word (§7.3).
@@ -145,37 +157,41 @@ pub fn battery(data: &[u8]) -> Result<BatteryStatus, ReplyError> {
     Ok(BatteryStatus { state: state.to_owned(), charge_percent })
 }
 
-/// Reads the answer to a write (§7.4): only "W1" means accepted.
+/// The answer to any power command: which form it has depends on the device (§7.3).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PowerAnswer {
+    /// Of a switch or a rectifier.
+    Status(PowerStatus),
+    /// Of a battery unit.
+    Battery(BatteryStatus),
+}
+
+/// Reads the answer to a power command. From 1.3 on two fields are those of a battery unit, and any number but two or
+/// four is an error; before, there are no battery units, and fields behind the fourth are ignored.
 ///
 /// # Errors
-/// [`ReplyError::Refused`] for every other text, [`ReplyError::NotText`] for what is no text.
-pub fn write(data: &[u8]) -> Result<(), ReplyError> {
-    match ascii(data)? {
-        "W1" => Ok(()),
-        other => Err(ReplyError::Refused(other.to_owned())),
+/// As those of [`power`] and [`battery`].
+pub fn power_answer(data: &[u8], protocol: Protocol) -> Result<PowerAnswer, ReplyError> {
+    let fields = data.split(|byte| *byte == b',').count();
+    match (protocol, fields) {
+        (Protocol::V1_3, 2) => battery(data).map(PowerAnswer::Battery),
+        (Protocol::V1_3, 5..) => Err(form(ascii(data)?, "two or four fields")),
+        _ => power(data).map(PowerAnswer::Status),
     }
 }
 
-/// Asset information of a server (§7.5), in the order of the answer.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the names say it")]
-pub struct AssetInfo {
-    pub board_manufacturer: String,
-    pub board_part_number: String,
-    pub board_product_name: String,
-    pub board_serial_number: String,
-    pub chassis_type: String,
-    pub chassis_part_number: String,
-    pub chassis_serial_number: String,
-    pub product_asset_tag: String,
-    pub product_manufacturer: String,
-    pub product_part_number: String,
-    pub product_name: String,
-    pub product_serial_number: String,
-    pub product_version: String,
+/// Reads the answer to a write (§7.4): only "W1" means accepted.
+///
+/// # Errors
+/// [`ReplyError::Refused`] for everything else.
+pub fn write(data: &[u8]) -> Result<(), ReplyError> {
+    match data {
+        b"W1" => Ok(()),
+        other => Err(ReplyError::Refused(other.escape_ascii().to_string())),
+    }
 }
 
-/// Reads thirteen fields separated by commas.
+/// Reads thirteen fields separated by commas (§7.5). The fields of the answer are in the order of [`AssetInfo`].
 ///
 /// # Errors
 /// [`ReplyError::NotText`], and [`ReplyError::Form`] for any other number of fields.
@@ -184,22 +200,25 @@ pub fn asset_info(data: &[u8]) -> Result<AssetInfo, ReplyError> {
     let malformed = || form(text, "thirteen fields of asset information");
     let mut fields = text.split(',').map(str::to_owned);
     let mut next = || fields.next().ok_or_else(malformed);
-    let info = AssetInfo {
-        board_manufacturer: next()?,
-        board_part_number: next()?,
-        board_product_name: next()?,
-        board_serial_number: next()?,
-        chassis_type: next()?,
-        chassis_part_number: next()?,
-        chassis_serial_number: next()?,
-        product_asset_tag: next()?,
-        product_manufacturer: next()?,
-        product_part_number: next()?,
+    let board = BoardAsset {
+        manufacturer: next()?,
+        part_number: next()?,
         product_name: next()?,
-        product_serial_number: next()?,
-        product_version: next()?,
+        serial_number: next()?,
     };
-    if fields.next().is_some() { Err(malformed()) } else { Ok(info) }
+    let chassis = ChassisAsset { chassis_type: next()?, part_number: next()?, serial_number: next()? };
+    let product = ProductAsset {
+        asset_tag: next()?,
+        manufacturer: next()?,
+        part_number: next()?,
+        product_name: next()?,
+        serial_number: next()?,
+        version: next()?,
+    };
+    match fields.next() {
+        Some(_) => Err(malformed()),
+        None => Ok(AssetInfo { board, chassis, product, management_address: None }),
+    }
 }
 
 /// Reads the answer to a boot target command: "B" and a code (§7).
@@ -243,29 +262,19 @@ pub fn chamber_led(data: &[u8]) -> Result<ChamberLedState, ReplyError> {
     }
 }
 
-/// Names and addresses of a host (§7.7), in the order of the answer.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct HostInfo {
-    /// Host names.
-    pub host_names: Vec<String>,
-    /// IP addresses, as the device wrote them.
-    pub ip_addresses: Vec<String>,
-}
-
-/// Reads a list of `h<host name>` and `i<address>`.
+/// Reads a list of `h<host name>` and `i<IP address>` (§7.7).
 ///
 /// # Errors
-/// [`ReplyError::NotText`], and [`ReplyError::Form`] for an empty field or any other first letter.
+/// [`ReplyError::NotText`], and [`ReplyError::Form`] for a field that is neither, or is empty behind its letter.
 pub fn host_info(data: &[u8]) -> Result<HostInfo, ReplyError> {
     let text = ascii(data)?;
+    let malformed = || form(text, "a list of host names (h…) and IP addresses (i…)");
     let mut info = HostInfo::default();
     for field in text.split(',') {
-        if let Some(name) = field.strip_prefix('h') {
-            info.host_names.push(name.to_owned());
-        } else if let Some(address) = field.strip_prefix('i') {
-            info.ip_addresses.push(address.to_owned());
-        } else {
-            return Err(form(text, "a list of host names (h…) and addresses (i…)"));
+        match field.split_at_checked(1) {
+            Some(("h", name)) if !name.is_empty() => info.hostnames.push(name.to_owned()),
+            Some(("i", address)) => info.ip_addresses.push(address.parse().map_err(|_| malformed())?),
+            _ => return Err(malformed()),
         }
     }
     Ok(info)
@@ -331,15 +340,54 @@ mod tests {
         for refusal in ["W0", "", "w1", "W1 "] {
             assert_eq!(write(refusal.as_bytes()), Err(ReplyError::Refused(refusal.into())));
         }
+        assert_eq!(write(b"W\xff"), Err(ReplyError::Refused("W\\xff".into())));
     }
 
     #[test]
     fn asset_information_has_thirteen_fields() {
         let info = asset_info(b"a,b,c,d,e,f,g,h,i,j,k,l,m").unwrap();
-        assert_eq!((info.board_manufacturer.as_str(), info.product_version.as_str()), ("a", "m"));
+        let chassis =
+            ChassisAsset { chassis_type: "e".into(), part_number: "f".into(), serial_number: "g".into() };
+        assert_eq!((info.board.manufacturer.as_str(), info.product.version.as_str()), ("a", "m"));
+        assert_eq!((info.chassis, info.product.asset_tag.as_str()), (chassis, "h"));
         assert_eq!(asset_info(b",,,,,,,,,,,,").unwrap(), AssetInfo::default());
         assert!(asset_info(b"a,b,c").is_err());
         assert!(asset_info(b"a,b,c,d,e,f,g,h,i,j,k,l,m,n").is_err());
+    }
+
+    #[test]
+    fn two_fields_are_a_battery_unit_from_1_3_on() {
+        let status = PowerAnswer::Status(PowerStatus { status: 64, power: 1, voltage: 2, current: 3 });
+        let unit = PowerAnswer::Battery(BatteryStatus { state: "charging".into(), charge_percent: 88 });
+        for protocol in [Protocol::V1_1, Protocol::V1_2, Protocol::V1_3] {
+            assert_eq!(power_answer(b"64,1,2,3", protocol).as_ref(), Ok(&status));
+            for bad in [b"".as_slice(), b"0", b"1,2,3", b"0,1,2,x", b"charging,x"] {
+                assert!(power_answer(bad, protocol).is_err(), "{protocol} {bad:?}");
+            }
+        }
+        assert_eq!(power_answer(b"charging,88", Protocol::V1_3), Ok(unit));
+        assert!(power_answer(b"charging,88", Protocol::V1_2).is_err());
+        assert_eq!(power_answer(b"64,1,2,3,9", Protocol::V1_2), Ok(status));
+        assert!(power_answer(b"64,1,2,3,9", Protocol::V1_3).is_err());
+    }
+
+    #[test]
+    fn host_information_is_names_and_addresses() {
+        let hosts = host_info(b"hnode4,i10.2.0.4,i2001:db8::4,hnode4-bmc").unwrap();
+        assert_eq!(hosts.hostnames, ["node4", "node4-bmc"]);
+        let addresses: Vec<String> = hosts.ip_addresses.iter().map(ToString::to_string).collect();
+        assert_eq!(addresses, ["10.2.0.4", "2001:db8::4"]);
+        for bad in ["", "hnode4,", "xnode4", "h", "i", "i10.2.0", "i10.2.0.4 ", "inode4"] {
+            assert!(matches!(host_info(bad.as_bytes()), Err(ReplyError::Form { .. })), "{bad}");
+        }
+    }
+
+    #[test]
+    fn integers_have_no_fraction() {
+        assert_eq!(integer(b" -7 ").unwrap().to_i64(), Some(-7));
+        for bad in ["12.5", "1e3", "x", ""] {
+            assert!(integer(bad.as_bytes()).is_err(), "{bad}");
+        }
     }
 
     #[test]
@@ -350,10 +398,6 @@ mod tests {
         let led_state = chamber_led(b"1,ff8800,1").unwrap();
         assert!(led_state.on && led_state.blinking && led_state.color == "ff8800");
         assert!(chamber_led(b"1,ff8800").is_err());
-        let hosts = host_info(b"hnode4,i10.2.0.4").unwrap();
-        assert_eq!((hosts.host_names, hosts.ip_addresses), (vec!["node4".into()], vec!["10.2.0.4".into()]));
-        assert!(host_info(b"hnode4,").is_err());
-        assert!(host_info(b"xnode4").is_err());
         assert_eq!((led(b"1"), led(b"0")), (Ok(true), Ok(false)));
         assert!(led(b"2").is_err());
         assert_eq!(scanned_kind(&[0x9c, 1]), 0x9c);

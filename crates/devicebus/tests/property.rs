@@ -7,8 +7,8 @@
 )]
 
 use opendcre_devicebus::{
-    BootTarget, ChamberLed, Command, Deframer, MAX_DATA, Override, Packet, PacketError, PowerSwitch, Request,
-    reply,
+    BootTarget, ChamberLed, Command, Deframer, MAX_DATA, Override, Packet, PacketError, PowerSwitch,
+    Protocol, Request, reply,
 };
 use proptest::prelude::*;
 
@@ -149,7 +149,9 @@ proptest! {
         let accepted = [
             reply::text(&bytes).is_ok(),
             reply::number(&bytes).is_ok(),
+            reply::integer(&bytes).is_ok(),
             reply::power(&bytes).is_ok(),
+            reply::power_answer(&bytes, Protocol::V1_3).is_ok(),
             reply::battery(&bytes).is_ok(),
             reply::write(&bytes).is_ok(),
             reply::asset_info(&bytes).is_ok(),
@@ -158,6 +160,6 @@ proptest! {
             reply::host_info(&bytes).is_ok(),
             reply::led(&bytes).is_ok(),
         ];
-        prop_assert!(bytes.is_ascii() || accepted == [false; 10]);
+        prop_assert!(bytes.is_ascii() || accepted == [false; 12]);
     }
 }

@@ -144,7 +144,7 @@ fn servers_33_to_37_and_41_to_42() {
     request("01 0A 37 12 00 00 00 90 00 01 48 DE 04", 0x37, &to_system(0x90, Command::HostInfo));
     let hex = "01 19 37 12 00 00 00 90 00 01 68 6E 6F 64 65 34 2C 69 31 30 2E 32 2E 30 2E 34 CE 04";
     let hosts = reply(hex, 0x37, kind::SYSTEM, 0x90, 1, b"hnode4,i10.2.0.4");
-    assert_eq!(reply::host_info(&hosts.data).unwrap().host_names, ["node4"]);
+    assert_eq!(reply::host_info(&hosts.data).unwrap().hostnames, ["node4"]);
 }
 
 #[test]

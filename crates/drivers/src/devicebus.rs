@@ -3,12 +3,15 @@
 //! [`DeviceBus`] is the handle that everybody asks; [`BusOwner`] is the one task that uses the tty. Between them
 //! stands a bounded queue: control before reads before scans, equal reads once.
 
+mod answer;
 mod config;
 mod driver;
+mod effect;
 mod line;
 mod owner;
 mod queue;
-mod translate;
+mod request;
+mod scan;
 
 pub use config::BusConfig;
 pub use driver::DeviceBus;

@@ -8,6 +8,10 @@
 )]
 
 mod common;
+#[path = "tty/emulated.rs"]
+mod emulated;
+#[path = "tty/write.rs"]
+mod write;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,7 +28,7 @@ const DEVICE: DeviceAddress = DeviceAddress { board: BoardId(1), device: DeviceI
 const THERMISTOR: Query = Query::Sensor { device: DEVICE, kind: DeviceKind::Thermistor };
 
 fn power(action: PowerAction) -> Action {
-    Action::Power { device: DEVICE, action }
+    Action::Power { device: DEVICE, kind: DeviceKind::Power, action }
 }
 
 #[tokio::test]
@@ -35,7 +39,7 @@ async fn a_reading_comes_with_unit_time_and_source() {
         panic!("not a reading");
     };
     assert_eq!(reading.raw.to_i64(), Some(656));
-    assert_eq!(reading.value(Quantity::TemperatureCelsius), Some(28.78));
+    assert_eq!(reading.value(&Quantity::TemperatureCelsius), Some(28.78));
     assert_eq!((reading.quality, reading.source.as_str()), (Quality::Good, "test"));
     assert_eq!(reading.measured_at, common::TIME);
 }
@@ -202,7 +206,8 @@ async fn what_the_bus_cannot_say_is_refused_before_anything_is_sent() {
         assert_eq!(bus.perform(action, context(Priority::Control)).await.unwrap_err().fault, Fault::Invalid);
     }
     let ipmi = DeviceAddress { board: BoardId(0x4000_0000), device: DeviceId(1) };
-    let asked = bus.read(Query::Power(ipmi), context(Priority::Read)).await;
+    let asked =
+        bus.read(Query::Power { device: ipmi, kind: DeviceKind::Power }, context(Priority::Read)).await;
     assert_eq!(asked.unwrap_err().fault, Fault::Invalid);
     assert_eq!(board.requests().len(), 0);
 }

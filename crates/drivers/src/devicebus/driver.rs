@@ -4,18 +4,20 @@ use std::fmt::Display;
 use std::sync::Arc;
 
 use opendcre_devicebus::{
-    Command, Packet, Reply, ReplyMatching, Request, Statistics, TransactionError, address,
+    Command, Packet, Reply, ReplyMatching, Request, Statistics, TransactionError, address, reply,
 };
 use opendcre_model::{
-    Action, Board, BoxFuture, Context, Driver, DriverError, Fault, Observation, PowerAction, PowerState,
-    Query, Scope, WallClock,
+    Action, Board, BoxFuture, Context, Driver, DriverError, Fault, Observation, Query, Scope, WallClock,
 };
 
+use super::answer::{Form, Origin};
 use super::config::BusConfig;
+use super::effect::{describe, proves};
 use super::line::LineError;
 use super::owner::{BusOwner, Shared};
 use super::queue::Failure;
-use super::translate::{self, Change, Origin};
+use super::request::{self, ChangeReply, Question};
+use super::scan;
 
 /// A handle to one bus.
 pub struct DeviceBus {
@@ -51,52 +53,73 @@ impl DeviceBus {
         }
     }
 
-    async fn ask(&self, query: Query, context: Context) -> Result<Observation, DriverError> {
-        let request = translate::query_request(&query)?;
-        let reply = self.transact(request.clone(), context).await;
-        let answer = self.answer(reply, &request)?;
-        self.observe(&query, &answer.packet)
+    async fn ask(&self, question: &Question, context: Context) -> Result<Told, DriverError> {
+        let reply = self.transact(question.request.clone(), context).await;
+        let answer = self.answer(reply, &question.request)?;
+        let observation = self.observe(question.form, &answer.packet)?;
+        Ok(Told { observation, repeated: answer.repeated })
     }
 
-    async fn change(&self, action: Action, context: Context) -> Result<Observation, DriverError> {
-        let Change { request, read_back } = translate::change(&action)?;
-        let reply = self.transact(request.clone(), context).await;
+    async fn change(&self, action: &Action, context: Context) -> Result<Observation, DriverError> {
+        let change = request::change(action, self.config.protocol)?;
+        let reply = self.transact(change.request.clone(), context).await;
         if let Err(failure) = &reply
             && !was_sent(failure)
         {
-            return Err(self.error(failure, &request));
+            return Err(self.error(failure, &change.request));
         }
         // From here on the device may have done it.
-        let answer = match self.answer(reply, &request) {
+        let answer = match self.answer(reply, &change.request) {
             Ok(answer) => answer,
-            Err(lost) => return self.resolve_doubt(&action, read_back, &lost.message, context).await,
+            Err(lost) => return self.resolve_doubt(action, &change.read_back, &lost.message, context).await,
         };
-        match self.observe(&read_back, &answer.packet) {
-            Ok(observation) if !answer.repeated || proves(&observation, &action) => Ok(observation),
-            Ok(_) => {
-                let doubt = self.fault(
-                    Fault::Uncertain,
-                    &"the answer was damaged, and its repetition may be an older one",
-                );
-                self.resolve_doubt(&action, read_back, &doubt.message, context).await
+        if answer.repeated {
+            let reason = "the answer was damaged, and its repetition may be that to an older command";
+            let doubt = self.fault(Fault::Uncertain, &reason).message;
+            return self.resolve_doubt(action, &change.read_back, &doubt, context).await;
+        }
+        match change.reply {
+            ChangeReply::State => {
+                // A device that answers nonsense to this would answer nonsense to a question, too.
+                self.observe(change.read_back.form, &answer.packet).map_err(|malformed| {
+                    uncertain(&malformed.message, "the answer says nothing about its effect")
+                })
             }
-            // A device that answers nonsense to this would answer nonsense to a question, too.
-            Err(malformed) => Err(uncertain(&malformed.message, "the answer says nothing about its effect")),
+            ChangeReply::Acceptance => {
+                reply::write(&answer.packet.data).map_err(|refusal| self.fault(Fault::Refused, &refusal))?;
+                self.read_accepted(&change.read_back, context).await
+            }
         }
     }
 
-    /// The command went out and its answer is lost: asks for the state instead of sending the command again.
+    /// The device accepted a change: what it reports now is the outcome (§7.4).
+    async fn read_accepted(
+        &self,
+        read_back: &Question,
+        context: Context,
+    ) -> Result<Observation, DriverError> {
+        match self.ask(read_back, context).await {
+            Ok(told) => Ok(told.observation),
+            Err(error) => Err(DriverError::new(
+                Fault::Uncertain,
+                format!("{}; the device accepted the command, but its state cannot be read", error.message),
+            )),
+        }
+    }
+
+    /// The command went out, and its answer is lost or may be that to another: asks for the state instead of sending
+    /// the command again.
     async fn resolve_doubt(
         &self,
         action: &Action,
-        read_back: Query,
+        read_back: &Question,
         doubt: &str,
         context: Context,
     ) -> Result<Observation, DriverError> {
-        let known = self.ask(read_back, context).await;
-        match known {
-            Ok(observation) if proves(&observation, action) => Ok(observation),
-            Ok(observation) => Err(uncertain(doubt, &describe(&observation))),
+        match self.ask(read_back, context).await {
+            Ok(told) if told.repeated => Err(uncertain(doubt, "its state cannot be read reliably now")),
+            Ok(told) if proves(&told.observation, action) => Ok(told.observation),
+            Ok(told) => Err(uncertain(doubt, &describe(&told.observation))),
             Err(error) => Err(uncertain(doubt, &format!("its state cannot be read now ({})", error.fault))),
         }
     }
@@ -104,11 +127,11 @@ impl DeviceBus {
     async fn scan(&self, scope: Scope, context: Context) -> Result<Vec<Board>, DriverError> {
         let board = match scope {
             Scope::All => address::scan_all(self.config.master_id, self.config.time_slice_ms),
-            Scope::Board(board) => translate::bus_board(board)?,
+            Scope::Board(board) => request::bus_board(board)?,
         };
         let request = Request::to_board(board, Command::Scan);
         match self.transact(request.clone(), context).await {
-            Ok(Reply::Scan(packets)) => Ok(translate::boards(&packets, self.config.protocol)),
+            Ok(Reply::Scan(packets)) => Ok(scan::boards(&packets, self.config.protocol)),
             Ok(Reply::Packet { packet, .. }) => Err(self.unexpected(&packet)),
             Err(failure) => Err(self.error(&failure, &request)),
         }
@@ -125,9 +148,13 @@ impl DeviceBus {
         }
     }
 
-    fn observe(&self, query: &Query, packet: &Packet) -> Result<Observation, DriverError> {
-        let origin = Origin { source: &self.config.name, measured_at: self.clock.now() };
-        translate::observation(query, packet, origin).map_err(|error| self.fault(Fault::Malformed, &error))
+    fn observe(&self, form: Form, packet: &Packet) -> Result<Observation, DriverError> {
+        let origin = Origin {
+            source: &self.config.name,
+            measured_at: self.clock.now(),
+            protocol: self.config.protocol,
+        };
+        form.observe(&packet.data, origin).map_err(|error| self.fault(Fault::Malformed, &error))
     }
 
     fn unexpected(&self, packet: &Packet) -> DriverError {
@@ -191,6 +218,13 @@ struct Answer {
     repeated: bool,
 }
 
+/// What a device answered to a question.
+struct Told {
+    observation: Observation,
+    /// The answer came only when it was asked for once more, so it may belong to something else.
+    repeated: bool,
+}
+
 fn uncertain(doubt: &str, known: &str) -> DriverError {
     let message = format!("{doubt}; the command was sent once and may have taken effect; {known}");
     DriverError::new(Fault::Uncertain, message)
@@ -204,28 +238,6 @@ const fn was_sent(failure: &Failure) -> bool {
         }
         Failure::Full { .. } | Failure::Expired => false,
         Failure::Gone { sent, .. } => *sent,
-    }
-}
-
-/// Whether the state shows that the action has the effect that was wanted. A cycle leaves no trace in the state.
-fn proves(observation: &Observation, action: &Action) -> bool {
-    match (action, observation) {
-        (Action::Power { action: PowerAction::On, .. }, Observation::Power(report)) => {
-            report.state == PowerState::On
-        }
-        (Action::Power { action: PowerAction::Off, .. }, Observation::Power(report)) => {
-            report.state == PowerState::Off
-        }
-        (Action::SetAssetText { text, .. }, Observation::AssetText { text: stored, .. }) => text == stored,
-        _ => false,
-    }
-}
-
-fn describe(observation: &Observation) -> String {
-    match observation {
-        Observation::Power(report) => format!("the device now reports power {}", report.state),
-        Observation::AssetText { text, .. } => format!("the device now holds the text {text:?}"),
-        _ => "the device answers".to_owned(),
     }
 }
 
@@ -254,10 +266,13 @@ impl Driver for DeviceBus {
     }
 
     fn read(&self, query: Query, context: Context) -> BoxFuture<'_, Result<Observation, DriverError>> {
-        Box::pin(self.ask(query, context))
+        Box::pin(async move {
+            let question = request::question(&query, self.config.protocol)?;
+            Ok(self.ask(&question, context).await?.observation)
+        })
     }
 
     fn perform(&self, action: Action, context: Context) -> BoxFuture<'_, Result<Observation, DriverError>> {
-        Box::pin(self.change(action, context))
+        Box::pin(async move { self.change(&action, context).await })
     }
 }

@@ -79,7 +79,7 @@ impl Responder {
         let Ok(received) = Request::try_from(packet) else {
             return Vec::new();
         };
-        if known_since(&received.command) > self.options.protocol {
+        if received.command.since() > self.options.protocol {
             return Vec::new();
         }
         let is_repeat = received.command == Command::Repeat;
@@ -228,6 +228,9 @@ impl ResponderOptions {
         if is_power && self.protocol >= Protocol::V1_3 {
             return has_power_switch(device);
         }
+        if is_for_servers(&request.command) && request.kind_code != kind::SYSTEM {
+            return false;
+        }
         let asked = kind::from_code(request.kind_code, self.protocol);
         asked == device
             || asked == DeviceKind::FanSpeed && device == DeviceKind::VaporFan
@@ -240,26 +243,15 @@ const fn has_power_switch(kind: DeviceKind) -> bool {
     matches!(kind, Power | VaporRectifier | VaporBattery)
 }
 
+/// Whether a command is for devices of the type `system` only, whatever answers others have (§7).
+const fn is_for_servers(command: &Command) -> bool {
+    matches!(
+        command,
+        Command::AssetInfo | Command::BootTarget | Command::SetBootTarget(_) | Command::HostInfo
+    )
+}
+
 /// Whether two names stand for one type code in different protocol generations (§6).
 fn is_renamed(asked: DeviceKind, device: DeviceKind) -> bool {
     kind::code(asked) != kind::NONE && kind::code(asked) == kind::code(device)
-}
-
-/// The first protocol generation that knows a command (§7).
-const fn known_since(command: &Command) -> Protocol {
-    match command {
-        Command::Scan
-        | Command::Version
-        | Command::Read
-        | Command::AssetText
-        | Command::SetAssetText(_)
-        | Command::PowerStatus
-        | Command::Power(_) => Protocol::V1_1,
-        Command::WriteLed(_) | Command::WriteFan(_) | Command::Repeat => Protocol::V1_2,
-        Command::AssetInfo
-        | Command::BootTarget
-        | Command::SetBootTarget(_)
-        | Command::ChamberLed(_)
-        | Command::HostInfo => Protocol::V1_3,
-    }
 }

@@ -77,6 +77,25 @@ fn repetition_without_answers_of_its_own_advances_the_list() {
 }
 
 #[test]
+fn writes_and_power_commands_are_repeated_from_their_lists() {
+    let mut room = room(
+        r#"{"device_id": "1", "device_type": "led",
+            "write": {"repeatable": true, "responses": [[1, 999]], "retry_responses": [[2, 999], [3]]}},
+           {"device_id": "2", "device_type": "power",
+            "power": {"repeatable": true, "responses": [[4, 999]], "retry_responses": [[5, 999]]}}"#,
+    );
+    let lamp = |sequence, command: &[u8]| packet(sequence, 0x10, 1, 1, command);
+    let power = |sequence, command: &[u8]| packet(sequence, 0x40, 1, 2, command);
+    assert_eq!(room.respond(&power(0x30, b"P1")), [[4, 0x30]]);
+    assert_eq!(room.respond(&lamp(0x31, b"W1")), [[1, 0x31]], "its own sequence number");
+    assert_eq!(room.respond(&lamp(0x32, REPEAT)), [vec![2, 0x32]]);
+    assert_eq!(room.respond(&lamp(0x33, REPEAT)), [[3]]);
+    assert_eq!(room.respond(&lamp(0x34, REPEAT)), [vec![2, 0x34]], "they begin again");
+    assert_eq!(room.respond(&power(0x35, b"P?")), [[4, 0x35]]);
+    assert_eq!(room.respond(&power(0x36, REPEAT)), [[5, 0x36]]);
+}
+
+#[test]
 fn nothing_before_it_means_nothing_to_repeat() {
     let devices = r#"{"device_id": "01ff", "device_type": "thermistor", "read": {"repeatable": true, "responses": [1]}}"#;
     let mut room = room(devices);

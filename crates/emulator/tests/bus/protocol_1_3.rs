@@ -28,6 +28,21 @@ fn servers_answer_asset_boot_target_and_host_requests() {
 }
 
 #[test]
+fn only_servers_answer_as_servers() {
+    let mut room = room(
+        r#"{"device_id": "1", "device_type": "power",
+            "asset_info": {"repeatable": true, "responses": ["a,b"]},
+            "boot_target": {"repeatable": true, "responses": ["B1"]},
+            "host_info": {"repeatable": true, "responses": ["hnode4"]}}"#,
+    );
+    for command in [b"A".as_slice(), b"B?", b"B1", b"H"] {
+        for kind_code in [0x40, SYSTEM] {
+            assert_eq!(text(&mut room, &packet(1, kind_code, 1, 1, command)), "-", "{command:?}");
+        }
+    }
+}
+
+#[test]
 fn fan_requests_reach_chamber_fans() {
     let mut room = room(
         r#"{"device_id": "1", "device_type": "vapor_fan", "read": {"repeatable": true, "responses": [4100]}},
