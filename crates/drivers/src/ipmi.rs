@@ -4,22 +4,36 @@
 //! sessions. Each BMC has one session at most, one command in flight, a bounded queue and a pace of its own: control
 //! before reads before scans, equal reads once.
 //!
+//! Each BMC is a board with the devices that every server has, and one for each of its sensors. What a BMC is and which
+//! sensors it has is asked once and kept; a discovery asks whether it is still the same.
+//!
 //! What happens is decided without I/O: `slot` is one BMC, `core` all BMCs of a task. Only `socket` and `worker`
 //! know that there are sockets and a runtime.
 
+mod asset;
+#[cfg(test)]
+mod bench;
 mod bmcs;
+mod board;
+mod boot;
 mod change;
 mod config;
 mod core;
+mod discover;
 mod driver;
 mod error;
+mod knowledge;
+mod lamp;
+mod meter;
 mod pace;
 mod power;
 mod queue;
+mod sensor;
 mod slot;
 mod socket;
 mod standing;
 mod statistics;
+mod survey;
 mod timer;
 mod worker;
 

@@ -122,8 +122,7 @@ pub(crate) struct Inner {
     pub(crate) latest: LatestTable,
     pub(crate) store: Option<Store>,
     pub(crate) jobs: Jobs,
-    /// When everything was looked for last, and which drivers failed then.
-    pub(crate) last_look: Mutex<Option<(Instant, Vec<(String, DriverError)>)>>,
+    pub(crate) last_look: Mutex<Option<LastLook>>,
     /// Wakes whoever waits for a change of the inventory.
     pub(crate) news: Notify,
     audit: AuditLog,
@@ -136,6 +135,14 @@ pub(crate) struct Inner {
     /// Together with the time of start they make the ids of the audit log.
     changes: AtomicU64,
     started: Timestamp,
+}
+
+/// When everything was looked for last.
+#[derive(Debug, Clone)]
+pub(crate) struct LastLook {
+    pub(crate) at: Instant,
+    /// The drivers that failed then.
+    pub(crate) failures: Vec<(String, DriverError)>,
 }
 
 // === impl Settings ===

@@ -29,7 +29,7 @@ pub use inventory::{
     BoardFailure, BoardRecord, BoardState, ChangeKind, Changes, Group, InventoryChange, LookupError,
 };
 pub use job::{
-    IdempotencyKey, JobAction, JobCounts, JobId, JobIdError, JobKind, JobRecord, JobState, Order,
+    IdempotencyKey, JobAction, JobCounts, JobId, JobIdError, JobKind, JobRecord, JobState, Order, StoredJob,
     SubmitError, Submitted, TargetResult, TargetState, result,
 };
 pub use latest::Latest;

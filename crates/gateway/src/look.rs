@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::GatewayError;
-use crate::gateway::{Gateway, ScanReport};
+use crate::gateway::{Gateway, LastLook, ScanReport};
 use crate::inventory::{BoardFailure, BoardRecord, Place};
 use crate::mount::Mounted;
 
@@ -41,8 +41,8 @@ impl Gateway {
     pub(crate) async fn list(&self, scope: Scope, context: Context) -> Result<ScanReport, GatewayError> {
         let known = self.inner.last_look.lock().unwrap_or_else(PoisonError::into_inner).clone();
         match (scope, known) {
-            (Scope::All, Some((at, failures))) if at.elapsed() <= self.inner.settings.cache => {
-                Ok(ScanReport { boards: self.boards(), failures })
+            (Scope::All, Some(look)) if look.at.elapsed() <= self.inner.settings.cache => {
+                Ok(ScanReport { boards: self.boards(), failures: look.failures })
             }
             _ => self.look(scope, Depth::Everything, context).await,
         }
@@ -97,7 +97,7 @@ impl Gateway {
         }
         if depth == Depth::Everything {
             let mut last = self.inner.last_look.lock().unwrap_or_else(PoisonError::into_inner);
-            *last = Some((Instant::now(), report.failures.clone()));
+            *last = Some(LastLook { at: Instant::now(), failures: report.failures.clone() });
         }
         match report.failures.first() {
             Some((_, error)) if !answered => Err(error.clone().into()),

@@ -5,7 +5,10 @@
 //! event/reading types from 70h) is not known here.
 
 mod generic;
+mod severity;
 mod specific;
+
+use crate::sensor::Health;
 
 /// The event/reading type of sensors with thresholds (IPMI 2.0 §42.1, table 42-1).
 pub const THRESHOLD: u8 = 0x01;
@@ -28,6 +31,17 @@ pub const fn state_text(event_reading_type: u8, sensor_type: u8, offset: u8) -> 
     match event_reading_type {
         SENSOR_SPECIFIC => nth(specific::states(sensor_type), offset),
         generic => nth(generic::states(generic), offset),
+    }
+}
+
+/// How bad a state is; nothing for states that are not, and for those of which nobody can say so without knowing the
+/// machine. What type 07h says about itself stands as it is (IPMI 2.0 §42.1, table 42-2); the rest is our judgement.
+#[must_use]
+pub fn state_severity(event_reading_type: u8, sensor_type: u8, offset: u8) -> Option<Health> {
+    match event_reading_type {
+        SEVERITY => Health::from_severity(offset).filter(|health| *health != Health::Ok),
+        SENSOR_SPECIFIC => severity::specific(sensor_type, offset),
+        generic => severity::generic(generic, offset),
     }
 }
 
@@ -85,6 +99,32 @@ mod tests {
         assert_eq!(state_text(0x6f, 0x22, 13), None);
         assert_eq!(state_text(0x6f, 0x22, 14), Some("unknown"));
         assert_eq!(state_text(0x6f, 0x08, 8), None);
+    }
+
+    #[test]
+    fn what_has_failed_is_worse_than_what_announces_it() {
+        assert_eq!(state_severity(0x6f, 0x08, 0), None, "a power supply is there");
+        assert_eq!(state_severity(0x6f, 0x08, 1), Some(Health::Critical));
+        assert_eq!(state_severity(0x6f, 0x08, 2), Some(Health::NonCritical));
+        assert_eq!(state_severity(0x04, 0x0d, 1), Some(Health::NonCritical));
+        assert_eq!(state_severity(0x0b, 0x09, 1), Some(Health::Critical));
+        assert_eq!(state_severity(0x07, 0x01, 0), None);
+        assert_eq!(state_severity(0x07, 0x01, 6), Some(Health::NonRecoverable));
+        assert_eq!(state_severity(0x01, 0x01, 0), None, "thresholds have states of their own");
+    }
+
+    #[test]
+    fn only_states_with_a_text_are_bad() {
+        for event_reading_type in 0..=u8::MAX {
+            for sensor_type in 0..=u8::MAX {
+                for offset in 0..=u8::MAX {
+                    if state_severity(event_reading_type, sensor_type, offset).is_some() {
+                        let text = state_text(event_reading_type, sensor_type, offset);
+                        assert_ne!(text, None, "{event_reading_type:x} {sensor_type:x} {offset}");
+                    }
+                }
+            }
+        }
     }
 
     #[test]

@@ -57,6 +57,16 @@ pub trait Procedure {
     fn advance(&mut self, answer: Option<&Response>) -> Result<Step<Self::Output>, CommandError>;
 }
 
+/// A procedure that stays with its owner: when whoever drives it gives up, somebody else may go on with it, as far as it
+/// says that it can begin again.
+impl<P: Procedure> Procedure for &mut P {
+    type Output = P::Output;
+
+    fn advance(&mut self, answer: Option<&Response>) -> Result<Step<Self::Output>, CommandError> {
+        (**self).advance(answer)
+    }
+}
+
 /// One command as a procedure.
 #[derive(Debug, Clone)]
 pub struct Single<C>(pub C);

@@ -129,6 +129,28 @@ fn all_records_are_read_in_order() {
 }
 
 #[test]
+fn a_walk_that_was_left_in_the_middle_keeps_what_it_has() {
+    for left_after in 1..=202 {
+        let mut bmc = Bmc::new(records(100));
+        let mut walk = WalkSdr::new(Source::Repository);
+        let mut response = None;
+        for _ in 0..left_after {
+            let Step::Ask(request) = walk.advance(response.as_ref()).unwrap() else { panic!("it is done") };
+            response = Some(bmc.answer(&request));
+        }
+        response = None;
+        let repository = loop {
+            match walk.advance(response.as_ref()).unwrap() {
+                Step::Ask(request) => response = Some(bmc.answer(&request)),
+                Step::Done(repository) => break repository,
+            }
+        };
+        assert_eq!(repository.records, bmc.records, "left after {left_after}");
+        assert!(bmc.requests.len() <= 202 + 4, "information, reservation and one record are asked for again");
+    }
+}
+
+#[test]
 fn the_records_of_a_controller_are_read_with_its_commands() {
     let mut bmc = Bmc::new(records(9));
     let repository = walk(Source::Device { lun: 2 }, |request| bmc.answer(request)).unwrap();

@@ -3,16 +3,21 @@
 //! Everything is parsed and checked here, before anything starts; the rest of the program sees typed values with
 //! their defaults filled in. This module opens no device and no socket and starts nothing.
 
+mod annotation;
 mod bmc;
+mod board;
 mod change;
 mod check;
 mod command;
 mod document;
+mod group;
+mod inventory;
 mod ipmi;
 mod legacy;
 mod secret;
 mod text;
 
+use std::collections::BTreeMap;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -25,11 +30,12 @@ use thiserror::Error;
 use crate::input::read_text;
 
 pub use bmc::{Bmc, BmcError, Bmcs};
+pub use board::Board;
 pub use change::changed_keys;
 pub use command::run;
 pub use document::Problem;
+pub use inventory::Inventory;
 pub use ipmi::{Auth, Broker, Ipmi, PrivilegeLimit, UserLookup};
-pub use legacy::{LegacyBmc, LegacyBmcs, LegacyError};
 pub use secret::{InlinePassword, SecretError};
 pub use text::{BoardRange, ByteSize};
 
@@ -50,6 +56,13 @@ pub struct Config {
     pub ipmi: Vec<Ipmi>,
     /// How all BMCs are treated.
     pub broker: Broker,
+    /// What is known about single boards of the buses, one table each.
+    #[serde(deserialize_with = "text::boards")]
+    pub board: Vec<Board>,
+    /// Names for boards that belong together, each with a node range.
+    pub groups: BTreeMap<String, String>,
+    /// The record of all equipment that was ever found.
+    pub inventory: Inventory,
     /// Files of the original OpenDCRE.
     pub legacy: Legacy,
     /// Where and how much is logged.
@@ -168,7 +181,7 @@ pub enum Protocol {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Legacy {
-    /// The original's `bmc_config.json`. Relative to the configuration file.
+    /// The original's `bmc_config.json`, of release 1.1, 1.2 or 1.3. Relative to the configuration file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bmc_config: Option<PathBuf>,
 }

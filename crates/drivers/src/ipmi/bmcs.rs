@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +19,7 @@ use super::change;
 use super::config::{BmcConfig, Settings};
 use super::core::Core;
 use super::error::{BmcError, Place, Problem};
+use super::knowledge::Knowledge;
 use super::queue::{Intent, Job};
 use super::socket::Sockets;
 use super::statistics::Table;
@@ -66,12 +67,25 @@ pub struct Bmcs {
     workers: Vec<mpsc::Sender<Submission>>,
 }
 
-/// Where a BMC is, and who serves it.
+/// One BMC: what the configuration says of it, what was learned of it, and who serves it.
 pub(super) struct Bmc {
     pub(super) address: SocketAddr,
     pub(super) asset_text: Option<String>,
+    pub(super) hostnames: Vec<String>,
+    pub(super) ip_addresses: Vec<IpAddr>,
+    pub(super) knowledge: Knowledge,
     worker: usize,
     slot: usize,
+}
+
+impl Bmc {
+    fn new(config: BmcConfig, worker: usize, slot: usize) -> Self {
+        let BmcConfig { board: _, address, access: _, asset_text, hostnames, mut ip_addresses } = config;
+        if ip_addresses.is_empty() {
+            ip_addresses.push(address.ip());
+        }
+        Self { address, asset_text, hostnames, ip_addresses, knowledge: Knowledge::default(), worker, slot }
+    }
 }
 
 /// Owns the sockets and sessions. Nothing is sent until [`BmcsOwner::run`] is polled.
@@ -116,9 +130,9 @@ impl Bmcs {
             });
             opened.workers.push(sender);
             opened.tables.push(table);
-            for (slot, BmcConfig { board, address, asset_text, .. }) in shard.into_iter().enumerate() {
-                let bmc = Bmc { address, asset_text, worker, slot };
-                if opened.bmcs.insert(board, bmc).is_some() {
+            for (slot, config) in shard.into_iter().enumerate() {
+                let board = config.board;
+                if opened.bmcs.insert(board, Bmc::new(config, worker, slot)).is_some() {
                     return Err(OpenError::DuplicateBoard(board));
                 }
             }
@@ -132,8 +146,13 @@ impl Bmcs {
     ///
     /// # Errors
     /// When no answer comes. An answer with a completion code that is not zero is an answer.
-    pub async fn ask(&self, bmc: BoardId, request: Request, context: Context) -> Result<Response, BmcError> {
-        self.submit(bmc, request, Intent::Read, context).await
+    pub async fn ask(
+        &self,
+        board: BoardId,
+        request: Request,
+        context: Context,
+    ) -> Result<Response, BmcError> {
+        self.submit(board, request, Intent::Read, context).await
     }
 
     /// Sends one command that changes something. It goes out once.
@@ -142,23 +161,23 @@ impl Bmcs {
     /// As [`Bmcs::ask`]; [`Problem::leaves_doubt`] says whether the command may have taken effect all the same.
     pub async fn control(
         &self,
-        bmc: BoardId,
+        board: BoardId,
         request: Request,
         context: Context,
     ) -> Result<Response, BmcError> {
-        self.submit(bmc, request, Intent::Change, context).await
+        self.submit(board, request, Intent::Change, context).await
     }
 
     /// Runs a procedure that changes nothing, command by command: others may come in between.
     ///
     /// # Errors
     /// When a question has no answer, or the procedure cannot go on.
-    pub async fn run<P>(&self, bmc: BoardId, procedure: P, context: Context) -> Result<P::Output, BmcError>
+    pub async fn run<P>(&self, board: BoardId, procedure: P, context: Context) -> Result<P::Output, BmcError>
     where
         P: Procedure + Send,
         P::Output: Send,
     {
-        self.drive(bmc, procedure, Intent::Read, context).await
+        self.drive(board, procedure, Intent::Read, context).await
     }
 
     /// Runs a procedure that changes something: each of its commands goes out once.
@@ -167,7 +186,7 @@ impl Bmcs {
     /// As [`Bmcs::run`]; [`Problem::leaves_doubt`] says whether the last command may have taken effect.
     pub async fn run_control<P>(
         &self,
-        bmc: BoardId,
+        board: BoardId,
         procedure: P,
         context: Context,
     ) -> Result<P::Output, BmcError>
@@ -175,17 +194,17 @@ impl Bmcs {
         P: Procedure + Send,
         P::Output: Send,
     {
-        self.drive(bmc, procedure, Intent::Change, context).await
+        self.drive(board, procedure, Intent::Change, context).await
     }
 
     async fn drive<P: Procedure>(
         &self,
-        bmc: BoardId,
+        board: BoardId,
         mut procedure: P,
         intent: Intent,
         context: Context,
     ) -> Result<P::Output, BmcError> {
-        let failed = |error| self.error(bmc, Problem::Command(error));
+        let failed = |error| self.error(board, Problem::Command(error));
         let mut step = procedure.advance(None).map_err(failed)?;
         // Whether the commands so far may have changed something.
         let mut has_changed = false;
@@ -195,7 +214,7 @@ impl Bmcs {
                 Step::Ask(request) => {
                     pause_before(&request, context).await;
                     let changes = intent == Intent::Change && change::changes_something(&request);
-                    let response = self.submit(bmc, request, intent, context).await;
+                    let response = self.submit(board, request, intent, context).await;
                     let response = response.map_err(|error| error.doubtful_if(has_changed))?;
                     let is_done = response.completion.is_ok() || response.completion.leaves_doubt();
                     has_changed |= changes && is_done;
@@ -212,50 +231,50 @@ impl Bmcs {
     /// As [`Bmcs::control`].
     pub async fn send_raw(
         &self,
-        bmc: BoardId,
+        board: BoardId,
         request: Request,
         context: Context,
     ) -> Result<Response, BmcError> {
-        self.submit(bmc, request, Intent::Raw, context).await
+        self.submit(board, request, Intent::Raw, context).await
     }
 
     async fn submit(
         &self,
-        device: BoardId,
+        board: BoardId,
         request: Request,
         intent: Intent,
         context: Context,
     ) -> Result<Response, BmcError> {
-        let stopped = |sent| self.error(device, Problem::Stopped { sent });
-        let bmc = self.bmcs.get(&device).ok_or_else(|| self.error(device, Problem::UnknownBmc))?;
+        let stopped = |sent| self.error(board, Problem::Stopped { sent });
+        let bmc = self.bmcs.get(&board).ok_or_else(|| self.error(board, Problem::UnknownBmc))?;
         let worker = self.workers.get(bmc.worker).ok_or_else(|| stopped(false))?;
         let (answer, receiver) = oneshot::channel();
         let job = Job { request, intent, context, answer };
         worker.send(Submission { slot: bmc.slot, job }).await.map_err(|_| stopped(false))?;
         match receiver.await {
-            Ok(outcome) => outcome.map_err(|problem| self.error(device, problem)),
+            Ok(outcome) => outcome.map_err(|problem| self.error(board, problem)),
             Err(_) => Err(stopped(true)),
         }
     }
 
-    fn error(&self, bmc: BoardId, problem: Problem) -> BmcError {
-        BmcError { bmc, address: self.address(bmc), at: self.clock.now(), problem }
+    pub(super) fn error(&self, board: BoardId, problem: Problem) -> BmcError {
+        BmcError { bmc: board, address: self.address(board), at: self.clock.now(), problem }
     }
 
-    fn address(&self, bmc: BoardId) -> Option<SocketAddr> {
-        self.bmcs.get(&bmc).map(|bmc| bmc.address)
+    fn address(&self, board: BoardId) -> Option<SocketAddr> {
+        self.bmcs.get(&board).map(|bmc| bmc.address)
     }
 
-    pub(super) fn place(&self, bmc: BoardId) -> Place {
-        Place(bmc, self.address(bmc))
+    pub(super) fn place(&self, board: BoardId) -> Place {
+        Place(board, self.address(board))
     }
 
     /// What is known of one BMC and was counted. It does no I/O and never waits.
     #[must_use]
-    pub fn statistics(&self, bmc: BoardId) -> Option<LinkStatistics> {
-        let Bmc { address, worker, slot, .. } = *self.bmcs.get(&bmc)?;
+    pub fn statistics(&self, board: BoardId) -> Option<LinkStatistics> {
+        let Bmc { address, worker, slot, .. } = *self.bmcs.get(&board)?;
         let row = self.tables.get(worker)?.row(slot)?;
-        Some(row.link(bmc, address, now(), self.clock.now()))
+        Some(row.link(board, address, now(), self.clock.now()))
     }
 
     /// The same of all BMCs, in the order of their board ids.
@@ -300,9 +319,9 @@ async fn pause_before(request: &Request, context: Context) {
 
 /// Nobody may be named twice.
 fn check_addresses(bmcs: &[BmcConfig]) -> Result<(), OpenError> {
-    let mut boards = BTreeMap::new();
+    let mut addresses = BTreeMap::new();
     for bmc in bmcs {
-        if let Some(first) = boards.insert(bmc.address, bmc.board) {
+        if let Some(first) = addresses.insert(bmc.address, bmc.board) {
             return Err(OpenError::DuplicateAddress { address: bmc.address, first, second: bmc.board });
         }
     }

@@ -1,13 +1,11 @@
-//! Everything that can be changed at a server besides its power.
+//! What can be changed at a server besides its power, its lamp and where it boots from: its power limit, its event log,
+//! and whatever a raw command does.
 
-use opendcre_ipmi::chassis::ChassisIdentify;
-use opendcre_ipmi::chassis::boot::{BootDevice, BootFlags, GetBootFlags, SetBootTarget};
 use opendcre_ipmi::dcmi::{self, ActivatePowerLimit, ExceptionAction, SetPowerLimit};
 use opendcre_ipmi::sel::{CLEAR_SEL, EraseSel, Erasure, RESERVE_SEL};
 use opendcre_ipmi::{NetFn, Procedure, Request, Single, session};
 use opendcre_model::{
-    BoardId, BootOverride, BootTarget, Context, DriverError, Fault, Identify, Observation, PowerLimit,
-    PowerLimitException, RawAnswer, RawRequest,
+    BoardId, Context, DriverError, Fault, Observation, PowerLimit, PowerLimitException, RawAnswer, RawRequest,
 };
 
 use super::bmcs::Bmcs;
@@ -17,67 +15,21 @@ use super::error::BmcError;
 const MAX_DATA: usize = 248;
 
 impl Bmcs {
-    /// Makes the server show which one it is, or not any more.
-    pub(super) async fn identify(
-        &self,
-        bmc: BoardId,
-        identify: Identify,
-        context: Context,
-    ) -> Result<Observation, DriverError> {
-        let command = match identify {
-            Identify::On => ChassisIdentify::Indefinite,
-            Identify::Seconds(seconds) => ChassisIdentify::For { seconds },
-            Identify::Off => ChassisIdentify::Off,
-        };
-        self.carry_out(bmc, Single(command), context).await?;
-        Ok(Observation::Done)
-    }
-
-    /// Sets from where the server boots, and reports what the BMC says afterwards.
-    pub(super) async fn set_boot_target(
-        &self,
-        bmc: BoardId,
-        boot: BootOverride,
-        context: Context,
-    ) -> Result<Observation, DriverError> {
-        let flags = BootFlags::target(boot_device(boot.target), boot.persistent, boot.efi);
-        self.carry_out(bmc, SetBootTarget::new(flags), context).await?;
-        let flags = self.run(bmc, Single(GetBootFlags), context).await.map_err(|error| {
-            let code = error.code();
-            self.uncertain(
-                bmc,
-                &format!("the BMC accepted the boot target, which cannot be read now ({code})"),
-            )
-        })?;
-        let device = flags.effective_device();
-        let target = boot_target(device).filter(|target| *target == boot.target).ok_or_else(|| {
-            let wanted = boot_device(boot.target);
-            self.uncertain(
-                bmc,
-                &format!(
-                    "the BMC accepted the boot target {wanted} and now reports {device}; look at its setup"
-                ),
-            )
-        })?;
-        let BootFlags { persistent, efi, .. } = flags;
-        Ok(Observation::BootTarget(BootOverride { target, persistent, efi }))
-    }
-
     /// Limits the power that the server draws, or ends that.
     pub(super) async fn set_power_limit(
         &self,
-        bmc: BoardId,
+        board: BoardId,
         limit: Option<PowerLimit>,
         context: Context,
     ) -> Result<Observation, DriverError> {
         if let Some(limit) = &limit {
-            self.carry_out(bmc, Single(SetPowerLimit(power_limit(limit)?)), context).await?;
+            self.carry_out(board, Single(SetPowerLimit(power_limit(limit)?)), context).await?;
         }
         let activation = Single(ActivatePowerLimit { active: limit.is_some() });
-        match self.run_control(bmc, activation, context).await {
+        match self.run_control(board, activation, context).await {
             Ok(()) => Ok(Observation::Done),
             Err(error) if limit.is_some() => Err(self.uncertain(
-                bmc,
+                board,
                 &format!("the power limit was stored, and whether it is in force is not known ({error})"),
             )),
             Err(error) => Err(settle(error)),
@@ -87,13 +39,13 @@ impl Bmcs {
     /// Removes every entry of the event log.
     pub(super) async fn clear_event_log(
         &self,
-        bmc: BoardId,
+        board: BoardId,
         context: Context,
     ) -> Result<Observation, DriverError> {
-        match self.carry_out(bmc, EraseSel::new(), context).await? {
+        match self.carry_out(board, EraseSel::new(), context).await? {
             Erasure::Completed => Ok(Observation::Done),
             Erasure::InProgress => {
-                Err(self.uncertain(bmc, "the BMC is still clearing its event log; look at the log later"))
+                Err(self.uncertain(board, "the BMC is still clearing its event log; look at the log later"))
             }
         }
     }
@@ -101,7 +53,7 @@ impl Bmcs {
     /// Sends a command as it is.
     pub(super) async fn raw(
         &self,
-        bmc: BoardId,
+        board: BoardId,
         raw: RawRequest,
         context: Context,
     ) -> Result<Observation, DriverError> {
@@ -120,13 +72,14 @@ impl Bmcs {
         if request.data.len() > MAX_DATA {
             return Err(invalid("a command has at most 248 bytes of data"));
         }
-        let answer = self.send_raw(bmc, request, context).await.map_err(settle)?;
+        let answer = self.send_raw(board, request, context).await.map_err(settle)?;
         Ok(Observation::RawIpmi(RawAnswer { completion: answer.completion.0, data: answer.data }))
     }
 
-    async fn carry_out<P>(
+    /// Runs a procedure that changes something. A failure says whether it may have done so all the same.
+    pub(super) async fn carry_out<P>(
         &self,
-        bmc: BoardId,
+        board: BoardId,
         procedure: P,
         context: Context,
     ) -> Result<P::Output, DriverError>
@@ -134,12 +87,12 @@ impl Bmcs {
         P: Procedure + Send,
         P::Output: Send,
     {
-        self.run_control(bmc, procedure, context).await.map_err(settle)
+        self.run_control(board, procedure, context).await.map_err(settle)
     }
 
     /// A failure after which the equipment may have changed.
-    pub(super) fn uncertain(&self, bmc: BoardId, what: &str) -> DriverError {
-        DriverError::new(Fault::Uncertain, format!("{}: {what}", self.place(bmc)))
+    pub(super) fn uncertain(&self, board: BoardId, what: &str) -> DriverError {
+        DriverError::new(Fault::Uncertain, format!("{}: {what}", self.place(board)))
     }
 }
 
@@ -164,40 +117,6 @@ fn settle(error: BmcError) -> DriverError {
 
 fn invalid(reason: &str) -> DriverError {
     DriverError::new(Fault::Invalid, format!("{reason}; nothing was sent"))
-}
-
-const fn boot_device(target: BootTarget) -> BootDevice {
-    match target {
-        BootTarget::NoOverride => BootDevice::NoOverride,
-        BootTarget::Pxe => BootDevice::Pxe,
-        BootTarget::Disk => BootDevice::Disk,
-        BootTarget::DiskSafeMode => BootDevice::SafeModeDisk,
-        BootTarget::Diagnostic => BootDevice::Diagnostic,
-        BootTarget::Optical => BootDevice::Cd,
-        BootTarget::Setup => BootDevice::Setup,
-        BootTarget::RemoteRemovable => BootDevice::RemoteFloppy,
-        BootTarget::RemoteOptical => BootDevice::RemoteCd,
-        BootTarget::RemoteDisk => BootDevice::RemoteDisk,
-        BootTarget::Removable => BootDevice::Floppy,
-    }
-}
-
-/// Nothing for devices that have no name in the house.
-const fn boot_target(device: BootDevice) -> Option<BootTarget> {
-    Some(match device {
-        BootDevice::NoOverride => BootTarget::NoOverride,
-        BootDevice::Pxe => BootTarget::Pxe,
-        BootDevice::Disk => BootTarget::Disk,
-        BootDevice::SafeModeDisk => BootTarget::DiskSafeMode,
-        BootDevice::Diagnostic => BootTarget::Diagnostic,
-        BootDevice::Cd => BootTarget::Optical,
-        BootDevice::Setup => BootTarget::Setup,
-        BootDevice::RemoteFloppy => BootTarget::RemoteRemovable,
-        BootDevice::RemoteCd => BootTarget::RemoteOptical,
-        BootDevice::RemoteDisk => BootTarget::RemoteDisk,
-        BootDevice::Floppy => BootTarget::Removable,
-        BootDevice::PrimaryRemote | BootDevice::Reserved(_) => return None,
-    })
 }
 
 fn power_limit(limit: &PowerLimit) -> Result<dcmi::PowerLimit, DriverError> {

@@ -1,6 +1,6 @@
 //! What has to be known about BMCs, and how they are treated.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +19,18 @@ pub struct BmcConfig {
     pub access: Arc<Access>,
     /// The asset text that the API shows for it.
     pub asset_text: Option<String>,
+    /// The names of the host behind it.
+    pub hostnames: Vec<String>,
+    /// The addresses of the host and of the BMC; without any, that at which the BMC is asked.
+    pub ip_addresses: Vec<IpAddr>,
+}
+
+impl BmcConfig {
+    /// A BMC of which nothing else is said.
+    #[must_use]
+    pub const fn new(board: BoardId, address: SocketAddr, access: Arc<Access>) -> Self {
+        Self { board, address, access, asset_text: None, hostnames: Vec::new(), ip_addresses: Vec::new() }
+    }
 }
 
 /// How all BMCs are treated.

@@ -20,7 +20,7 @@ const BUSY_RETRY: Duration = Duration::from_secs(1);
 #[derive(Debug, Clone, PartialEq, Error)]
 #[error("{}", Sentence(self))]
 pub struct BmcError {
-    /// The BMC.
+    /// The BMC, as a board.
     pub bmc: BoardId,
     /// Where it is; nothing if there is no such BMC.
     pub address: Option<SocketAddr>,
@@ -183,12 +183,37 @@ impl BmcError {
         self.problem.fault()
     }
 
+    /// Whether the BMC has answered, though not with a result.
+    pub(super) const fn is_answer(&self) -> bool {
+        matches!(self.problem, Problem::Command(_))
+    }
+
+    /// Whether the BMC has answered, and will not answer otherwise when it is asked again: it does not have what it was
+    /// asked for, or cannot say it.
+    pub(super) fn is_final(&self) -> bool {
+        match &self.problem {
+            Problem::Command(CommandError::Refused { completion, .. }) => {
+                !completion.is_temporary() && *completion != Completion::FIRMWARE_UPDATING
+            }
+            _ => self.is_answer(),
+        }
+    }
+
     /// The same, when something may have been changed all the same.
     pub(super) fn doubtful_if(self, may_have_changed: bool) -> Self {
         if !may_have_changed {
             return self;
         }
         Self { problem: Problem::Doubtful(Box::new(self.problem)), ..self }
+    }
+}
+
+/// The answer, or nothing when the BMC has none.
+pub(super) fn if_any<T>(outcome: Result<T, BmcError>) -> Result<Option<T>, BmcError> {
+    match outcome {
+        Ok(answer) => Ok(Some(answer)),
+        Err(error) if error.is_final() => Ok(None),
+        Err(error) => Err(error),
     }
 }
 
@@ -203,8 +228,8 @@ pub(super) struct Place(pub(super) BoardId, pub(super) Option<SocketAddr>);
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self(bmc, address) = self;
-        write!(f, "bmc {bmc}")?;
+        let Self(board, address) = self;
+        write!(f, "bmc {board}")?;
         address.map_or(Ok(()), |address| write!(f, " at {address}"))
     }
 }
@@ -221,41 +246,41 @@ impl fmt::Display for Sentence<'_> {
 
 fn describe(problem: &Problem, at: Timestamp, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     match problem {
-            Problem::UnknownBmc => {
-                f.write_str("no such BMC; check the board id, or add the BMC to the configuration")
-            }
-            Problem::Session(failure) => write!(f, "{failure}"),
-            Problem::Known { failure, lasted, retry_in } => {
-                let since = ago(at, *lasted);
-                let seconds = TimestampRound::new().smallest(Unit::Second).mode(RoundMode::Trunc);
-                let since = since.round(seconds).unwrap_or(since);
-                let wait = retry_in.as_secs() + 1;
-                let next = match (failure.is_silence(), retry_in.is_zero()) {
-                    (true, true) => "it is just being tried again".to_owned(),
-                    (true, false) => format!("it is tried again within {wait} s"),
-                    (false, _) => format!("ask again in {wait} s"),
-                };
-                write!(f, "since {since}: {failure}; nothing was sent now, {next}")
-            }
-            Problem::Full { .. } => {
-                f.write_str("too many commands wait for this BMC; nothing was sent, ask again later")
-            }
-            Problem::Expired(Stage::Waiting) => f.write_str(
-                "the time limit passed while the command waited; nothing was sent, ask again later",
-            ),
-            Problem::Expired(Stage::Calling) => write!(f, "{}", Failure::Unreachable),
-            Problem::Expired(Stage::Opening) => f.write_str(
-                "no session within the time limit; check that the BMC is there, its user and its password, or allow \
-                 more time",
-            ),
-            Problem::Expired(Stage::Sent) => f.write_str("no answer within the time limit; allow more time"),
-            Problem::Stopped { .. } => f.write_str("the BMCs are not served any more; restart the service"),
-            Problem::Command(error) => write!(f, "{error}"),
-            Problem::Doubtful(problem) => {
-                describe(problem, at, f)?;
-                f.write_str("; something may have been changed all the same")
-            }
+        Problem::UnknownBmc => {
+            f.write_str("no such BMC; check the board id, or add the BMC to the configuration")
         }
+        Problem::Session(failure) => write!(f, "{failure}"),
+        Problem::Known { failure, lasted, retry_in } => {
+            let since = ago(at, *lasted);
+            let seconds = TimestampRound::new().smallest(Unit::Second).mode(RoundMode::Trunc);
+            let since = since.round(seconds).unwrap_or(since);
+            let wait = retry_in.as_secs() + 1;
+            let next = match (failure.is_silence(), retry_in.is_zero()) {
+                (true, true) => "it is just being tried again".to_owned(),
+                (true, false) => format!("it is tried again within {wait} s"),
+                (false, _) => format!("ask again in {wait} s"),
+            };
+            write!(f, "since {since}: {failure}; nothing was sent now, {next}")
+        }
+        Problem::Full { .. } => {
+            f.write_str("too many commands wait for this BMC; nothing was sent, ask again later")
+        }
+        Problem::Expired(Stage::Waiting) => {
+            f.write_str("the time limit passed while the command waited; nothing was sent, ask again later")
+        }
+        Problem::Expired(Stage::Calling) => write!(f, "{}", Failure::Unreachable),
+        Problem::Expired(Stage::Opening) => f.write_str(
+            "no session within the time limit; check that the BMC is there, its user and its password, or \
+                 allow more time",
+        ),
+        Problem::Expired(Stage::Sent) => f.write_str("no answer within the time limit; allow more time"),
+        Problem::Stopped { .. } => f.write_str("the BMCs are not served any more; restart the service"),
+        Problem::Command(error) => write!(f, "{error}"),
+        Problem::Doubtful(problem) => {
+            describe(problem, at, f)?;
+            f.write_str("; something may have been changed all the same")
+        }
+    }
 }
 
 #[cfg(test)]
@@ -264,7 +289,7 @@ mod tests {
 
     fn error(problem: Problem) -> BmcError {
         let at = Timestamp::constant(1_450_000_000, 400_000_000);
-        BmcError { bmc: BoardId(1), address: Some(([10, 1, 0, 20], 623).into()), at, problem }
+        BmcError { bmc: BoardId(0x4000_0001), address: Some(([10, 1, 0, 20], 623).into()), at, problem }
     }
 
     fn refused(code: u8) -> BmcError {
@@ -281,8 +306,9 @@ mod tests {
         });
         assert_eq!(
             known.to_string(),
-            "bmc 0001 at 10.1.0.20:623: since 2015-12-13T09:45:10Z: the BMC does not answer; check its address, its \
-             network and that IPMI over LAN is enabled in it; nothing was sent now, it is tried again within 12 s"
+            "bmc 40000001 at 10.1.0.20:623: since 2015-12-13T09:45:10Z: the BMC does not answer; check its \
+             address, its network and that IPMI over LAN is enabled in it; nothing was sent now, it is tried \
+             again within 12 s"
         );
         assert_eq!((known.code(), known.fault()), ("unreachable", Fault::Gone));
     }
@@ -302,7 +328,7 @@ mod tests {
             ("insufficient_privilege", Fault::NotPermitted)
         );
         assert_eq!((refused(0xcc).code(), refused(0xcc).fault()), ("refused", Fault::Refused));
-        assert!(refused(0xcc).to_string().starts_with("bmc 0001 at 10.1.0.20:623: Chassis Control: "));
+        assert!(refused(0xcc).to_string().starts_with("bmc 40000001 at 10.1.0.20:623: Chassis Control: "));
     }
 
     #[test]

@@ -23,12 +23,12 @@ const RESERVE: Duration = Duration::from_secs(2);
 
 impl Bmcs {
     /// Whether the server has power.
-    pub(super) async fn power(&self, bmc: BoardId, context: Context) -> Result<PowerReport, BmcError> {
-        let status = self.run(bmc, Single(GetChassisStatus), context).await?;
+    pub(super) async fn power(&self, board: BoardId, context: Context) -> Result<PowerReport, BmcError> {
+        let status = self.run(board, Single(GetChassisStatus), context).await?;
         Ok(PowerReport {
             state: if status.power_on { PowerState::On } else { PowerState::Off },
             power_ok: !status.fault,
-            over_current: false,
+            over_current: status.overload,
             under_voltage: false,
             electrical: None,
             measured_at: self.clock.now(),
@@ -39,24 +39,24 @@ impl Bmcs {
     /// Switches the power, and reports the state that is reached before the caller's time is over.
     pub(super) async fn switch(
         &self,
-        bmc: BoardId,
+        board: BoardId,
         action: PowerAction,
         context: Context,
     ) -> Result<PowerReport, DriverError> {
         match action {
-            PowerAction::On => self.reach(bmc, PowerState::On, context).await,
-            PowerAction::Off => self.reach(bmc, PowerState::Off, context).await,
-            PowerAction::Cycle => self.cycle(bmc, context).await,
-            PowerAction::Reset => self.signal(bmc, ChassisControl::HardReset, context).await,
-            PowerAction::Soft => self.signal(bmc, ChassisControl::SoftShutdown, context).await,
-            PowerAction::Diagnostic => self.signal(bmc, ChassisControl::Diagnostic, context).await,
+            PowerAction::On => self.reach(board, PowerState::On, context).await,
+            PowerAction::Off => self.reach(board, PowerState::Off, context).await,
+            PowerAction::Cycle => self.cycle(board, context).await,
+            PowerAction::Reset => self.signal(board, ChassisControl::HardReset, context).await,
+            PowerAction::Soft => self.signal(board, ChassisControl::SoftShutdown, context).await,
+            PowerAction::Diagnostic => self.signal(board, ChassisControl::Diagnostic, context).await,
         }
     }
 
     /// Switches to a state, and waits for it.
     async fn reach(
         &self,
-        bmc: BoardId,
+        board: BoardId,
         wanted: PowerState,
         context: Context,
     ) -> Result<PowerReport, DriverError> {
@@ -64,14 +64,14 @@ impl Bmcs {
             PowerState::On => ChassisControl::PowerUp,
             PowerState::Off => ChassisControl::PowerDown,
         };
-        match self.run_control(bmc, Single(command), with_reserve(context)).await {
-            Ok(()) => self.wait_for(bmc, wanted, context).await,
+        match self.run_control(board, Single(command), with_reserve(context)).await {
+            Ok(()) => self.wait_for(board, wanted, context).await,
             Err(error) if error.problem.leaves_doubt() => {
-                self.resolve_doubt(bmc, Some(wanted), &error, context).await
+                self.resolve_doubt(board, Some(wanted), &error, context).await
             }
             // Some BMCs refuse to do what is done already.
             Err(error) if is_refusal(&error, |code| code == Completion::NOT_IN_PRESENT_STATE) => {
-                match self.power(bmc, context).await {
+                match self.power(board, context).await {
                     Ok(report) if report.state == wanted => Ok(report),
                     _ => Err(error.into()),
                 }
@@ -83,52 +83,52 @@ impl Bmcs {
     /// Sends a command that has no state to wait for.
     async fn signal(
         &self,
-        bmc: BoardId,
+        board: BoardId,
         command: ChassisControl,
         context: Context,
     ) -> Result<PowerReport, DriverError> {
-        match self.run_control(bmc, Single(command), with_reserve(context)).await {
-            Ok(()) => self.state_after(bmc, context).await,
+        match self.run_control(board, Single(command), with_reserve(context)).await {
+            Ok(()) => self.state_after(board, context).await,
             Err(error) if error.problem.leaves_doubt() => {
-                self.resolve_doubt(bmc, None, &error, context).await
+                self.resolve_doubt(board, None, &error, context).await
             }
             Err(error) => Err(error.into()),
         }
     }
 
     /// Takes the power away and gives it back; a server that is off is switched on.
-    async fn cycle(&self, bmc: BoardId, context: Context) -> Result<PowerReport, DriverError> {
-        if self.power(bmc, context).await?.state == PowerState::Off {
-            return self.reach(bmc, PowerState::On, context).await;
+    async fn cycle(&self, board: BoardId, context: Context) -> Result<PowerReport, DriverError> {
+        if self.power(board, context).await?.state == PowerState::Off {
+            return self.reach(board, PowerState::On, context).await;
         }
-        match self.run_control(bmc, Single(ChassisControl::PowerCycle), with_reserve(context)).await {
+        match self.run_control(board, Single(ChassisControl::PowerCycle), with_reserve(context)).await {
             Ok(()) => {
                 time::sleep(CYCLE_TIME.min(time_left(context))).await;
-                self.wait_for(bmc, PowerState::On, context).await
+                self.wait_for(board, PowerState::On, context).await
             }
             Err(error) if error.problem.leaves_doubt() => {
-                self.resolve_doubt(bmc, None, &error, context).await
+                self.resolve_doubt(board, None, &error, context).await
             }
-            Err(error) if is_refusal(&error, cannot_cycle) => self.off_and_on(bmc, context).await,
+            Err(error) if is_refusal(&error, cannot_cycle) => self.off_and_on(board, context).await,
             Err(error) => Err(error.into()),
         }
     }
 
     /// A cycle by two commands, for BMCs that have none.
-    async fn off_and_on(&self, bmc: BoardId, context: Context) -> Result<PowerReport, DriverError> {
+    async fn off_and_on(&self, board: BoardId, context: Context) -> Result<PowerReport, DriverError> {
         let half = Context { deadline: now() + time_left(context) / 2, ..context };
-        let report = self.reach(bmc, PowerState::Off, half).await?;
+        let report = self.reach(board, PowerState::Off, half).await?;
         if report.state == PowerState::On {
             let late =
                 "the server was told to switch off and has not done so in time; it was not switched on again";
-            return Err(self.uncertain(bmc, late));
+            return Err(self.uncertain(board, late));
         }
         time::sleep(OFF_TIME.min(time_left(context) / 2)).await;
-        let on = self.reach(bmc, PowerState::On, context).await;
+        let on = self.reach(board, PowerState::On, context).await;
         on.map_err(|error| {
             let cause = error.message;
             self.uncertain(
-                bmc,
+                board,
                 &format!("the server was switched off and could not be switched on again ({cause})"),
             )
         })
@@ -137,12 +137,12 @@ impl Bmcs {
     /// Looks until the server is in the wanted state or the time is over, and reports the last state seen.
     async fn wait_for(
         &self,
-        bmc: BoardId,
+        board: BoardId,
         wanted: PowerState,
         context: Context,
     ) -> Result<PowerReport, DriverError> {
         loop {
-            let seen = self.state_after(bmc, context).await;
+            let seen = self.state_after(board, context).await;
             let is_reached = seen.as_ref().is_ok_and(|report| report.state == wanted);
             if is_reached || time_left(context) <= POLL * 2 {
                 return seen;
@@ -152,11 +152,11 @@ impl Bmcs {
     }
 
     /// The state after a command that the BMC has accepted.
-    async fn state_after(&self, bmc: BoardId, context: Context) -> Result<PowerReport, DriverError> {
-        self.power(bmc, context).await.map_err(|error| {
+    async fn state_after(&self, board: BoardId, context: Context) -> Result<PowerReport, DriverError> {
+        self.power(board, context).await.map_err(|error| {
             let code = error.code();
             self.uncertain(
-                bmc,
+                board,
                 &format!("the BMC accepted the command, and its state cannot be read now ({code})"),
             )
         })
@@ -165,12 +165,12 @@ impl Bmcs {
     /// The command went out and its answer is lost: asks for the state instead of sending the command again.
     async fn resolve_doubt(
         &self,
-        bmc: BoardId,
+        board: BoardId,
         wanted: Option<PowerState>,
         doubt: &BmcError,
         context: Context,
     ) -> Result<PowerReport, DriverError> {
-        let known = match self.power(bmc, context).await {
+        let known = match self.power(board, context).await {
             Ok(report) if Some(report.state) == wanted => return Ok(report),
             Ok(report) => format!("the BMC now reports power {}", report.state),
             Err(error) => format!("its state cannot be read now ({})", error.code()),

@@ -83,8 +83,8 @@ impl Row {
 }
 
 /// The same sentence as in the answer to a request that fails for this reason.
-fn error(bmc: BoardId, address: SocketAddr, at: Timestamp, failure: Failure) -> DriverError {
-    BmcError { bmc, address: Some(address), at, problem: Problem::Session(failure) }.into()
+fn error(board: BoardId, address: SocketAddr, at: Timestamp, failure: Failure) -> DriverError {
+    BmcError { bmc: board, address: Some(address), at, problem: Problem::Session(failure) }.into()
 }
 
 /// The time of day `age` before `time`.
@@ -162,7 +162,7 @@ mod tests {
         assert_eq!((failure.code, failure.fault), ("wrong_password", Fault::NotPermitted));
         assert_eq!(
             failure.message,
-            "bmc 0001 at 10.1.0.20:623: the BMC has another password for the user; check the password"
+            "bmc 40000001 at 10.1.0.20:623: the BMC has another password for the user; check the password"
         );
     }
 

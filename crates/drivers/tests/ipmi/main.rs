@@ -6,6 +6,7 @@
     reason = "a test may stop at the first surprise"
 )]
 
+mod board;
 mod support;
 
 use std::net::{SocketAddr, UdpSocket};
@@ -21,12 +22,13 @@ use opendcre_ipmi::dcmi::GetPowerLimit;
 use opendcre_ipmi::fru::ReadFru;
 use opendcre_ipmi::packet::v1_5::AuthType;
 use opendcre_model::{
-    Action, BootOverride, BootTarget, DeviceId, Driver, Fault, Identify, LinkState, Observation, PowerAction,
-    PowerLimit, PowerLimitException, PowerState, Priority, Query, RawRequest, Scope,
+    Action, BootOverride, BootTarget, DeviceKind, Driver, Fault, Identify, LinkState, Observation,
+    PowerAction, PowerLimit, PowerLimitException, PowerState, Priority, RawRequest, SERVER_POWER,
+    SERVER_SYSTEM, Scope,
 };
 use support::{
-    FixedClock, Served, WRONG_PASSWORD, access, address, context, emulate, eventually, impatient, operator,
-    suite,
+    FixedClock, Served, WRONG_PASSWORD, access, board, context, emulate, eventually, impatient, operator,
+    part, power_query, suite,
 };
 use tokio::task::JoinSet;
 
@@ -69,9 +71,9 @@ async fn many_bmcs_share_a_few_sockets_and_their_sessions_are_closed_at_the_end(
     let bmcs = Arc::new(Served::open(emulated.bmcs().addresses(), &operator(), settings));
     for _ in 0..3 {
         let mut answers = JoinSet::new();
-        for device in 1..=COUNT {
+        for bmc in 1..=COUNT {
             let bmcs = Arc::clone(&bmcs);
-            answers.spawn(async move { bmcs.state(device).await });
+            answers.spawn(async move { bmcs.state(bmc).await });
         }
         assert!(answers.join_all().await.iter().all(|state| *state == Ok(PowerState::On)));
     }
@@ -82,7 +84,7 @@ async fn many_bmcs_share_a_few_sockets_and_their_sessions_are_closed_at_the_end(
         assert!(bmc.latency.is_some() && bmc.has_session);
     }
     let links = Driver::statistics(&**bmcs);
-    assert!(links.is_sorted_by_key(|link| link.device.device) && links.len() == usize::from(COUNT));
+    assert!(links.is_sorted_by_key(|link| link.board) && links.len() == usize::from(COUNT));
     Arc::into_inner(bmcs).unwrap().stop().await;
     let sessions = |index| emulated.bmcs().with(index, |bmc, _| bmc.sessions()).unwrap();
     assert_eq!((0..usize::from(COUNT)).map(sessions).sum::<usize>(), 0);
@@ -108,7 +110,7 @@ async fn each_way_of_not_getting_in_has_its_code_and_no_password_is_told() {
         let bmcs = Served::open(&[at], &access, impatient());
         let error = bmcs.state(1).await.unwrap_err();
         assert_eq!((error.code, error.fault), (code, fault), "{error}");
-        assert!(error.message.starts_with(&format!("bmc 0001 at {at}: ")), "{error}");
+        assert!(error.message.starts_with(&format!("bmc 40000001 at {at}: ")), "{error}");
         let known = bmcs.state(1).await.unwrap_err();
         assert_eq!(known.code, code, "{known}");
         let told = format!("{error:?} {known:?} {:?} {access:?}", bmcs.all());
@@ -123,7 +125,7 @@ async fn everything_else_that_can_be_changed_is_changed() {
     let emulated = emulate(1, |_| {});
     let bmcs = Served::open(emulated.bmcs().addresses(), &operator(), Settings::default());
     let bmc = emulated.bmcs();
-    let device = address(1);
+    let device = part(1, SERVER_SYSTEM);
     let change = async |action| bmcs.perform(action, context(Priority::Control)).await;
 
     assert_eq!(
@@ -145,7 +147,7 @@ async fn everything_else_that_can_be_changed_is_changed() {
         exception: PowerLimitException::Log,
     };
     assert_eq!(change(Action::SetPowerLimit { device, limit: Some(limit) }).await, Ok(Observation::Done));
-    let stored = bmcs.run(DeviceId(1), Single(GetPowerLimit), context(Priority::Read)).await.unwrap();
+    let stored = bmcs.run(board(1), Single(GetPowerLimit), context(Priority::Read)).await.unwrap();
     assert_eq!((stored.active, stored.limit.map(|limit| limit.limit_w)), (true, Some(400)));
     assert_eq!(change(Action::SetPowerLimit { device, limit: None }).await, Ok(Observation::Done));
 
@@ -174,7 +176,7 @@ async fn everything_else_that_can_be_changed_is_changed() {
 async fn a_long_walk_lets_others_through() {
     let emulated = emulate(1, |_| {});
     let bmcs = Served::open(emulated.bmcs().addresses(), &operator(), Settings::default());
-    let mut walk = Box::pin(bmcs.run(DeviceId(1), ReadFru::new(0), context(Priority::Scan)));
+    let mut walk = Box::pin(bmcs.run(board(1), ReadFru::new(0), context(Priority::Scan)));
     tokio::select! {
         biased;
         _ = &mut walk => panic!("the walk was not interrupted"),
@@ -203,7 +205,7 @@ async fn a_bmc_that_forgets_its_sessions_is_logged_in_to_again() {
     assert_eq!(bmcs.state(1).await, Ok(PowerState::On));
     emulated.bmcs().with(0, |bmc, _| bmc.lose_sessions());
     assert_eq!(bmcs.state(1).await, Ok(PowerState::On));
-    assert_eq!(bmcs.statistics(DeviceId(1)).unwrap().session_opens, 2);
+    assert_eq!(bmcs.statistics(board(1)).unwrap().session_opens, 2);
     bmcs.stop().await;
 }
 
@@ -219,11 +221,11 @@ async fn a_bmc_that_comes_back_is_used_again_without_anybody_asking() {
     assert_eq!(bmcs.state(1).await.unwrap_err().code, "unreachable");
     let known = bmcs.state(1).await.unwrap_err();
     assert_eq!((known.code, known.fault), ("unreachable", Fault::Gone), "{known}");
-    assert_eq!(bmcs.statistics(DeviceId(1)).unwrap().state, LinkState::Down);
+    assert_eq!(bmcs.statistics(board(1)).unwrap().state, LinkState::Down);
     assert_eq!(bmcs.health(), Ok(()), "the other one can be used");
     assert_eq!(bmcs.state(2).await, Ok(PowerState::On));
     set_dead(false);
-    let is_up = async || bmcs.statistics(DeviceId(1)).unwrap().state == LinkState::Up;
+    let is_up = async || bmcs.statistics(board(1)).unwrap().state == LinkState::Up;
     eventually("the BMC is found to be back", is_up).await;
     assert_eq!(bmcs.state(1).await, Ok(PowerState::On));
     bmcs.stop().await;
@@ -240,11 +242,11 @@ async fn bad_lines_and_hostile_bmcs_give_no_wrong_state() {
     });
     let bmcs = Arc::new(Served::open(emulated.bmcs().addresses(), &operator(), impatient()));
     let mut answers = JoinSet::new();
-    for device in 1..=COUNT {
+    for bmc in 1..=COUNT {
         let bmcs = Arc::clone(&bmcs);
         answers.spawn(async move {
             for _ in 0..5 {
-                if let Ok(state) = bmcs.state(device).await {
+                if let Ok(state) = bmcs.state(bmc).await {
                     assert_eq!(state, PowerState::On);
                 }
             }
@@ -254,7 +256,7 @@ async fn bad_lines_and_hostile_bmcs_give_no_wrong_state() {
     let dropped: u64 = bmcs.all().iter().map(|bmc| bmc.dropped).sum();
     assert!(dropped > 0);
     let boards = bmcs.discover(Scope::All, context(Priority::Scan)).await.unwrap();
-    assert_eq!(boards[0].devices.len(), usize::from(COUNT), "every BMC stays listed");
+    assert_eq!(boards.len(), usize::from(COUNT), "every BMC stays listed");
 }
 
 #[tokio::test]
@@ -263,9 +265,10 @@ async fn after_the_end_everybody_is_told() {
     let bmcs = Served::open(emulated.bmcs().addresses(), &operator(), Settings::default());
     let handle = Arc::clone(bmcs.shared());
     bmcs.stop().await;
-    let error = handle.read(Query::Power(address(1)), context(Priority::Read)).await.unwrap_err();
+    let error = handle.read(power_query(1), context(Priority::Read)).await.unwrap_err();
     assert_eq!(error.fault, Fault::Gone);
-    let action = Action::Power { device: address(1), action: PowerAction::Off };
+    let action =
+        Action::Power { device: part(1, SERVER_POWER), kind: DeviceKind::Power, action: PowerAction::Off };
     let error = handle.perform(action, context(Priority::Control)).await.unwrap_err();
     assert_eq!(error.fault, Fault::Gone, "nothing was sent, so there is no doubt");
     assert!(handle.health().is_err());
@@ -273,15 +276,10 @@ async fn after_the_end_everybody_is_told() {
 
 #[tokio::test]
 async fn nobody_is_named_twice() {
-    let config = |device, address: &str| BmcConfig {
-        device: DeviceId(device),
-        address: address.parse().unwrap(),
-        access: operator(),
-        asset_text: None,
-    };
+    let config = |bmc, address: &str| BmcConfig::new(board(bmc), address.parse().unwrap(), operator());
     let open = |configs| Bmcs::open(configs, Settings::default(), Arc::new(FixedClock)).map(drop);
-    let same_device = open(vec![config(1, "127.0.0.1:1"), config(1, "127.0.0.1:2")]).unwrap_err();
-    assert!(matches!(same_device, OpenError::DuplicateDevice(DeviceId(1))), "{same_device}");
+    let same_board = open(vec![config(1, "127.0.0.1:1"), config(1, "127.0.0.1:2")]).unwrap_err();
+    assert!(matches!(same_board, OpenError::DuplicateBoard(id) if id == board(1)), "{same_board}");
     let same_address = open(vec![config(1, "127.0.0.1:1"), config(2, "127.0.0.1:1")]).unwrap_err();
     assert!(matches!(same_address, OpenError::DuplicateAddress { .. }), "{same_address}");
     open(Vec::new()).unwrap();

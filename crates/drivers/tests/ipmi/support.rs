@@ -1,19 +1,18 @@
 //! Emulated BMCs on loopback, and a driver that is served.
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use opendcre_drivers::ipmi::{BOARD, BackOff, BmcConfig, Bmcs, Settings};
+use opendcre_drivers::ipmi::{BackOff, BmcConfig, Bmcs, Settings};
 use opendcre_emulator::bmc::{Fleet, FleetConfig, Handle, MachineConfig};
 use opendcre_ipmi::client::{Access, PrivilegeRange, Protocol, Timing, UserLookup};
 use opendcre_ipmi::{CipherSuite, Secret};
 use opendcre_model::{
-    Action, Context, DeviceAddress, DeviceId, Driver, DriverError, Observation, PowerAction, PowerState,
-    Priority, Query, WallClock,
+    Action, Board, BoardId, Context, DeviceAddress, DeviceId, DeviceKind, Driver, DriverError, Observation,
+    PowerAction, PowerState, Priority, Query, Reading, SERVER_POWER, SERVERS, Scope, WallClock,
 };
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -84,21 +83,14 @@ pub(crate) struct Served {
 }
 
 impl Served {
-    /// Serves one BMC for each address, with device ids from 1 on.
-    pub(crate) fn open(
-        addresses: &[impl Into<SocketAddr> + Copy],
-        access: &Arc<Access>,
-        settings: Settings,
-    ) -> Self {
-        let config = |(device, address): (u16, SocketAddr)| BmcConfig {
-            device: DeviceId(device),
-            address,
-            access: Arc::clone(access),
-            asset_text: None,
-        };
-        let addresses: BTreeMap<u16, SocketAddr> =
-            (1..).zip(addresses.iter().map(|at| (*at).into())).collect();
-        let configs = addresses.into_iter().map(config).collect();
+    /// Serves one BMC for each address, as the boards of servers from 1 on.
+    pub(crate) fn open<A: Copy>(addresses: &[A], access: &Arc<Access>, settings: Settings) -> Self
+    where
+        SocketAddr: From<A>,
+    {
+        let config =
+            |(bmc, at): (u16, &_)| BmcConfig::new(board(bmc), SocketAddr::from(*at), Arc::clone(access));
+        let configs = (1..).zip(addresses).map(config).collect();
         let (bmcs, owner) = Bmcs::open(configs, settings, Arc::new(FixedClock)).unwrap();
         let stop = CancellationToken::new();
         let mut tasks = JoinSet::new();
@@ -115,13 +107,32 @@ impl Served {
         &self.bmcs
     }
 
-    pub(crate) async fn state(&self, device: u16) -> Result<PowerState, DriverError> {
-        self.read(Query::Power(address(device)), context(Priority::Read)).await.map(power_state)
+    pub(crate) async fn state(&self, bmc: u16) -> Result<PowerState, DriverError> {
+        self.read(power_query(bmc), context(Priority::Read)).await.map(power_state)
     }
 
-    pub(crate) async fn power(&self, device: u16, action: PowerAction) -> Result<PowerState, DriverError> {
-        let action = Action::Power { device: address(device), action };
+    pub(crate) async fn power(&self, bmc: u16, action: PowerAction) -> Result<PowerState, DriverError> {
+        let action = Action::Power { device: part(bmc, SERVER_POWER), kind: DeviceKind::Power, action };
         self.perform(action, context(Priority::Control)).await.map(power_state)
+    }
+
+    pub(crate) async fn board(&self, bmc: u16) -> Result<Board, DriverError> {
+        let mut boards = self.discover(Scope::Board(board(bmc)), context(Priority::Scan)).await?;
+        assert_eq!(boards.len(), 1);
+        Ok(boards.remove(0))
+    }
+
+    pub(crate) async fn sensor(
+        &self,
+        bmc: u16,
+        device: DeviceId,
+        kind: DeviceKind,
+    ) -> Result<Reading, DriverError> {
+        let query = Query::Sensor { device: part(bmc, device), kind };
+        match self.read(query, context(Priority::Read)).await? {
+            Observation::Sensor(reading) => Ok(reading),
+            other => panic!("{other:?}"),
+        }
     }
 }
 
@@ -140,8 +151,18 @@ fn power_state(observation: Observation) -> PowerState {
     }
 }
 
-pub(crate) fn address(device: u16) -> DeviceAddress {
-    DeviceAddress { board: BOARD, device: DeviceId(device) }
+/// The board of a BMC.
+pub(crate) fn board(bmc: u16) -> BoardId {
+    BoardId(SERVERS.start().0 | u32::from(bmc))
+}
+
+/// A device of the board of a BMC.
+pub(crate) fn part(bmc: u16, device: DeviceId) -> DeviceAddress {
+    DeviceAddress { board: board(bmc), device }
+}
+
+pub(crate) fn power_query(bmc: u16) -> Query {
+    Query::Power { device: part(bmc, SERVER_POWER), kind: DeviceKind::Power }
 }
 
 pub(crate) fn context(priority: Priority) -> Context {

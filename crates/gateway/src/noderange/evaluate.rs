@@ -154,10 +154,12 @@ impl<'a> Evaluation<'a> {
         }
     }
 
+    /// What is called `text`, or else has this address in any spelling.
     fn find(&self, text: &str) -> Vec<Found<'a>> {
+        let found = self.directory.find(text);
         match text.parse::<IpAddr>() {
-            Ok(address) => self.directory.find(&address.to_string()),
-            Err(_) => self.directory.find(text),
+            Ok(address) if found.is_empty() => self.directory.find(&address.to_string()),
+            _ => found,
         }
     }
 

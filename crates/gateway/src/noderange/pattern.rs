@@ -5,9 +5,9 @@ use regex::bytes::{Regex, RegexBuilder};
 
 use super::error::{Bound, RangeError, Reason};
 
-/// The most memory of one compiled expression, in bytes; enough for every alternative that fits into a text.
+/// The most memory of one compiled expression, in bytes; an alternative of a hundred names fits.
 const MAX_PROGRAM: usize = 256 * 1024;
-/// The most memory of the table that speeds up its search, in bytes.
+/// The most memory of the table that makes its search fast, in bytes.
 const MAX_TABLE: usize = 256 * 1024;
 /// How deep its groups may be nested.
 const MAX_NESTING: u32 = 32;

@@ -10,10 +10,11 @@ pub(super) fn set_of(mut boards: Vec<BoardId>) -> Vec<BoardId> {
 }
 
 pub(super) fn unite(left: &mut Vec<BoardId>, right: &[BoardId]) {
-    left.extend_from_slice(right);
+    let mut new = right.to_vec();
+    exclude(&mut new, left);
+    left.extend(new);
     // The stable sort merges two sorted halves in linear time.
     left.sort();
-    left.dedup();
 }
 
 pub(super) fn exclude(left: &mut Vec<BoardId>, right: &[BoardId]) {

@@ -10,7 +10,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, ErrorCode, OpenFlags, Row, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, ErrorCode, MAIN_DB, OpenFlags, Row, Transaction, TransactionBehavior, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -83,7 +83,7 @@ enum OpenFailure {
 impl From<rusqlite::Error> for OpenFailure {
     fn from(error: rusqlite::Error) -> Self {
         match error.sqlite_error_code() {
-            // `Unknown` is an error in a statement, which is right if the tables are what they should be.
+            // `Unknown` is an error in a statement; ours are right, so the header of the file is not.
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::Unknown) => {
                 Self::Damaged(error.to_string())
             }
@@ -128,7 +128,7 @@ impl Database {
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
         let mut database = Self { connection, most_changes: limits.changes };
         let version = database.version()?;
-        database.check()?;
+        database.check(version)?;
         database.prepare(version, limits)?;
         let stored = database.load()?;
         database.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
@@ -142,9 +142,25 @@ impl Database {
         if (0..=newest).contains(&version) { Ok(version) } else { Err(OpenFailure::TooNew(version)) }
     }
 
-    fn check(&self) -> Result<(), OpenFailure> {
+    /// Looks for damage of the file, and of its tables, which are those of `version`.
+    fn check(&self, version: i64) -> Result<(), OpenFailure> {
         let found: String = self.connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
-        if found == "ok" { Ok(()) } else { Err(OpenFailure::Damaged(found)) }
+        if found != "ok" {
+            return Err(OpenFailure::Damaged(found));
+        }
+        // The file itself may be written, which was tried before.
+        if self.connection.is_readonly(MAIN_DB)? {
+            return Err(OpenFailure::Damaged("its header says that it must not be written".to_owned()));
+        }
+        let model = Connection::open_in_memory()?;
+        for (_, migration) in MIGRATIONS.iter().filter(|(older, _)| *older <= version) {
+            model.execute_batch(migration)?;
+        }
+        if schema(&self.connection)? == schema(&model)? {
+            Ok(())
+        } else {
+            Err(OpenFailure::Damaged("its tables are not those of this service".to_owned()))
+        }
     }
 
     /// Brings its schema from `version` to the newest, and sets how it is written.
@@ -251,6 +267,13 @@ impl Durability {
             Self::Likely => "NORMAL",
         }
     }
+}
+
+/// The tables of a database, as they were made.
+fn schema(connection: &Connection) -> rusqlite::Result<Vec<String>> {
+    let mut statement =
+        connection.prepare("SELECT concat_ws(' ', type, name, sql) FROM sqlite_schema ORDER BY 1")?;
+    statement.query_map([], |row| row.get(0))?.collect()
 }
 
 /// Writes a row, unless it is there as it is.

@@ -224,11 +224,13 @@ async fn a_file_that_is_no_database_is_set_aside_and_another_one_begun() {
 }
 
 #[tokio::test]
-async fn a_database_without_the_right_tables_is_set_aside() {
-    let room = Room::furnished().await;
-    room.execute("DROP TABLE change");
-    let (_, _, set_aside) = Store::open(&room.path).unwrap();
-    assert_eq!(set_aside.unwrap().code, "store_damaged");
+async fn a_database_with_other_tables_is_set_aside() {
+    for statement in ["DROP TABLE change", "CREATE TABLE cookie (name TEXT)", "PRAGMA user_version = 0"] {
+        let room = Room::furnished().await;
+        room.execute(statement);
+        let (_, _, set_aside) = Store::open(&room.path).unwrap();
+        assert_eq!(set_aside.unwrap().code, "store_damaged");
+    }
 }
 
 #[tokio::test]

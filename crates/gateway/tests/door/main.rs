@@ -9,4 +9,5 @@
 
 mod buses;
 mod changes;
+mod servers;
 mod support;

@@ -86,7 +86,7 @@ impl Driver for FakeDriver {
     }
 }
 
-struct FixedClock;
+pub(crate) struct FixedClock;
 
 impl WallClock for FixedClock {
     fn now(&self) -> Timestamp {

@@ -22,6 +22,9 @@ pub enum GuidOrder {
 }
 
 impl GuidOrder {
+    /// All, the most common first.
+    const ALL: [Self; 3] = [Self::Smbios, Self::Rfc4122, Self::Ipmi];
+
     /// Between the wire and the written order. Every order is its own inverse.
     const fn swap(self, bytes: [u8; 16]) -> [u8; 16] {
         let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = bytes;
@@ -67,10 +70,17 @@ impl Guid {
     /// to look like a version and a variant; [`Guid::written`] takes the order from somebody who knows it.
     #[must_use]
     pub fn order(&self) -> GuidOrder {
-        [GuidOrder::Smbios, GuidOrder::Rfc4122, GuidOrder::Ipmi]
-            .into_iter()
-            .find(|order| is_uuid(self.written(*order)))
-            .unwrap_or(GuidOrder::Ipmi)
+        GuidOrder::ALL.into_iter().find(|order| is_uuid(self.written(*order))).unwrap_or(GuidOrder::Ipmi)
+    }
+
+    /// Whether it tells this system from others. Not so when all its bytes are equal, as in memory that was never written
+    /// or when SMBIOS says that there is none (SMBIOS 2.6 §7.2.1: all 00h or FFh), nor when it is one that many systems
+    /// have.
+    #[must_use]
+    pub fn is_unique(&self) -> bool {
+        let [first, rest @ ..] = self.wire;
+        let is_uniform = rest.iter().all(|byte| *byte == first);
+        !is_uniform && !GuidOrder::ALL.into_iter().any(|order| self.written(order) == FORGOTTEN)
     }
 
     /// The bytes as RFC 4122 writes them, if they come in `order`.
@@ -79,6 +89,11 @@ impl Guid {
         order.swap(self.wire)
     }
 }
+
+/// A UUID that manufacturers forget to replace: the default of the firmware that AMI gives to them, as RFC 4122 writes
+/// it.
+const FORGOTTEN: [u8; 16] =
+    [0x03, 0x00, 0x02, 0x00, 0x04, 0x00, 0x05, 0x00, 0x00, 0x06, 0x00, 0x07, 0x00, 0x08, 0x00, 0x09];
 
 /// Whether bytes in written order have a version from 1 to 8 and the variant of RFC 4122.
 const fn is_uuid(written: [u8; 16]) -> bool {
@@ -108,7 +123,7 @@ mod tests {
 
     #[test]
     fn one_uuid_is_shown_the_same_in_every_order() {
-        for order in [GuidOrder::Smbios, GuidOrder::Rfc4122, GuidOrder::Ipmi] {
+        for order in GuidOrder::ALL {
             let guid = Guid::new(WRITTEN, order);
             assert_eq!(guid.order(), order);
             assert_eq!(guid.to_string(), "01020304-0506-4708-890a-0b0c0d0e0f10");
@@ -134,10 +149,21 @@ mod tests {
         Guid::decode(&wire[..15]).unwrap_err();
     }
 
+    #[test]
+    fn a_guid_that_many_systems_have_is_not_unique() {
+        for order in GuidOrder::ALL {
+            assert!(Guid::new(WRITTEN, order).is_unique());
+            assert!(!Guid::new(FORGOTTEN, order).is_unique());
+        }
+        for byte in [0x00, 0xff, 0xfe] {
+            assert!(!Guid { wire: [byte; 16] }.is_unique());
+        }
+    }
+
     proptest! {
         #[test]
         fn every_order_is_its_own_inverse(written: [u8; 16]) {
-            for order in [GuidOrder::Smbios, GuidOrder::Rfc4122, GuidOrder::Ipmi] {
+            for order in GuidOrder::ALL {
                 prop_assert_eq!(Guid::new(written, order).written(order), written);
             }
         }

@@ -99,6 +99,9 @@ enum Phase {
 /// what has once worked is kept for the records that follow. When the reservation is lost it asks for the
 /// information again: if the records have changed it begins anew, otherwise it goes on where it was. Answers that
 /// only ask for patience, such as C0h, end it; whoever drives it repeats those requests first.
+///
+/// A walk that was left in the middle, with a question that has no answer, may be begun again: like after a lost
+/// reservation, it keeps what it has as long as the records have not changed.
 #[derive(Debug, Clone)]
 pub struct WalkSdr {
     source: Source,

@@ -143,8 +143,10 @@ impl fmt::Display for State {
 /// What a sensor reports, in words and numbers.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Observation {
-    /// Whether there is something to be read. If not, nothing else is there.
+    /// Whether there is something to be read. If not, nothing below is there.
     pub availability: Availability,
+    /// The raw reading; means nothing for sensors without numbers.
+    pub raw: u8,
     /// The number, of sensors that have one.
     pub value: Option<Value>,
     /// By how much the number may be off either way.
@@ -177,6 +179,7 @@ impl Interpretation {
         if availability != Availability::Available {
             return Observation {
                 availability,
+                raw: reading.raw,
                 value: None,
                 tolerance: None,
                 states: Vec::new(),
@@ -185,6 +188,7 @@ impl Interpretation {
         }
         Observation {
             availability,
+            raw: reading.raw,
             value: self.value(reading.raw),
             tolerance: self.conversion.and_then(|conversion| conversion.tolerance(reading.raw)),
             states: reading.states.map(|bits| self.states(bits)).unwrap_or_default(),

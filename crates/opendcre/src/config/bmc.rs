@@ -7,23 +7,27 @@ use std::fmt::Display;
 use std::net::SocketAddr;
 use std::path::Path;
 
+use opendcre_gateway::{Annotation, Defect};
 use opendcre_ipmi::client::{self, Access, PrivilegeRange, Protocol};
 use opendcre_ipmi::packet::v1_5::AuthType;
 use opendcre_ipmi::{CipherSuite, MAX_SECRET_1_5, Privilege, Secret};
-use opendcre_model::DeviceId;
+use opendcre_model::{BoardId, SERVERS};
 use thiserror::Error;
 
 use super::Config;
 use super::ipmi::{Auth, Ipmi, PrivilegeLimit, UserLookup};
-use super::legacy::{LegacyBmc, LegacyError, read_bmcs};
+use super::legacy::{LegacyError, LegacyFile, read_bmcs};
 use super::secret::{self, SecretError};
 use super::text::bmc_address;
+
+/// The key of the original's file in the configuration.
+const BMC_CONFIG: &str = "legacy.bmc_config";
 
 /// A BMC and everything that is needed to talk to it.
 #[derive(Debug, Clone)]
 pub struct Bmc {
-    /// Its device on the board of the BMCs.
-    pub device: DeviceId,
+    /// Its board, with what the configuration says about it.
+    pub annotation: Annotation,
     /// Where it is.
     pub address: SocketAddr,
     /// How to get in.
@@ -37,8 +41,8 @@ pub struct Bmc {
 pub struct Bmcs {
     /// Those that can be served, in the order of the configuration; those of the original's file come last.
     pub served: Vec<Bmc>,
-    /// Why none of the original's file are among them, if something is wrong with it.
-    pub defect: Option<LegacyError>,
+    /// What of the original's file is not among them, and why.
+    pub defects: Vec<Defect>,
     /// What is probably not meant as it stands in the original's file.
     pub warnings: Vec<String>,
 }
@@ -61,36 +65,57 @@ impl Config {
     fn bmcs_with(&self, variable: impl Fn(&str) -> Option<String>) -> Result<Bmcs, BmcError> {
         let mut bmcs = Bmcs::default();
         let mut problems = Vec::new();
-        for (table, device) in self.ipmi.iter().zip(devices(&self.ipmi)) {
-            match bmc(table, device, &self.secrets, &variable) {
+        for (table, id) in self.ipmi.iter().zip(ids(&self.ipmi)) {
+            match bmc(table, id, &self.secrets, &variable) {
                 Ok(bmc) => bmcs.served.push(bmc),
                 Err(problem) => problems.push(problem),
             }
         }
-        match self.legacy.bmc_config.as_deref().map(read_bmcs) {
-            Some(Ok(file)) => {
-                problems.extend(collisions(&bmcs.served, &file.bmcs));
-                bmcs.served.extend(file.bmcs.into_iter().map(Bmc::from));
-                bmcs.warnings = file.warnings;
+        if let Some(path) = &self.legacy.bmc_config {
+            match read_bmcs(path) {
+                Ok(file) => problems.extend(bmcs.add(file, path)),
+                Err(error) => bmcs.defects.push(broken(&error)),
             }
-            Some(Err(error)) => bmcs.defect = Some(error),
-            None => {}
         }
         if problems.is_empty() { Ok(bmcs) } else { Err(BmcError(problems)) }
     }
 }
 
-/// The device of every table: the one it names, or the next one from 1 that no table names.
-fn devices(tables: &[Ipmi]) -> impl Iterator<Item = DeviceId> {
+impl Bmcs {
+    /// Adds what the original's file says. Returns one line for every table that repeats something of it.
+    fn add(&mut self, file: LegacyFile, path: &Path) -> Vec<String> {
+        let problems = collisions(&self.served, &file.bmcs);
+        self.served.extend(file.bmcs);
+        self.defects.extend(file.unserved.iter().map(|entry| defect(format!("{}: {entry}", path.display()))));
+        self.warnings = file.warnings;
+        problems
+    }
+}
+
+fn broken(error: &LegacyError) -> Defect {
+    defect(format!("{error}; none of its BMCs is served until it is mended and the service restarted"))
+}
+
+fn defect(message: String) -> Defect {
+    Defect { name: BMC_CONFIG.to_owned(), code: "bad_bmc_config", message }
+}
+
+/// The board of the server with this number, at most 0fffffff.
+pub(super) const fn server(number: u32) -> BoardId {
+    BoardId(SERVERS.start().0 | number)
+}
+
+/// The number of every table: its `device_id`, or the next one from 1 that no table names.
+fn ids(tables: &[Ipmi]) -> impl Iterator<Item = u16> {
     let named: HashSet<u16> = tables.iter().filter_map(|table| table.device_id).collect();
     let mut free = (1..=u16::MAX).filter(move |id| !named.contains(id));
     // There are never more tables than ids: the configuration has been checked.
-    tables.iter().map_while(move |table| table.device_id.or_else(|| free.next()).map(DeviceId))
+    tables.iter().map_while(move |table| table.device_id.or_else(|| free.next()))
 }
 
 fn bmc(
     table: &Ipmi,
-    device: DeviceId,
+    id: u16,
     secrets: &Path,
     variable: impl Fn(&str) -> Option<String>,
 ) -> Result<Bmc, String> {
@@ -115,17 +140,28 @@ fn bmc(
         },
         privilege: privilege(table.privilege_limit),
     };
-    Ok(Bmc { device, address: table.address, access, asset_text: table.asset_text.clone() })
+    let annotation = Annotation {
+        board: server(u32::from(id)),
+        keeps_id: table.device_id.is_some(),
+        rack: Some(table.rack.clone()),
+        ..table.aliases()
+    };
+    Ok(Bmc { annotation, address: table.address, access, asset_text: table.asset_text.clone() })
 }
 
 fn protocol(table: &Ipmi) -> Protocol {
     match table.auth {
         Some(auth) => Protocol::V1_5(auth_type(auth)),
-        None => Protocol::V2_0(table.suites().iter().filter_map(|id| CipherSuite::from_id(*id)).collect()),
+        None => protocol_2_0(table.suites()),
     }
 }
 
-const fn auth_type(auth: Auth) -> AuthType {
+/// IPMI 2.0 with these cipher suites, best first.
+pub(super) fn protocol_2_0(suites: &[u8]) -> Protocol {
+    Protocol::V2_0(suites.iter().filter_map(|id| CipherSuite::from_id(*id)).collect())
+}
+
+pub(super) const fn auth_type(auth: Auth) -> AuthType {
     match auth {
         Auth::None => AuthType::None,
         Auth::Password => AuthType::Password,
@@ -177,35 +213,19 @@ fn in_file(key: &str, file: &Path, secrets: &Path) -> String {
 }
 
 /// The file is older than any table, so it is the table that must give way.
-fn collisions(tables: &[Bmc], file: &[LegacyBmc]) -> Vec<String> {
-    let devices: HashSet<DeviceId> = file.iter().map(|bmc| bmc.device).collect();
-    let addresses: HashMap<SocketAddr, DeviceId> = file.iter().map(|bmc| (bmc.address, bmc.device)).collect();
+fn collisions(tables: &[Bmc], file: &[Bmc]) -> Vec<String> {
+    let boards: HashSet<BoardId> = file.iter().map(|bmc| bmc.annotation.board).collect();
+    let addresses: HashMap<SocketAddr, BoardId> =
+        file.iter().map(|bmc| (bmc.address, bmc.annotation.board)).collect();
     let problem = |bmc: &Bmc| {
-        let (device, label) = (bmc.device, label(bmc.address));
-        if devices.contains(&device) {
-            let id = device.0;
-            return Some(format!(
-                "{label}.device_id: {id} belongs to a BMC of legacy.bmc_config; use another"
-            ));
+        let (board, label) = (bmc.annotation.board, label(bmc.address));
+        if boards.contains(&board) {
+            return Some(format!("{label}.device_id: {board} is a board of {BMC_CONFIG}; use another"));
         }
-        let other = addresses.get(&bmc.address)?.0;
-        Some(format!("{label}.address: it is bmc_device_id {other} of legacy.bmc_config; remove one of them"))
+        let other = addresses.get(&bmc.address)?;
+        Some(format!("{label}.address: it is board {other} of {BMC_CONFIG}; remove one of them"))
     };
     tables.iter().filter_map(problem).collect()
-}
-
-impl From<LegacyBmc> for Bmc {
-    fn from(bmc: LegacyBmc) -> Self {
-        let access = Access {
-            username: bmc.username,
-            password: bmc.password,
-            bmc_key: None,
-            protocol: Protocol::V1_5(auth_type(bmc.auth)),
-            lookup: client::UserLookup::default(),
-            privilege: PrivilegeRange::default(),
-        };
-        Self { device: bmc.device, address: bmc.address, access, asset_text: bmc.asset_info }
-    }
 }
 
 #[cfg(test)]
@@ -237,8 +257,10 @@ mod tests {
     fn ids_are_counted_around_those_that_are_named() {
         let named = |last, id| Ipmi { device_id: Some(id), ..table(last) };
         let bmcs = with(vec![table(1), named(2, 2), table(3), named(4, 1), table(5)]).bmcs().unwrap();
-        let ids: Vec<u16> = bmcs.served.iter().map(|bmc| bmc.device.0).collect();
-        assert_eq!(ids, [3, 2, 4, 1, 5]);
+        let boards: Vec<u32> = bmcs.served.iter().map(|bmc| bmc.annotation.board.0).collect();
+        assert_eq!(boards, [0x4000_0003, 0x4000_0002, 0x4000_0004, 0x4000_0001, 0x4000_0005]);
+        let kept: Vec<bool> = bmcs.served.iter().map(|bmc| bmc.annotation.keeps_id).collect();
+        assert_eq!(kept, [false, true, false, true, false]);
     }
 
     #[test]
@@ -328,15 +350,16 @@ mod tests {
 
         let bmcs = with_file(vec![named(1, 7)], file.clone()).bmcs().unwrap();
         let [table, original] = bmcs.served.as_slice() else { panic!("{bmcs:?}") };
-        assert_eq!((table.device.0, original.device.0), (7, 2));
+        assert_eq!((table.annotation.board, original.annotation.board), (server(7), server(2)));
+        assert_eq!(original.annotation.rack.as_deref(), Some("ipmi"));
         assert_eq!(original.access.protocol, Protocol::V1_5(AuthType::Md5));
         assert_eq!(original.access.password.expose(), b"s3cr3t");
 
         let error = with_file(vec![named(1, 2), named(2, 3)], file).bmcs().unwrap_err().to_string();
         assert_eq!(
             error,
-            "ipmi \"10.1.0.1\".device_id: 2 belongs to a BMC of legacy.bmc_config; use another\n\
-             error: ipmi \"10.1.0.2\".address: it is bmc_device_id 2 of legacy.bmc_config; remove one of them"
+            "ipmi \"10.1.0.1\".device_id: 40000002 is a board of legacy.bmc_config; use another\n\
+             error: ipmi \"10.1.0.2\".address: it is board 40000002 of legacy.bmc_config; remove one of them"
         );
     }
 
@@ -349,8 +372,50 @@ mod tests {
             let table = Ipmi { device_id: Some(7), ..table(1) };
             let bmcs = with_file(vec![table], file.clone()).bmcs().unwrap();
             assert_eq!(bmcs.served.len(), 1);
-            let defect = bmcs.defect.unwrap().to_string();
-            assert!(defect.contains("bmc_config.json: ") && !defect.contains("s3cr3t"), "{defect}");
+            let [defect] = bmcs.defects.as_slice() else { panic!("{bmcs:?}") };
+            assert_eq!((defect.name.as_str(), defect.code), ("legacy.bmc_config", "bad_bmc_config"));
+            let message = &defect.message;
+            assert!(message.contains("bmc_config.json: ") && !message.contains("s3cr3t"), "{message}");
+            assert!(
+                message
+                    .ends_with("; none of its BMCs is served until it is mended and the service restarted")
+            );
         }
+    }
+
+    #[test]
+    fn an_entry_of_the_original_that_is_not_served_is_a_defect() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("bmc_config.json");
+        let mut document: serde_json::Value = serde_json::from_str(LEGACY).unwrap();
+        let entries = document["bmcs"].as_array_mut().unwrap();
+        entries.push(entries[0].clone());
+        fs::write(&file, document.to_string()).unwrap();
+        let bmcs = with_file(Vec::new(), file.clone()).bmcs().unwrap();
+        assert_eq!((bmcs.served.len(), bmcs.warnings.len()), (1, 0));
+        let message = format!(
+            "{}: bmcs[1].bmc_device_id: an earlier entry has it, too; this one is not served",
+            file.display()
+        );
+        let name = "legacy.bmc_config".to_owned();
+        assert_eq!(bmcs.defects, [Defect { name, code: "bad_bmc_config", message }]);
+    }
+
+    #[test]
+    fn what_a_table_says_about_its_server_is_passed_on() {
+        let text = "[[ipmi]]\nrack = 'r'\naddress = '10.1.0.20'\npassword = ''\nname = 'web-01'\nhostnames = ['web-01.example']\n\
+                    ip_addresses = ['10.2.0.20']\nlabels = { role = 'web' }\ngroups = ['front']\n";
+        let bmcs = Config::parse(text).unwrap().bmcs().unwrap();
+        let expected = Annotation {
+            board: server(1),
+            keeps_id: false,
+            rack: Some("r".into()),
+            name: Some("web-01".into()),
+            hostnames: vec!["web-01.example".into()],
+            ip_addresses: vec!["10.2.0.20".parse().unwrap()],
+            labels: [("role".into(), "web".into())].into(),
+            groups: vec!["front".into()],
+        };
+        assert_eq!(bmcs.served[0].annotation, expected);
     }
 }

@@ -9,7 +9,8 @@ use super::text::bmc_address;
 use super::{Config, Ipmi};
 
 /// The keys whose values differ, sorted. A bus is known by its name, as in `devicebus.hat.timeout`, a BMC by its
-/// address, as in `ipmi.10.1.0.20.username`.
+/// address, as in `ipmi.10.1.0.20.username`, a board by its id and that of its bus, if there is one, as in
+/// `board.hat.00000011.name`.
 #[must_use]
 pub fn changed_keys(old: &Config, new: &Config) -> Vec<String> {
     let passwords = changed_passwords(&old.ipmi, &new.ipmi);
@@ -48,15 +49,24 @@ fn flatten_value(path: String, value: Value, flat: &mut BTreeMap<String, Value>)
                 flatten_value(format!("{path}.{key}"), value, flat);
             }
         }
-        Value::Array(elements) => {
+        Value::Array(elements) if elements.iter().all(Value::is_table) => {
             for element in elements {
-                let name = element.get("name").or_else(|| element.get("address"));
-                let name = name.and_then(Value::as_str).unwrap_or_default();
-                flatten_value(format!("{path}.{name}"), element, flat);
+                flatten_value(format!("{path}.{}", label(&element)), element, flat);
             }
         }
         leaf => {
             flat.insert(path, leaf);
+        }
+    }
+}
+
+/// What tells an element of an array from the others.
+fn label(element: &Value) -> String {
+    let text = |key: &str| element.get(key).and_then(Value::as_str);
+    match (text("bus"), text("board")) {
+        (Some(bus), Some(board)) => format!("{bus}.{board}"),
+        (_, board) => {
+            board.or_else(|| text("address")).or_else(|| text("name")).unwrap_or_default().to_owned()
         }
     }
 }
@@ -104,5 +114,25 @@ mod tests {
         let changed = changed_keys(&config(""), &config(BUS));
         assert!(changed.contains(&"devicebus.hat.device".to_owned()), "{changed:?}");
         assert_eq!(changed, changed_keys(&config(BUS), &config("")));
+    }
+
+    #[test]
+    fn a_list_is_one_key() {
+        let bmc = |suites: &str| {
+            let table = "[[ipmi]]\nrack = 'r'\naddress = '10.1.0.20'\npassword = ''\nname = 'web-01'";
+            config(&format!("{table}\nsuites = [{suites}]"))
+        };
+        assert_eq!(changed_keys(&bmc("17, 3"), &bmc("16, 3")), ["ipmi.10.1.0.20.suites"]);
+    }
+
+    #[test]
+    fn a_board_is_known_by_its_id() {
+        let board = |keys: &str| config(&format!("{BUS}[[board]]\nboard = '11'\nname = 'web-01'\n{keys}"));
+        assert_eq!(
+            changed_keys(&board("groups = ['a']"), &board("groups = ['b']")),
+            ["board.00000011.groups"]
+        );
+        let (old, new) = (board("bus = 'hat'"), board("bus = 'hat'\nlabels = { role = 'web' }"));
+        assert_eq!(changed_keys(&old, &new), ["board.hat.00000011.labels.role"]);
     }
 }

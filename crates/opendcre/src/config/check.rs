@@ -6,16 +6,20 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use opendcre_devicebus::{MAX_PACKET, address, wire_time};
+use opendcre_gateway::Annotation;
 use opendcre_model::BoardId;
 
 use super::text::duration::print;
-use super::{Audit, ByteSize, Config, DeviceBus, Log, Server, ipmi};
+use super::{Audit, Board, ByteSize, Config, DeviceBus, Ipmi, Log, Server, annotation, board, group, ipmi};
 use crate::log::Filter;
 
 /// The speeds that every serial driver of Linux offers.
 const BAUDS: [u32; 8] = [9600, 19_200, 38_400, 57_600, 115_200, 230_400, 460_800, 921_600];
 /// The higher bits of a board id are commands on the bus.
-const LAST_BOARD: BoardId = BoardId(address::MAX_BOARD);
+pub(super) const LAST_BOARD: BoardId = BoardId(address::MAX_BOARD);
+/// The longest name of a rack, and what it may have besides letters and digits.
+pub(super) const MAX_RACK: usize = 64;
+pub(super) const RACK_PUNCTUATION: &str = "-_.";
 const MIN_ROTATE_SIZE: ByteSize = ByteSize(64 << 10);
 
 /// One thing that is wrong. `path` is made of keys and, for elements of arrays, their index from 0.
@@ -37,6 +41,10 @@ pub(super) fn check(config: &Config) -> Vec<Finding> {
     check_buses_together(&config.devicebus, &mut findings);
     ipmi::check(&config.ipmi, config.legacy.bmc_config.is_some(), &mut findings);
     config.broker.check(&mut findings);
+    board::check(&config.board, &config.devicebus, &mut findings);
+    check_annotations(&config.ipmi, &config.board, &mut findings);
+    group::check(&config.groups, &mut findings);
+    config.inventory.check(&mut findings);
     findings.0
 }
 
@@ -77,13 +85,35 @@ impl Findings {
 
     /// A label: what is safe in a log line, a path and a metric.
     pub(super) fn label(&mut self, path: &str, value: &str, longest: usize, punctuation: &str) {
-        let allowed = |c: char| c.is_ascii_alphanumeric() || punctuation.contains(c);
-        if value.is_empty() || value.len() > longest || !value.chars().all(allowed) {
+        if !is_label(value, longest, punctuation) {
             let message =
                 format!("{value:?} will not do; use 1 to {longest} letters, digits and any of {punctuation}");
             self.add(path, message);
         }
     }
+
+    /// The name of a rack.
+    pub(super) fn rack(&mut self, path: &str, name: &str) {
+        self.label(path, name, MAX_RACK, RACK_PUNCTUATION);
+    }
+}
+
+/// Whether `text` has 1 to `longest` letters, digits and any of `punctuation`.
+pub(super) fn is_label(text: &str, longest: usize, punctuation: &str) -> bool {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || punctuation.contains(c);
+    (1..=longest).contains(&text.len()) && text.chars().all(allowed)
+}
+
+/// What the tables of BMCs and boards call them.
+fn check_annotations(bmcs: &[Ipmi], boards: &[Board], findings: &mut Findings) {
+    let bmcs = bmcs.iter().enumerate().map(|(index, bmc)| (format!("ipmi.{index}"), bmc.aliases()));
+    let boards =
+        boards.iter().enumerate().map(|(index, board)| (format!("board.{index}"), board.annotation()));
+    let annotations: Vec<(String, Annotation)> = bmcs.chain(boards).collect();
+    for (path, annotation) in &annotations {
+        annotation::check(path, annotation, findings);
+    }
+    annotation::check_names_together(&annotations, findings);
 }
 
 fn check_server(server: &Server, findings: &mut Findings) {
@@ -146,7 +176,7 @@ fn check_audit(audit: &Audit, findings: &mut Findings) {
 fn check_bus(bus: &DeviceBus, path: &str, findings: &mut Findings) {
     let key = |name: &str| format!("{path}.{name}");
     findings.label(&key("name"), &bus.name, 32, "-_");
-    findings.label(&key("rack"), &bus.rack, 64, "-_.");
+    findings.rack(&key("rack"), &bus.rack);
     if !bus.device.is_absolute() {
         let message = format!("{:?} is not an absolute path; use one such as /dev/ttyAMA0", bus.device);
         findings.add(key("device"), message);

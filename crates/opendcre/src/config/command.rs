@@ -27,8 +27,9 @@ pub fn run(command: &ConfigCommand, out: &mut impl Write) -> anyhow::Result<()> 
 fn check(path: &Path, out: &mut impl Write) -> anyhow::Result<()> {
     let config = Config::load(path).map_err(|error| anyhow!(error.lines().join("\nerror: ")))?;
     let bmcs = config.bmcs()?;
-    if let Some(defect) = bmcs.defect {
-        return Err(defect.into());
+    if !bmcs.defects.is_empty() {
+        let messages: Vec<String> = bmcs.defects.into_iter().map(|defect| defect.message).collect();
+        return Err(anyhow!(messages.join("\nerror: ")));
     }
     let mut report: String = bmcs.warnings.iter().map(|warning| format!("warning: {warning}\n")).collect();
     let (buses, bmcs) = (config.devicebus.len(), bmcs.served.len());
@@ -78,7 +79,11 @@ mod tests {
         assert!(sound.ends_with("opendcre.toml: sound; device buses: 0, BMCs: 0\n"), "{sound}");
 
         std::fs::write(folder.path().join("bmcs.json"), "{}").unwrap();
-        assert!(check().unwrap_err().ends_with("bmcs.json: needs a list \"bmcs\" at the top"));
+        assert!(
+            check()
+                .unwrap_err()
+                .contains("bmcs.json: needs a list \"bmcs\" or \"racks\" at the top; none of its")
+        );
 
         std::fs::write(&config, "[log]\nlevel = 'loud'\nmax_files = 0\n").unwrap();
         let faults = check().unwrap_err();

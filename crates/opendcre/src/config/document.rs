@@ -70,20 +70,25 @@ fn line_at(text: &str, offset: usize) -> usize {
 }
 
 impl Document<'_> {
-    /// A problem with what `path` names: keys joined by dots, elements of arrays as numbers. Where a part of it
-    /// is not in the file (because its default counts), the line is that of the table around it.
+    /// A problem with what `path` names: keys joined by dots, elements of arrays as numbers; the last key may have dots
+    /// of its own. Where a part of it is not in the file (because its default counts), the line is that of the table
+    /// around it.
     pub(super) fn problem(&self, path: &str, message: String) -> Problem {
-        let (first, rest) = path.split_once('.').unwrap_or((path, ""));
+        let (first, mut rest) = path.split_once('.').unwrap_or((path, ""));
         let mut place = self.root.get_key_value(first).map(|(key, value)| (key.span().start, value));
         let mut offset = place.map_or(0, |(start, _)| start);
         let mut key = first.to_owned();
-        for part in rest.split('.').filter(|part| !part.is_empty()) {
+        while !rest.is_empty() {
+            let whole = place.and_then(|(_, value)| step(value, rest)).map(|_| (rest, ""));
+            let (part, after) = whole.or_else(|| rest.split_once('.')).unwrap_or((rest, ""));
+            let is_element = place.is_some_and(|(_, value)| matches!(value.get_ref(), DeValue::Array(_)));
             place = place.and_then(|(_, value)| step(value, part));
             offset = place.map_or(offset, |(start, _)| start);
-            key += &match part.parse::<usize>() {
-                Ok(_) => place.map_or_else(String::new, |(_, element)| label(element)),
-                Err(_) => format!(".{part}"),
+            key += &match place {
+                Some((_, element)) if is_element => label(element),
+                _ => format!(".{part}"),
             };
+            rest = after;
         }
         Problem { line: line_at(self.text, offset), key, message }
     }
@@ -106,9 +111,10 @@ fn step<'v, 't>(value: &'v Spanned<DeValue<'t>>, part: &str) -> Option<(usize, &
     }
 }
 
-/// How an element of an array is told from the others: by its name or address, if it has one.
+/// How an element of an array is told from the others, if it has any of these keys.
 fn label(element: &Spanned<DeValue<'_>>) -> String {
-    match step(element, "name").or_else(|| step(element, "address")).map(|(_, name)| name.get_ref()) {
+    let name = ["address", "board", "name"].iter().find_map(|key| step(element, key));
+    match name.map(|(_, name)| name.get_ref()) {
         Some(DeValue::String(name)) => format!(" {name:?}"),
         _ => String::new(),
     }

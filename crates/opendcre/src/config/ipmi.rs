@@ -2,12 +2,12 @@
 //!
 //! What is insecure is never chosen by itself. A table that wants it says so twice: what, and that it may.
 
-use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::collections::{BTreeMap, HashMap};
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use opendcre_gateway::Settings;
+use opendcre_gateway::{Annotation, Settings};
 use opendcre_ipmi::client::Timing;
 use opendcre_ipmi::{CipherSuite, MAX_SECRET_1_5};
 use schemars::JsonSchema;
@@ -26,6 +26,8 @@ const NO_PROTECTION: u8 = 0;
 const RC4_SUITES: [u8; 6] = [4, 5, 9, 10, 13, 14];
 /// The longest name of a user (IPMI 2.0 §22.28).
 pub(super) const MAX_USERNAME: usize = 16;
+/// As many as there are ids.
+const MAX_BMCS: usize = 65_535;
 /// Longer than any description of one server.
 const MAX_ASSET_TEXT: usize = 127;
 
@@ -39,10 +41,26 @@ pub struct Ipmi {
     #[serde(with = "text::bmc_address")]
     #[schemars(schema_with = "text::bmc_address::schema")]
     pub address: SocketAddr,
-    /// Its device on board 40000000, 1 to 65535 or, as the API writes it, 0x0001 to 0xffff. Without it, the tables are
-    /// counted from 1, leaving out the ids that other tables name.
+    /// Its board is 40000000 plus this number, 1 to 65535 or, as the API writes it, 0x0001 to 0xffff; API 1.1 shows it as
+    /// this device of board 40000000. Without it, the tables are counted from 1, leaving out the ids that other tables
+    /// name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub device_id: Option<u16>,
+    /// What people call the server: 1 to 64 letters, digits, `-`, `_` and `.`, unique.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The names of the host, by which it can also be addressed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hostnames: Vec<String>,
+    /// The addresses of the host, by which it can also be addressed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ip_addresses: Vec<IpAddr>,
+    /// Short texts about the server, by which it can be selected.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
+    /// The groups that it is in.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<String>,
     /// The user, up to 16 bytes. Empty for the user without a name.
     #[serde(default)]
     pub username: String,
@@ -125,6 +143,11 @@ impl Ipmi {
             rack: rack.to_owned(),
             address,
             device_id: None,
+            name: None,
+            hostnames: Vec::new(),
+            ip_addresses: Vec::new(),
+            labels: BTreeMap::new(),
+            groups: Vec::new(),
             username: username.to_owned(),
             password: Some(InlinePassword::new(password)),
             password_file: None,
@@ -152,6 +175,18 @@ impl Ipmi {
         self.auth.is_some() || self.suites().iter().any(weak)
     }
 
+    /// What people call the server and by what else it is found. The board is left open.
+    pub(super) fn aliases(&self) -> Annotation {
+        Annotation {
+            name: self.name.clone(),
+            hostnames: self.hostnames.clone(),
+            ip_addresses: self.ip_addresses.clone(),
+            labels: self.labels.clone(),
+            groups: self.groups.clone(),
+            ..Annotation::default()
+        }
+    }
+
     /// Writes out what counts where nothing is said.
     pub(super) fn fill_in(&mut self) {
         if self.auth.is_none() {
@@ -171,7 +206,7 @@ impl Ipmi {
 
     fn check(&self, path: &str, findings: &mut Findings) {
         let key = |name: &str| format!("{path}.{name}");
-        findings.label(&key("rack"), &self.rack, 64, "-_.");
+        findings.rack(&key("rack"), &self.rack);
         if self.device_id == Some(0) {
             findings.add(key("device_id"), "0 is out of range; use 1 to 65535");
         }
@@ -252,6 +287,9 @@ impl Ipmi {
 pub(super) fn check(bmcs: &[Ipmi], needs_ids: bool, findings: &mut Findings) {
     let mut addresses = HashMap::new();
     let mut ids = HashMap::new();
+    if bmcs.len() > MAX_BMCS {
+        findings.add("ipmi", format!("has {} tables; use at most {MAX_BMCS}", bmcs.len()));
+    }
     for (index, bmc) in bmcs.iter().enumerate() {
         let path = format!("ipmi.{index}");
         bmc.check(&path, findings);

@@ -2,10 +2,10 @@ use std::path::Path;
 
 use super::*;
 
-const BUS: &str = "[[devicebus]]\nname = \"hat\"\nrack = \"rack_1\"\ndevice = \"/dev/ttyAMA0\"\n";
+pub(super) const BUS: &str = "[[devicebus]]\nname = \"hat\"\nrack = \"rack_1\"\ndevice = \"/dev/ttyAMA0\"\n";
 
 /// The problems of `text` as lines.
-fn problems(text: &str) -> Vec<String> {
+pub(super) fn problems(text: &str) -> Vec<String> {
     match Config::parse(text) {
         Ok(_) => Vec::new(),
         Err(problems) => problems.iter().map(Problem::to_string).collect(),
@@ -18,6 +18,10 @@ fn nothing_at_all_is_a_configuration() {
     assert_eq!(config, Config::default());
     assert_eq!(config.server.listen, "127.0.0.1:5000".parse().unwrap());
     assert_eq!(config.audit_file(), Path::new("/var/log/opendcre/audit.jsonl"));
+    let inventory = &config.inventory;
+    assert_eq!(inventory.file, Path::new("/var/lib/opendcre/inventory.db"));
+    assert_eq!((inventory.refresh, inventory.cache), (Duration::from_secs(300), Duration::from_secs(600)));
+    assert_eq!(problems("[inventory]\nrefresh = \"0s\"\ncache = \"0s\""), [""; 0]);
 }
 
 #[test]
@@ -53,6 +57,21 @@ const FAULTS: &[(&str, &str)] = &[
         "[devicebus]\nname = \"hat\"",
         "1: devicebus: invalid type: map, expected a table for each bus; write [[devicebus]], with two brackets",
     ),
+    (
+        "[board]\nboard = \"11\"",
+        "1: board: invalid type: map, expected a table for each board; write [[board]]",
+    ),
+    ("[groups]\n\ndb = 7", "3: groups.db: invalid type: integer `7`, expected a string"),
+    (
+        "[inventory]\nfile = \"\"",
+        "2: inventory.file: is empty; name a file, or leave the key out for /var/lib/opendcre/",
+    ),
+    (
+        "[inventory]\nrefresh = \"9s\"",
+        "2: inventory.refresh: 9s is out of range; use 10s to 24h, or 0s for only on demand",
+    ),
+    ("[inventory]\nrefresh = \"25h\"", "2: inventory.refresh: 25h is out of range"),
+    ("[inventory]\ncache = \"24h 1s\"", "2: inventory.cache: 24h 1s is out of range; use 0s to 24h"),
     ("[log]\ndirectory = \"\"", "2: log.directory: is empty; name a directory"),
     ("[audit]\nfile = \"\"", "2: audit.file: is empty; name a file"),
     (
@@ -182,7 +201,7 @@ fn two_buses_must_not_share_name_tty_or_boards() {
     );
 }
 
-const BMC: &str = "[[ipmi]]\nrack = \"r\"\naddress = \"10.1.0.20\"\npassword_file = \"bmc\"\n";
+pub(super) const BMC: &str = "[[ipmi]]\nrack = \"r\"\naddress = \"10.1.0.20\"\npassword_file = \"bmc\"\n";
 
 #[test]
 fn a_bmc_needs_three_keys_and_has_the_documented_defaults() {
@@ -210,6 +229,8 @@ const BMC_FAULTS: &[(&str, &str)] = &[
     ("colour = 1", "5: ipmi \"10.1.0.20\".colour: unknown field `colour`"),
     ("device_id = 0", "5: ipmi \"10.1.0.20\".device_id: 0 is out of range; use 1 to 65535"),
     ("device_id = 65536", "5: ipmi \"10.1.0.20\".device_id: invalid value: integer `65536`, expected u16"),
+    ("name = 7", "5: ipmi \"10.1.0.20\".name: invalid type: integer `7`, expected a string"),
+    ("ip_addresses = [\"10.1.0.300\"]", "5: ipmi \"10.1.0.20\".ip_addresses: invalid IP address syntax"),
     ("username = \"a name of 17 byte\"", "5: ipmi \"10.1.0.20\".username: is 17 bytes long; use at most 16"),
     ("password = \"s3cr3t\"", "4: ipmi \"10.1.0.20\".password_file: password is there, too; use one of them"),
     ("password = 537433", "5: ipmi \"10.1.0.20\".password: write it in quotes"),
@@ -318,6 +339,15 @@ fn a_bmc_has_one_password_one_table_and_an_id_of_its_own() {
 }
 
 #[test]
+fn there_are_no_more_bmcs_than_ids() {
+    let table = |n: u32| Ipmi::new("r", (std::net::Ipv4Addr::from(0x0a00_0000 + n), 623).into(), "", "");
+    let config = Config { ipmi: (0..65_536).map(table).collect(), ..Config::default() };
+    let findings = check::check(&config);
+    assert_eq!(findings.len(), 1);
+    assert_eq!(findings[0].message, "has 65536 tables; use at most 65535");
+}
+
+#[test]
 fn secrets_are_relative_to_the_credentials_of_the_service_or_to_the_configuration() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("opendcre.toml");
@@ -336,11 +366,29 @@ fn the_outside_may_be_let_in_on_purpose() {
     assert_eq!(problems("[server]\nlisten = \"[::1]:5000\""), [""; 0]);
 }
 
+/// A board with everything that can be said about it, and a group.
+const DESCRIBED: &str = r#"
+    [[board]]
+    board = "11"
+    bus = "hat"
+    rack = "rack_9"
+    name = "web-01"
+    hostnames = ["web-01.example"]
+    ip_addresses = ["10.2.0.20", "fd00::20"]
+    labels = { role = "web", "example.org/unit" = "17" }
+    groups = ["front", "web"]
+
+    [groups]
+    db = "db-[01-04],-db-02"
+    "db.old" = "rack_3@label=old"
+"#;
+
 #[test]
 fn what_is_shown_can_be_read_again() {
-    let config =
-        Config::parse(&format!("{BUS}boards = \"1-ff\"\ntime_slice = \"80ms\"\n[log]\nformat = \"json\""))
-            .unwrap();
+    let config = Config::parse(&format!(
+        "{BUS}boards = \"1-ff\"\ntime_slice = \"80ms\"\n[log]\nformat = \"json\"\n{DESCRIBED}"
+    ))
+    .unwrap();
     let shown = toml::to_string(&config).unwrap();
     assert_eq!(Config::parse(&shown).unwrap(), config, "{shown}");
 }

@@ -142,6 +142,13 @@ pub(super) fn bmcs<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     tables(deserializer, "a table for each BMC; write [[ipmi]], with two brackets")
 }
 
+/// For `#[serde(deserialize_with)]`: the tables of single boards.
+pub(super) fn boards<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Vec<T>, D::Error> {
+    tables(deserializer, "a table for each board; write [[board]], with two brackets")
+}
+
 /// The tables of an array, which are often written as one table.
 fn tables<'de, D, T>(deserializer: D, expected: &'static str) -> Result<Vec<T>, D::Error>
 where

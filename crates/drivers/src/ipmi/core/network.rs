@@ -202,11 +202,9 @@ impl Network {
         let now = tokio::time::Instant::now().into_std();
         let access = access();
         let configs: Vec<BmcConfig> = (0..count)
-            .map(|bmc| BmcConfig {
-                board: BoardId(u32::try_from(bmc).unwrap()),
-                address: address(bmc),
-                access: Arc::clone(&access),
-                asset_text: None,
+            .map(|bmc| {
+                let board = BoardId(u32::try_from(bmc).unwrap());
+                BmcConfig::new(board, address(bmc), Arc::clone(&access))
             })
             .collect();
         Self {

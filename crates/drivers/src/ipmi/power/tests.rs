@@ -1,35 +1,17 @@
 //! Power of a scripted server, in virtual time.
 
-use std::num::NonZeroUsize;
-use std::sync::{Arc, Mutex};
-
-use jiff::Timestamp;
-use opendcre_ipmi::client::{Access, Failure, PrivilegeRange, Protocol, UserLookup};
-use opendcre_ipmi::packet::v1_5::AuthType;
-use opendcre_ipmi::{Response, Secret, chassis};
+use opendcre_ipmi::chassis;
+use opendcre_ipmi::client::Failure;
 use opendcre_model::{
-    Action, DeviceAddress, Driver, Observation, PowerState::Off, PowerState::On, Priority, Query, Scope,
-    WallClock,
+    Action, DeviceAddress, DeviceKind, Driver, Observation, PowerState::Off, PowerState::On, Priority, Query,
+    SERVER_POWER, SERVER_SYSTEM,
 };
-use tokio::sync::mpsc;
-use tokio::task::JoinSet;
 
-use super::super::config::{BmcConfig, Settings};
-use super::super::driver::BOARD;
+use super::super::bench::{self, LIMIT, Script, context, ok, part, refusal};
 use super::super::queue::{Job, Outcome};
-use super::super::worker::Submission;
 use super::*;
 
-const DEVICE: DeviceAddress = DeviceAddress { board: BOARD, device: BoardId(1) };
-const LIMIT: Duration = Duration::from_secs(15);
-
-struct FixedClock;
-
-impl WallClock for FixedClock {
-    fn now(&self) -> Timestamp {
-        Timestamp::constant(1_450_000_000, 0)
-    }
-}
+const DEVICE: DeviceAddress = part(SERVER_POWER);
 
 /// A server behind a BMC.
 #[derive(Default)]
@@ -46,34 +28,36 @@ struct Server {
     loses: Option<u8>,
     /// Questions that are not answered.
     silent: bool,
+    /// Its supply is overloaded.
+    is_overloaded: bool,
 }
 
 fn refused(code: u8) -> Option<Problem> {
     Some(Problem::Command(CommandError::Refused { command: "Chassis Control", completion: Completion(code) }))
 }
 
-fn ok(data: &[u8]) -> Outcome {
-    Ok(Response { completion: Completion::OK, data: data.to_vec() })
-}
-
-impl Server {
+impl Script for Server {
     fn answer(&mut self, job: &Job) -> Outcome {
         if let Some((_, is_on)) = self.changes.take_if(|(at, _)| *at <= time::Instant::now()) {
             self.is_on = is_on;
         }
         match job.request.command {
             chassis::GET_CHASSIS_STATUS if self.silent => Err(Problem::Session(Failure::Unreachable)),
-            chassis::GET_CHASSIS_STATUS => ok(&[u8::from(self.is_on) | 0x08, 0, 0]),
+            chassis::GET_CHASSIS_STATUS => {
+                ok(&[u8::from(self.is_on) | u8::from(self.is_overloaded) << 1 | 0x08, 0, 0])
+            }
             chassis::CHASSIS_CONTROL => self.control(job.request.data[0]),
             command => panic!("{command:#x}"),
         }
     }
+}
 
+impl Server {
     fn control(&mut self, action: u8) -> Outcome {
         self.controls.push(action);
         match self.refusals.get(usize::from(action)).cloned().flatten() {
             Some(Problem::Command(CommandError::Refused { completion, .. })) => {
-                return Ok(Response { completion, data: Vec::new() });
+                return refusal(completion);
             }
             Some(problem) => return Err(problem),
             None => self.changes = Some((time::Instant::now() + self.delay, action != 0)),
@@ -85,55 +69,19 @@ impl Server {
     }
 }
 
-/// The driver, with the scripted server in the place of its worker.
-struct Bench {
-    bmcs: Bmcs,
-    server: Arc<Mutex<Server>>,
-    _served: JoinSet<()>,
-}
-
-async fn serve(server: Arc<Mutex<Server>>, mut submissions: mpsc::Receiver<Submission>) {
-    while let Some(Submission { job, .. }) = submissions.recv().await {
-        let outcome = server.lock().unwrap().answer(&job);
-        job.answer.send(outcome).ok();
-    }
-}
+type Bench = bench::Bench<Server>;
 
 impl Bench {
-    fn new(server: Server) -> Self {
-        let access = Access {
-            username: Vec::new(),
-            password: Secret::new(b"").unwrap(),
-            bmc_key: None,
-            protocol: Protocol::V1_5(AuthType::None),
-            lookup: UserLookup::Name,
-            privilege: PrivilegeRange::default(),
-        };
-        let config = BmcConfig {
-            device: DEVICE.device,
-            address: ([127, 0, 0, 1], 623).into(),
-            access: Arc::new(access),
-            asset_text: Some("web front end".to_owned()),
-        };
-        let settings = Settings { workers: NonZeroUsize::new(4).unwrap(), ..Settings::default() };
-        let (bmcs, owner) = Bmcs::open(vec![config], settings, Arc::new(FixedClock)).unwrap();
-        let submissions = owner.workers.into_iter().next().unwrap().submissions;
-        let server = Arc::new(Mutex::new(server));
-        let mut served = JoinSet::new();
-        served.spawn(serve(Arc::clone(&server), submissions));
-        Self { bmcs, server, _served: served }
-    }
-
     async fn power(&self, action: PowerAction) -> Result<PowerReport, DriverError> {
-        let context = Context { deadline: now() + LIMIT, priority: Priority::Control };
-        match self.bmcs.perform(Action::Power { device: DEVICE, action }, context).await? {
+        let action = Action::Power { device: DEVICE, kind: DeviceKind::Power, action };
+        match self.bmcs.perform(action, context(Priority::Control)).await? {
             Observation::Power(report) => Ok(report),
             other => panic!("{other:?}"),
         }
     }
 
     fn controls(&self) -> Vec<u8> {
-        self.server.lock().unwrap().controls.clone()
+        self.script().controls.clone()
     }
 }
 
@@ -171,7 +119,10 @@ async fn a_refusal_to_do_what_is_done_already_is_no_failure() {
     assert_eq!(bench.power(PowerAction::On).await.unwrap().state, On);
     let error = bench.power(PowerAction::Off).await.unwrap_err();
     assert_eq!((error.fault, error.code), (Fault::Refused, "refused"));
-    assert!(error.message.starts_with("bmc 0001 at 127.0.0.1:623: Chassis Control: not possible"), "{error}");
+    assert!(
+        error.message.starts_with("bmc 40000001 at 127.0.0.1:623: Chassis Control: not possible"),
+        "{error}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -241,20 +192,26 @@ async fn a_lost_answer_to_a_cycle_stays_uncertain() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn listing_and_asset_text_need_no_bmc() {
+async fn an_overload_is_told() {
+    let bench = Bench::new(Server { is_overloaded: true, ..on() });
+    let query = Query::Power { device: DEVICE, kind: DeviceKind::Power };
+    let Ok(Observation::Power(report)) = bench.bmcs.read(query, context(Priority::Read)).await else {
+        panic!("no report")
+    };
+    assert_eq!((report.over_current, report.power_ok, report.under_voltage), (true, false, false));
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_the_power_device_has_power() {
     let bench = Bench::new(Server { silent: true, ..on() });
-    let context = Context { deadline: now() + LIMIT, priority: Priority::Scan };
-    let boards = bench.bmcs.discover(Scope::All, context).await.unwrap();
-    assert_eq!(boards[0].id.to_string(), "40000000");
-    assert_eq!(boards[0].devices.iter().map(|device| device.id).collect::<Vec<_>>(), [DEVICE.device]);
-    let text = bench.bmcs.read(Query::AssetText(DEVICE), context).await.unwrap();
-    let management_address = Some([127, 0, 0, 1].into());
-    assert_eq!(text, Observation::AssetText { text: "web front end".to_owned(), management_address });
-    let version = bench.bmcs.read(Query::Version(BOARD), context).await.unwrap_err();
-    assert_eq!(version.fault, Fault::Unsupported);
-    let other = DeviceAddress { device: BoardId(9), ..DEVICE };
-    let error = bench.bmcs.read(Query::Power(other), context).await.unwrap_err();
-    assert_eq!(error.fault, Fault::Invalid);
+    let power = |device, kind| bench.bmcs.read(Query::Power { device, kind }, context(Priority::Read));
+    let error = power(part(SERVER_SYSTEM), DeviceKind::Power).await.unwrap_err();
+    assert_eq!((error.fault, error.code), (Fault::Unsupported, "unknown_device"), "{error}");
+    let error = power(DEVICE, DeviceKind::VaporRectifier).await.unwrap_err();
+    assert_eq!((error.fault, error.code), (Fault::Invalid, "wrong_kind"), "{error}");
+    let elsewhere = DeviceAddress { board: BoardId(9), ..DEVICE };
+    let error = power(elsewhere, DeviceKind::Power).await.unwrap_err();
+    assert_eq!((error.fault, error.code), (Fault::Invalid, "unknown_board"), "{error}");
 }
 
 /// A BMC that answers so may have done it all the same, so nobody is told to try again.
