@@ -61,6 +61,10 @@ pub(crate) struct Inventory {
     verified: HashSet<BoardId>,
     /// Boards whose identity answered in a second place, too.
     suspects: HashSet<BoardId>,
+    /// Identities that several machines show at the same time.
+    shared: HashSet<Identity>,
+    /// The places at which somebody looked since the start.
+    looked: HashSet<Place>,
     /// The mounts on which boards of one id answered. Only ids that more than one mount reported.
     conflicts: HashMap<BoardId, BTreeSet<usize>>,
     /// Boards that may also be on a mount whose last scan left that open.
@@ -98,6 +102,8 @@ impl Inventory {
             identities: HashMap::new(),
             verified: HashSet::new(),
             suspects: HashSet::new(),
+            shared: HashSet::new(),
+            looked: HashSet::new(),
             conflicts: HashMap::new(),
             doubtful: HashSet::new(),
             aliases: Aliases::new(&groups),
@@ -268,6 +274,7 @@ impl Inventory {
 
     /// Notes that a board did not answer at `place`, and why.
     pub(crate) fn missed(&mut self, place: Place, failure: BoardFailure, now: Timestamp) {
+        self.looked.insert(place);
         let Some(record) = self.at(place) else { return };
         let mut next = BoardRecord::clone(record);
         if next.state == BoardState::Present {

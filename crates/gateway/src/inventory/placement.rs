@@ -74,6 +74,7 @@ impl Inventory {
         identity: Option<&Identity>,
         now: Timestamp,
     ) -> Option<BoardId> {
+        self.looked.insert(place);
         let current = self.occupant(place, now)?;
         let Some(identity) = identity else { return Some(current) };
         let known = self.boards.get(&current)?.identity.clone();
@@ -83,7 +84,7 @@ impl Inventory {
         }
         match self.identities.get(identity).copied() {
             None => self.newcomer(place, current, known.is_some(), identity, now),
-            Some(owner) if self.holds_its_place(owner) => {
+            Some(owner) if self.may_claim(owner, identity, known.is_some()) => {
                 tracing::warn!(%identity, board = %owner, place = %place.board, "two boards claim one identity");
                 // One of the two may just have moved, so the other one proves who it is before it is changed.
                 self.suspects.insert(owner);
@@ -158,10 +159,14 @@ impl Inventory {
         Some(id)
     }
 
-    /// Whether this board answered at its place since the start, and still did the last time.
-    fn holds_its_place(&self, id: BoardId) -> bool {
-        let is_present = self.boards.get(&id).is_some_and(|record| record.state == BoardState::Present);
-        is_present && self.verified.contains(&id) && self.place(id).is_some()
+    /// Whether `owner` is where it was, so that another machine that shows its identity must be somebody else. As long as
+    /// nobody has looked there since the start, that is assumed, unless the other machine was somebody else before.
+    fn may_claim(&self, owner: BoardId, identity: &Identity, replaces: bool) -> bool {
+        let Some(place) = self.place(owner) else { return false };
+        let is_present = self.boards.get(&owner).is_some_and(|record| record.state == BoardState::Present);
+        let is_there = is_present && self.verified.contains(&owner);
+        let is_unseen = !self.looked.contains(&place) && !replaces;
+        is_there || is_unseen || self.shared.contains(identity)
     }
 
     /// An identity that was never seen answers.
@@ -184,10 +189,14 @@ impl Inventory {
         Some(id)
     }
 
-    /// Notes that a board has shown who it is.
+    /// Notes that a board has shown who it is. If somebody else has just said the same, they share an identity.
     fn prove(&mut self, id: BoardId) {
         self.verified.insert(id);
-        self.suspects.remove(&id);
+        if self.suspects.remove(&id)
+            && let Some(identity) = self.boards.get(&id).and_then(|record| record.identity.clone())
+        {
+            self.shared.insert(identity);
+        }
     }
 
     /// An identity answers that another board has proved to be its own: it says nothing about this one.

@@ -259,8 +259,20 @@ fn machines_with_one_identity_stay_two_boards() {
         answers(&mut inventory, 2, Some("uuid:same"));
         answers(&mut inventory, 1, Some("uuid:same"));
     }
-    assert_eq!(servers(&inventory), [(1, Some(1)), (2, Some(2)), (3, Some(3))]);
+    let apart = [(1, Some(1)), (2, Some(2)), (3, Some(3))];
+    assert_eq!(servers(&inventory), apart);
     assert_eq!(kinds(&inventory), [(ChangeKind::Appeared, 1), (ChangeKind::Appeared, 2)]);
+
+    // Not even when one of them is silent, or after a restart, whoever is asked first then.
+    let failure = BoardFailure { code: "timeout".to_owned(), message: "no answer".to_owned() };
+    inventory.missed(Place { mount: BMCS, board: server(1) }, failure, now());
+    answers(&mut inventory, 2, Some("uuid:same"));
+    assert_eq!(servers(&inventory), apart);
+    let mut inventory = restart(inventory, &[1, 2, 3]);
+    for n in [2, 1, 2] {
+        inventory.found(Place { mount: 0, board: server(n) }, &machine(n, Some("uuid:same")), now());
+        assert_eq!(servers(&inventory), apart);
+    }
 }
 
 #[test]
