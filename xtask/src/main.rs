@@ -11,6 +11,7 @@ use clap::Parser;
 use clap::builder::PossibleValuesParser;
 
 mod bench;
+mod contract;
 mod man;
 mod step;
 mod test;

@@ -7,6 +7,7 @@ use std::process::Command;
 
 use anyhow::Result;
 
+use crate::contract;
 use crate::step::{self, Step, program};
 use crate::tool;
 
@@ -25,6 +26,7 @@ pub(crate) fn run() -> Result<()> {
         Step::command("documents", documents()),
         Step::command("licences", licences()),
         Step::command("bus peer", bus_peer()),
+        Step::function("contract", "API 2 as its OpenAPI document says", contract::check),
     ];
     step::run_all(steps, &mut io::stdout())
 }

@@ -16,6 +16,8 @@ pub(crate) const PYTHON: &str = "/usr/bin/python3";
 
 const CARGO_DENY_VERSION: &str = "0.20.2";
 
+const SCHEMATHESIS_VERSION: &str = "4.32.5";
+
 /// A Debian package, and a command that succeeds only where it is installed.
 struct Package {
     name: &'static str,
@@ -28,6 +30,8 @@ const PACKAGES: &[Package] = &[
     // Brings kill, by which a test ends the program as systemd would.
     Package { name: "procps", probe: &["kill", "-l"] },
     Package { name: "python3", probe: &[PYTHON, "--version"] },
+    // Makes the folder of its own into which programs in Python are installed.
+    Package { name: "python3-venv", probe: &[PYTHON, "-c", "import ensurepip"] },
     Package { name: "python3-serial", probe: &[PYTHON, "-c", "import serial"] },
     Package { name: "socat", probe: &["socat", "-V"] },
 ];
@@ -56,6 +60,7 @@ const MEASURING: &[Package] = &[
 /// Something is missing and cannot be installed; the message names it.
 pub(crate) fn install_missing() -> Result<()> {
     install_packages(&[PACKAGES, IPMI_PEERS])?;
+    install_schemathesis()?;
     install_cargo_deny()
 }
 
@@ -97,6 +102,36 @@ fn is_root() -> Result<bool> {
     Ok(output.stdout.trim_ascii() == b"0")
 }
 
+/// The program that checks an API against its OpenAPI document.
+pub(crate) fn schemathesis() -> PathBuf {
+    python_tools().join("bin/schemathesis")
+}
+
+fn python_tools() -> PathBuf {
+    tools().join("python")
+}
+
+/// Installs schemathesis unless this version is there already.
+fn install_schemathesis() -> Result<()> {
+    if !has_schemathesis()? {
+        say(&format!("installing schemathesis {SCHEMATHESIS_VERSION}"))?;
+        let folder = python_tools();
+        let mut create = program(PYTHON, &["-m", "venv", "--clear"]);
+        create.arg(&folder);
+        run(create)?;
+        let requirement = format!("schemathesis=={SCHEMATHESIS_VERSION}");
+        run(program(folder.join("bin/pip"), &["install", "--quiet", &requirement]))?;
+    }
+    if !has_schemathesis()? {
+        bail!("schemathesis {SCHEMATHESIS_VERSION} was installed but does not run");
+    }
+    say(&format!("schemathesis {SCHEMATHESIS_VERSION} is there")).map_err(Into::into)
+}
+
+fn has_schemathesis() -> Result<bool> {
+    is_version(schemathesis(), SCHEMATHESIS_VERSION)
+}
+
 /// Installs cargo-deny unless this version is there already.
 ///
 /// # Errors
@@ -122,13 +157,18 @@ fn tools() -> PathBuf {
 }
 
 fn has_cargo_deny() -> Result<bool> {
-    let path = cargo_deny();
+    is_version(cargo_deny(), CARGO_DENY_VERSION)
+}
+
+/// Whether the program at `path` is there and says that it has this version.
+fn is_version(path: PathBuf, version: &str) -> Result<bool> {
     if !path.exists() {
         return Ok(false);
     }
-    let output = program(path, &["--version"]).output().context("cannot start cargo-deny")?;
-    let version = String::from_utf8_lossy(&output.stdout);
-    Ok(version.split_whitespace().last() == Some(CARGO_DENY_VERSION))
+    let output = program(&path, &["--version"]).output();
+    let output = output.with_context(|| format!("cannot start {}", path.display()))?;
+    let said = String::from_utf8_lossy(&output.stdout);
+    Ok(said.split_whitespace().last() == Some(version))
 }
 
 /// Unoptimised: the tool runs for a second, its build should not take longer than everything else.
