@@ -304,7 +304,8 @@ impl Gateway {
         }
     }
 
-    fn context(&self, command: &Command) -> Context {
+    /// What `command` may cost that is given now.
+    pub(crate) fn context(&self, command: &Command) -> Context {
         let settings = &self.inner.settings;
         let (priority, timeout) = match command {
             Command::List(_) | Command::Scan(_) | Command::Refresh(_) => {

@@ -6,12 +6,12 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use futures_util::future::join_all;
 use futures_util::stream;
-use opendcre_model::{Board, BoardId, Context, DriverError, Fault, Priority, Scope};
+use opendcre_model::{Board, BoardId, Context, DriverError, Fault, Scope};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::GatewayError;
-use crate::gateway::{Gateway, LastLook, ScanReport};
+use crate::gateway::{Command, Gateway, LastLook, ScanReport};
 use crate::inventory::{BoardFailure, BoardRecord, Place};
 use crate::mount::Mounted;
 
@@ -56,7 +56,7 @@ impl Gateway {
         context: Context,
     ) -> Result<ScanReport, GatewayError> {
         match scope {
-            Scope::All => self.look_everywhere(depth, context).await,
+            Scope::All => self.look_everywhere(depth, || context).await,
             Scope::Board(board) => self.look_at(board, depth, context).await,
         }
     }
@@ -65,9 +65,9 @@ impl Gateway {
     pub async fn keep_looking(&self, interval: Duration, stop: CancellationToken) {
         let looking = async {
             loop {
-                let deadline = (Instant::now() + self.inner.settings.scan_timeout).into_std();
-                let context = Context { deadline, priority: Priority::Scan };
-                if let Err(error) = self.look_everywhere(Depth::Everything, context).await {
+                // Nobody waits for all of it, so that each board has all the time that one may take.
+                let begun = || self.context(&Command::Refresh(Scope::All));
+                if let Err(error) = self.look_everywhere(Depth::Everything, begun).await {
                     tracing::warn!(code = error.code(), %error, "no driver could be searched");
                 }
                 sleep(interval).await;
@@ -76,8 +76,13 @@ impl Gateway {
         stop.run_until_cancelled(looking).await;
     }
 
-    /// Looks on every mount at the same time. Fails only if every mount failed.
-    async fn look_everywhere(&self, depth: Depth, context: Context) -> Result<ScanReport, GatewayError> {
+    /// Looks on every mount at the same time. Fails only if every mount failed. `context` gives what a question may cost
+    /// that begins now.
+    async fn look_everywhere(
+        &self,
+        depth: Depth,
+        context: impl Fn() -> Context + Copy + Send,
+    ) -> Result<ScanReport, GatewayError> {
         let mounts = self.inner.mounts.iter().enumerate();
         let looks = mounts.map(|(mount, mounted)| self.look_on(mount, mounted, depth, context));
         let answers = join_all(looks).await;
@@ -105,11 +110,17 @@ impl Gateway {
         }
     }
 
-    async fn look_on(&self, mount: usize, mounted: &Mounted, depth: Depth, context: Context) -> Answer {
+    async fn look_on(
+        &self,
+        mount: usize,
+        mounted: &Mounted,
+        depth: Depth,
+        context: impl Fn() -> Context + Copy + Send,
+    ) -> Answer {
         let driver = mounted.driver.name().to_owned();
         let configured = mounted.driver.configured();
         let result = if configured.is_empty() {
-            self.search(mount, mounted, context).await
+            self.search(mount, mounted, context()).await
         } else {
             if depth == Depth::Everything {
                 self.ask_all(mount, mounted, &configured, context).await;
@@ -144,10 +155,16 @@ impl Gateway {
     }
 
     /// Asks each of the boards of a configuration. What one of them answers is a matter of that board.
-    async fn ask_all(&self, mount: usize, mounted: &Mounted, boards: &[Board], context: Context) {
+    async fn ask_all(
+        &self,
+        mount: usize,
+        mounted: &Mounted,
+        boards: &[Board],
+        context: impl Fn() -> Context + Copy + Send,
+    ) {
         let places: Vec<Place> = boards.iter().map(|board| Place { mount, board: board.id }).collect();
         let asked = stream::iter(places).map(async |place| {
-            let result = mounted.driver.discover(Scope::Board(place.board), context).await;
+            let result = mounted.driver.discover(Scope::Board(place.board), context()).await;
             self.note(place, &result);
         });
         asked.buffer_unordered(ASKED_AT_ONCE).collect::<()>().await;
@@ -163,7 +180,6 @@ impl Gateway {
         let is_listed = depth == Depth::Buses && self.is_configured(board);
         if !is_listed {
             self.find(board, context).await?;
-            self.save();
         }
         let record = self.board(board).ok_or(GatewayError::UnknownBoard(board))?;
         Ok(ScanReport { boards: vec![record], failures: Vec::new() })
@@ -172,16 +188,16 @@ impl Gateway {
     /// Remembers what asking for one board has brought.
     pub(crate) fn note(&self, place: Place, result: &Result<Vec<Board>, DriverError>) {
         let now = self.inner.clock.now();
-        let mut inventory = self.inventory_mut();
         match result {
             Ok(boards) => {
                 for board in boards.iter().filter(|board| board.id == place.board) {
-                    inventory.found(place, board, now);
+                    self.inventory_mut().found(place, board, now);
                 }
             }
             Err(error) if matches!(error.fault, Fault::Busy { .. }) => {}
-            Err(error) => inventory.missed(place, BoardFailure::from(error), now),
+            Err(error) => self.inventory_mut().missed(place, BoardFailure::from(error), now),
         }
+        self.save();
     }
 
     /// A board that may also be on a mount that left doubt must be looked for before it is used, even where an earlier

@@ -47,7 +47,6 @@ impl Gateway {
         let Some(known) = self.inventory().place(board) else { return Err(GatewayError::Displaced(board)) };
         let found = driver.discover(Scope::Board(place), context).await;
         self.note(known, &found);
-        self.save();
         found?;
         if self.inventory().is_verified(board) { Ok(()) } else { Err(GatewayError::Displaced(board)) }
     }
