@@ -127,7 +127,7 @@ impl LineFile {
 }
 
 /// Brings the name of a new file to the disk; without it, a power cut could take the file with all its lines.
-fn sync_directory(path: &Path) -> io::Result<()> {
+pub(crate) fn sync_directory(path: &Path) -> io::Result<()> {
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
     File::open(directory.unwrap_or(Path::new(".")))?.sync_all()
 }

@@ -268,8 +268,8 @@ impl Gateway {
 
     /// Refuses commands from now on and returns when every change that has begun is finished and recorded.
     pub async fn shutdown(&self) {
-        self.inner.jobs.shutdown().await;
         self.inner.actions.close();
+        self.inner.jobs.shutdown().await;
         self.inner.actions.wait().await;
         self.inner.news.notify_waiters();
         self.save_everything().await;

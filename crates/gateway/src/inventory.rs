@@ -286,6 +286,13 @@ impl Inventory {
         self.put(next);
     }
 
+    /// Notes the firmware of the board at `place`, which is no news as long as it was not known before.
+    pub(crate) fn tell_firmware(&mut self, place: Place, firmware: String) {
+        if let Some(record) = self.at(place) {
+            self.put(BoardRecord { firmware: Some(firmware), ..BoardRecord::clone(record) });
+        }
+    }
+
     /// What the database must learn since this was asked last.
     pub(crate) fn take_unsaved(&mut self) -> Unsaved {
         let mut unsaved = Unsaved { changes: self.feed.take_unsaved(), ..Unsaved::default() };

@@ -6,13 +6,13 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use futures_util::future::join_all;
 use futures_util::stream;
-use opendcre_model::{Board, BoardId, Context, DriverError, Fault, Scope};
+use opendcre_model::{Board, BoardId, Context, DriverError, Fault, Observation, Query, Scope};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::GatewayError;
 use crate::gateway::{Command, Gateway, LastLook, ScanReport};
-use crate::inventory::{BoardFailure, BoardRecord, Place};
+use crate::inventory::{BoardFailure, BoardRecord, BoardState, Place};
 use crate::mount::Mounted;
 
 /// How many boards outside the range of their bus are named in one line of the log.
@@ -120,7 +120,11 @@ impl Gateway {
         let driver = mounted.driver.name().to_owned();
         let configured = mounted.driver.configured();
         let result = if configured.is_empty() {
-            self.search(mount, mounted, context()).await
+            let found = self.search(mount, mounted, context()).await;
+            if depth == Depth::Everything && found.is_ok() {
+                self.ask_firmware(mount, mounted, context).await;
+            }
+            found
         } else {
             if depth == Depth::Everything {
                 self.ask_all(mount, mounted, &configured, context).await;
@@ -150,6 +154,24 @@ impl Gateway {
                     self.inventory_mut().missed_all(mount, &BoardFailure::from(&error), now);
                 }
                 Err(error)
+            }
+        }
+    }
+
+    /// Asks the boards of a bus for their firmware that have not told it yet: a search does not. One that does not answer
+    /// is asked again the next time.
+    async fn ask_firmware(
+        &self,
+        mount: usize,
+        mounted: &Mounted,
+        context: impl Fn() -> Context + Copy + Send,
+    ) {
+        let boards = self.inventory().boards_of(mount);
+        let is_unknown = |board: &BoardRecord| board.state == BoardState::Present && board.firmware.is_none();
+        for (place, _) in boards.iter().filter(|(_, board)| is_unknown(board)) {
+            let answer = mounted.driver.read(Query::Version(place.board), context()).await;
+            if let Ok(Observation::Version(firmware)) = answer {
+                self.inventory_mut().tell_firmware(*place, firmware);
             }
         }
     }

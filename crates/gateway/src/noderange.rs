@@ -42,7 +42,7 @@ const MAX_DEPTH: usize = 16;
 const MAX_WORDS: usize = 65_536;
 /// The most regular expressions of one text: each is compiled.
 const MAX_PATTERNS: usize = 16;
-/// The most regular expressions and comparisons of one evaluation: each looks at every board.
+/// The most regular expressions, comparisons and ranges of ids of one evaluation: each looks at every board.
 const MAX_SEARCHES: usize = 64;
 
 /// A node range as it was written, understood but not yet evaluated.

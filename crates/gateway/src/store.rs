@@ -117,6 +117,12 @@ impl Store {
         Self::open_with(path.as_ref(), Limits::default())
     }
 
+    /// Opens a database for which the disk has so many pages.
+    #[cfg(test)]
+    pub(crate) fn on_a_small_disk(path: &Path, pages: u32) -> Result<Self, StoreError> {
+        Self::open_with(path, Limits { pages, ..Limits::default() }).map(|(store, _, _)| store)
+    }
+
     fn open_with(path: &Path, limits: Limits) -> Result<(Self, Stored, Option<SetAside>), StoreError> {
         let (database, stored, set_aside) = database::open(path, limits)?;
         let writer = Arc::new(Writer::start(database, path, limits)?);

@@ -14,6 +14,10 @@ use crate::GatewayError;
 /// The low bits of a [`JobId`], which tell the jobs of one millisecond apart.
 const SEQUENCE_BITS: u32 = 16;
 
+/// What is said of a target that has no outcome.
+const BROKEN_OFF: &str = "the service stopped before the outcome was recorded, so this may or may not have been done; read \
+     the state back before trying again";
+
 /// The id of a job. Later jobs have greater ids, also over restarts. Written as 16 lower-case hexadecimal digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct JobId(pub(crate) u64);
@@ -235,14 +239,10 @@ impl JobRecord {
 
     /// Ends a job of which every target was attended to or skipped.
     pub(crate) fn finish(&mut self, now: Timestamp) {
-        let was_skipped = |reason: SkipReason| {
-            move |result: &TargetResult| {
-                result.state == TargetState::Skipped && result.code.as_deref() == Some(reason.code())
-            }
-        };
-        self.state = if self.results.iter().any(was_skipped(SkipReason::Aborted)) {
+        let is_skipped = |reason| self.results.iter().any(|result| result.is_skipped(reason));
+        self.state = if is_skipped(SkipReason::Aborted) {
             JobState::Aborted
-        } else if self.results.iter().any(was_skipped(SkipReason::ShuttingDown)) {
+        } else if is_skipped(SkipReason::ShuttingDown) {
             JobState::Interrupted
         } else {
             JobState::Done
@@ -250,10 +250,6 @@ impl JobRecord {
         self.finished = Some(now);
     }
 }
-
-/// What is said of a target that has no outcome.
-const BROKEN_OFF: &str = "the service stopped before the outcome was recorded, so this may or may not have been done; read \
-     the state back before trying again";
 
 /// Why a target is skipped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -279,10 +275,14 @@ impl SkipReason {
 }
 
 impl TargetResult {
-    pub(crate) fn skip(&mut self, reason: SkipReason) {
+    fn skip(&mut self, reason: SkipReason) {
         self.state = TargetState::Skipped;
         self.code = Some(reason.code().to_owned());
         self.message = Some(reason.message().to_owned());
+    }
+
+    fn is_skipped(&self, reason: SkipReason) -> bool {
+        self.state == TargetState::Skipped && self.code.as_deref() == Some(reason.code())
     }
 
     /// Notes what came of it.

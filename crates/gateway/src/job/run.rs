@@ -150,13 +150,13 @@ impl Job {
     async fn attend(&self, door: &dyn Door, principal: &Principal, index: usize, command: Command) {
         let first = Instant::now();
         while self.begin(index) {
-            let outcome = door.carry_out(principal, command.clone()).await;
+            let outcome = door.carry_out(principal, command.clone()).await.and_then(result_of);
             match pause(&outcome) {
                 Some(pause) if first.elapsed() + pause <= PATIENCE && self.postpone(index) => {
                     let _ = self.ending.run_until_cancelled(sleep(pause)).await;
                 }
                 _ => {
-                    self.change(index, |result| result.settle(outcome.and_then(result_of)));
+                    self.change(index, |result| result.settle(outcome));
                 }
             }
         }

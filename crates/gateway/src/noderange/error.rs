@@ -58,7 +58,7 @@ pub(super) enum Bound {
     #[error("a text has at most {MAX_PATTERNS} regular expressions")]
     Patterns,
     #[error(
-        "it has at most {MAX_SEARCHES} regular expressions and comparisons, those of its groups included"
+        "it may look at every board at most {MAX_SEARCHES} times, for expressions, comparisons and ranges of ids"
     )]
     Searches,
     #[error("the regular expression needs too much memory")]

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
+use std::ops::RangeInclusive;
 
 use opendcre_model::{BoardId, excerpt};
 
@@ -24,9 +25,19 @@ pub(super) struct Evaluation<'a> {
     path: Vec<&'a str>,
 }
 
+/// A word where it is looked up.
+#[derive(Clone, Copy)]
+struct Mention<'t, 'a> {
+    text: &'t str,
+    /// Only boards of this rack are meant.
+    rack: Option<&'a str>,
+    /// Where the word that stands in the range begins.
+    position: usize,
+}
+
 /// Boards that are named by the first and the last.
 enum Span {
-    Ids(BoardId, BoardId),
+    Ids(RangeInclusive<BoardId>),
     Words(Word),
 }
 
@@ -63,8 +74,8 @@ impl<'a> Evaluation<'a> {
             }
             Operand::Test(test) => self.test(test, position),
             Operand::Quoted(name) => {
-                let boards = self.named(name, None, position)?;
-                boards.ok_or_else(|| unknown(name, None, position))
+                let mention = Mention { text: name, rack: None, position };
+                self.named(mention)?.ok_or_else(|| mention.unknown())
             }
             Operand::Word(word) => self.words(word, position),
         }
@@ -86,10 +97,7 @@ impl<'a> Evaluation<'a> {
         position: usize,
         test: impl Fn(&dyn Directory, BoardId) -> bool,
     ) -> Result<Vec<BoardId>, RangeError> {
-        self.searches += 1;
-        if self.searches > MAX_SEARCHES {
-            return Err(RangeError::too_large(position, Bound::Searches));
-        }
+        self.spend_search(position)?;
         let mut boards = self.directory.boards();
         boards.retain(|board| test(self.directory, *board));
         Ok(boards)
@@ -97,55 +105,45 @@ impl<'a> Evaluation<'a> {
 
     /// The boards that any of the words names that `word` stands for; each of them must name something.
     fn words(&mut self, word: &Word, position: usize) -> Result<Vec<BoardId>, RangeError> {
-        self.spend(word.count(), position)?;
+        self.spend_words(word.count(), position)?;
         let mut seen = HashSet::new();
         let mut boards = Vec::new();
         for text in word.expand() {
             if !seen.contains(&text) {
-                boards.extend(self.word(&text, None, position)?);
+                boards.extend(self.mentioned(Mention { text: &text, rack: None, position })?);
                 seen.insert(text);
             }
         }
         Ok(set_of(boards))
     }
 
-    /// The boards that `text` names: by itself, as a board of a rack, or as the first and the last of several. Only
-    /// boards of `rack`, if it is given.
-    fn word(
-        &mut self,
-        text: &str,
-        rack: Option<&'a str>,
-        position: usize,
-    ) -> Result<Vec<BoardId>, RangeError> {
-        if let Some(boards) = self.named(text, rack, position)? {
+    /// The boards that a word names: by itself, as a board of a rack, or as the first and the last of several.
+    fn mentioned(&mut self, mention: Mention<'_, 'a>) -> Result<Vec<BoardId>, RangeError> {
+        if let Some(boards) = self.named(mention)? {
             return Ok(boards);
         }
-        if let Some((rack, board)) = self.in_rack(text).filter(|_| rack.is_none()) {
-            return self.word(board, Some(rack), position);
+        if let Some((rack, text)) = self.in_rack(mention.text).filter(|_| mention.rack.is_none()) {
+            return self.mentioned(Mention { text, rack: Some(rack), ..mention });
         }
-        match self.span(text, position)? {
-            Some(span) => self.members_of_span(span, text, rack, position),
-            None => Err(unknown(text, rack, position)),
+        match span(mention)? {
+            Some(Span::Ids(ids)) => self.ids(&ids, mention),
+            Some(Span::Words(word)) => self.counted(&word, mention),
+            None => Err(mention.unknown()),
         }
     }
 
-    /// What `text` names by itself: an exact name, or else the id of a board.
-    fn named(
-        &mut self,
-        text: &str,
-        rack: Option<&str>,
-        position: usize,
-    ) -> Result<Option<Vec<BoardId>>, RangeError> {
+    /// What a word names by itself: an exact name, or else the id of a board.
+    fn named(&mut self, mention: Mention<'_, 'a>) -> Result<Option<Vec<BoardId>>, RangeError> {
+        let Mention { text, rack, position } = mention;
         let mut found = self.find(text);
-        if let Some(rack) = rack {
+        if rack.is_some() {
             found.retain(|found| matches!(found, Found::Board(board) if self.is_in(*board, rack)));
         }
         match found.as_slice() {
             [only] => self.members(*only, position).map(Some),
             [] => {
                 let board = text.parse().ok().filter(|board| self.directory.contains(*board));
-                let board = board.filter(|board| rack.is_none_or(|rack| self.is_in(*board, rack)));
-                Ok(board.map(|board| vec![board]))
+                Ok(board.filter(|board| self.is_in(*board, rack)).map(|board| vec![board]))
             }
             several => {
                 let candidates = several.iter().map(|found| self.candidate(*found)).collect();
@@ -171,8 +169,9 @@ impl<'a> Evaluation<'a> {
         }
     }
 
-    fn is_in(&self, board: BoardId, rack: &str) -> bool {
-        self.directory.any_value(board, "rack", &|value| value == rack)
+    /// Whether `board` is in `rack`, if one is given.
+    fn is_in(&self, board: BoardId, rack: Option<&str>) -> bool {
+        rack.is_none_or(|rack| self.directory.any_value(board, "rack", &|value| value == rack))
     }
 
     fn members(&mut self, found: Found<'a>, position: usize) -> Result<Vec<BoardId>, RangeError> {
@@ -220,73 +219,71 @@ impl<'a> Evaluation<'a> {
         Some((found?, board))
     }
 
-    /// What `text` means as the first and the last of several.
-    fn span(&self, text: &str, position: usize) -> Result<Option<Span>, RangeError> {
-        for (first, last) in [':', '-'].into_iter().filter_map(|delimiter| halves(text, delimiter)) {
-            if let Some((first, last)) =
-                self.id(first).zip(self.id(last)).filter(|(first, last)| first <= last)
-            {
-                return Ok(Some(Span::Ids(first, last)));
-            }
-            match Word::between(first, last) {
-                Ok(Some(word)) => return Ok(Some(Span::Words(word))),
-                Ok(None) | Err(CountError::NotANumber) => {}
-                Err(CountError::Order) => {
-                    return Err(RangeError::new(position, Reason::Order { word: excerpt(text) }));
-                }
-                Err(CountError::TooMany) => return Err(RangeError::too_large(position, Bound::Words)),
-            }
-        }
-        Ok(None)
-    }
-
-    /// The id that `text` is, unless it is the name of something else. No board needs to have it.
-    fn id(&self, text: &str) -> Option<BoardId> {
-        let id = text.parse().ok()?;
-        let is_other = |found: &Found<'_>| !matches!(found, Found::Board(board) if *board == id);
-        if self.find(text).iter().any(is_other) { None } else { Some(id) }
-    }
-
-    fn members_of_span(
+    /// The boards that there are from one id to another: not every number between them is in use.
+    fn ids(
         &mut self,
-        span: Span,
-        text: &str,
-        rack: Option<&str>,
-        position: usize,
+        ids: &RangeInclusive<BoardId>,
+        mention: Mention<'_, 'a>,
     ) -> Result<Vec<BoardId>, RangeError> {
-        let word = match span {
-            Span::Ids(first, last) => return self.ids(first, last, text, rack, position),
-            Span::Words(word) => word,
-        };
-        self.spend(word.count(), position)?;
+        self.spend_search(mention.position)?;
+        let mut boards = self.directory.boards();
+        boards.retain(|board| ids.contains(board) && self.is_in(*board, mention.rack));
+        if boards.is_empty() { Err(mention.unknown()) } else { Ok(boards) }
+    }
+
+    /// The boards that are named by `word`, which counts from the first to the last of several.
+    fn counted(&mut self, word: &Word, mention: Mention<'_, 'a>) -> Result<Vec<BoardId>, RangeError> {
+        self.spend_words(word.count(), mention.position)?;
         let mut boards = Vec::new();
         for text in word.expand() {
-            boards.extend(self.named(&text, rack, position)?.ok_or_else(|| unknown(&text, rack, position))?);
+            let mention = Mention { text: &text, ..mention };
+            boards.extend(self.named(mention)?.ok_or_else(|| mention.unknown())?);
         }
         Ok(set_of(boards))
     }
 
-    /// The boards that there are from one id to another: the numbers between them are not names, and not all in use.
-    fn ids(
-        &mut self,
-        first: BoardId,
-        last: BoardId,
-        text: &str,
-        rack: Option<&str>,
-        position: usize,
-    ) -> Result<Vec<BoardId>, RangeError> {
-        let is_meant = |directory: &dyn Directory, board: BoardId| {
-            let in_rack = |rack| directory.any_value(board, "rack", &|value| value == rack);
-            (first..=last).contains(&board) && rack.is_none_or(in_rack)
-        };
-        let boards = self.search(position, is_meant)?;
-        if boards.is_empty() { Err(unknown(text, rack, position)) } else { Ok(boards) }
-    }
-
-    fn spend(&mut self, words: usize, position: usize) -> Result<(), RangeError> {
+    fn spend_words(&mut self, words: usize, position: usize) -> Result<(), RangeError> {
         self.words = self.words.saturating_add(words);
         if self.words > MAX_WORDS { Err(RangeError::too_large(position, Bound::Words)) } else { Ok(()) }
     }
+
+    fn spend_search(&mut self, position: usize) -> Result<(), RangeError> {
+        self.searches += 1;
+        if self.searches > MAX_SEARCHES {
+            return Err(RangeError::too_large(position, Bound::Searches));
+        }
+        Ok(())
+    }
+}
+
+impl Mention<'_, '_> {
+    fn unknown(&self) -> RangeError {
+        let word = self.rack.map_or_else(|| self.text.to_owned(), |rack| format!("{rack}/{}", self.text));
+        RangeError::new(self.position, Reason::Unknown { word: excerpt(&word) })
+    }
+}
+
+/// What a word means as the first and the last of several, if it does.
+fn span(Mention { text, position, .. }: Mention<'_, '_>) -> Result<Option<Span>, RangeError> {
+    for (first, last) in [':', '-'].into_iter().filter_map(|delimiter| halves(text, delimiter)) {
+        if let Some((first, last)) = full_id(first).zip(full_id(last)).filter(|(first, last)| first <= last) {
+            return Ok(Some(Span::Ids(first..=last)));
+        }
+        match Word::between(first, last) {
+            Ok(Some(word)) => return Ok(Some(Span::Words(word))),
+            Ok(None) | Err(CountError::NotANumber) => {}
+            Err(CountError::Order) => {
+                return Err(RangeError::new(position, Reason::Order { word: excerpt(text) }));
+            }
+            Err(CountError::TooMany) => return Err(RangeError::too_large(position, Bound::Words)),
+        }
+    }
+    Ok(None)
+}
+
+/// An id with all its digits. Shorter ones are not the ends of a range: a mistyped `a-21` must not select boards.
+fn full_id(text: &str) -> Option<BoardId> {
+    text.parse().ok().filter(|id: &BoardId| id.to_string().len() == text.len())
 }
 
 /// What stands before and behind the delimiter in the middle of `text`, so that both halves may have it, too.
@@ -298,9 +295,4 @@ fn halves(text: &str, delimiter: char) -> Option<(&str, &str)> {
     let (at, _) = text.match_indices(delimiter).nth(count / 2)?;
     let (first, last) = text.split_at(at);
     Some((first, last.strip_prefix(delimiter)?))
-}
-
-fn unknown(word: &str, rack: Option<&str>, position: usize) -> RangeError {
-    let word = rack.map_or_else(|| word.to_owned(), |rack| format!("{rack}/{word}"));
-    RangeError::new(position, Reason::Unknown { word: excerpt(&word) })
 }

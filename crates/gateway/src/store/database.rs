@@ -16,6 +16,7 @@ use serde::de::DeserializeOwned;
 
 use super::pending::Pending;
 use super::{Limits, SetAside, StoreError, Stored};
+use crate::audit::sync_directory;
 use crate::job::StoredJob;
 use crate::{BoardRecord, InventoryChange};
 
@@ -74,7 +75,13 @@ impl Record for StoredJob {
 enum OpenFailure {
     /// The file, its disk or another process does not let us; the file may be in order.
     Inaccessible(String),
-    /// The file is not in order.
+    /// The file is no use to us.
+    Unfit(Unfit),
+}
+
+/// Why a file is no use to us.
+enum Unfit {
+    /// It is not in order.
     Damaged(String),
     /// A newer release made it, with this version of the schema.
     TooNew(i64),
@@ -83,13 +90,17 @@ enum OpenFailure {
 impl From<rusqlite::Error> for OpenFailure {
     fn from(error: rusqlite::Error) -> Self {
         match error.sqlite_error_code() {
-            // `Unknown` is an error in a statement; ours are right, so the header of the file is not.
-            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::Unknown) => {
-                Self::Damaged(error.to_string())
+            // `Unknown` is an error in a statement, none a value of another type; ours are right, so the file is not.
+            None | Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::Unknown) => {
+                damaged(error.to_string())
             }
             _ => Self::Inaccessible(error.to_string()),
         }
     }
+}
+
+fn damaged(reason: impl Into<String>) -> OpenFailure {
+    OpenFailure::Unfit(Unfit::Damaged(reason.into()))
 }
 
 /// An open database.
@@ -101,17 +112,17 @@ pub(super) struct Database {
 /// Opens the database at `path`, or sets it aside and opens a fresh one.
 pub(super) fn open(path: &Path, limits: Limits) -> Result<(Database, Stored, Option<SetAside>), StoreError> {
     let failed = |reason: String| StoreError::Open { path: path.to_owned(), reason };
-    let unusable = match Database::open(path, limits) {
+    let unfit = match Database::open(path, limits) {
         Ok((database, stored)) => return Ok((database, stored, None)),
         Err(OpenFailure::Inaccessible(reason)) => return Err(failed(reason)),
-        Err(unusable) => unusable,
+        Err(OpenFailure::Unfit(unfit)) => unfit,
     };
     let aside = set_aside(path).map_err(|error| failed(format!("cannot set it aside: {error}")))?;
-    let report = report(path, aside, unusable);
+    let report = report(path, aside, unfit);
     match Database::open(path, limits) {
         Ok((database, stored)) => Ok((database, stored, Some(report))),
-        Err(OpenFailure::Inaccessible(reason) | OpenFailure::Damaged(reason)) => Err(failed(reason)),
-        Err(OpenFailure::TooNew(_)) => Err(failed("a newer release is using it".to_owned())),
+        Err(OpenFailure::Inaccessible(reason)) => Err(failed(reason)),
+        Err(OpenFailure::Unfit(_)) => Err(failed("another process is making it".to_owned())),
     }
 }
 
@@ -139,18 +150,22 @@ impl Database {
     fn version(&self) -> Result<i64, OpenFailure> {
         let version = self.connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
         let newest = MIGRATIONS.last().map_or(0, |(version, _)| *version);
-        if (0..=newest).contains(&version) { Ok(version) } else { Err(OpenFailure::TooNew(version)) }
+        if (0..=newest).contains(&version) {
+            Ok(version)
+        } else {
+            Err(OpenFailure::Unfit(Unfit::TooNew(version)))
+        }
     }
 
     /// Looks for damage of the file, and of its tables, which are those of `version`.
     fn check(&self, version: i64) -> Result<(), OpenFailure> {
         let found: String = self.connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
         if found != "ok" {
-            return Err(OpenFailure::Damaged(found));
+            return Err(damaged(found));
         }
         // The file itself may be written, which was tried before.
         if self.connection.is_readonly(MAIN_DB)? {
-            return Err(OpenFailure::Damaged("its header says that it must not be written".to_owned()));
+            return Err(damaged("its header says that it must not be written"));
         }
         let model = Connection::open_in_memory()?;
         for (_, migration) in MIGRATIONS.iter().filter(|(older, _)| *older <= version) {
@@ -159,7 +174,7 @@ impl Database {
         if schema(&self.connection)? == schema(&model)? {
             Ok(())
         } else {
-            Err(OpenFailure::Damaged("its tables are not those of this service".to_owned()))
+            Err(damaged("its tables are not those of this service"))
         }
     }
 
@@ -313,16 +328,16 @@ fn decode<T: Record>(row: &Row<'_>) -> Result<T, String> {
     serde_json::from_slice(text).map_err(|error| error.to_string())
 }
 
-/// FNV-1a over the number and the text of a row, in 64 bits: it notices every change of a single byte.
+/// What tells a row from a damaged one: a hash of its number and its text.
 fn checksum(number: i64, text: &[u8]) -> i64 {
+    fnv1a(number.to_be_bytes().iter().chain(text)).cast_signed()
+}
+
+/// FNV-1a in 64 bits (draft-eastlake-fnv §2). It notices every change of a single byte.
+fn fnv1a<'a>(bytes: impl Iterator<Item = &'a u8>) -> u64 {
     const OFFSET_BASIS: u64 = 0xcbf2_9ce4_8422_2325;
     const PRIME: u64 = 0x0100_0000_01b3;
-    let bytes = number.to_be_bytes();
-    let hash = bytes
-        .iter()
-        .chain(text)
-        .fold(OFFSET_BASIS, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(PRIME));
-    hash.cast_signed()
+    bytes.fold(OFFSET_BASIS, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(PRIME))
 }
 
 /// Makes sure that the file exists, for the service alone.
@@ -335,12 +350,6 @@ fn create(path: &Path) -> io::Result<()> {
         }
         Err(error) => Err(error),
     }
-}
-
-/// Brings the names of files to the disk; without it, a power cut could take a new file with everything in it.
-fn sync_directory(path: &Path) -> io::Result<()> {
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-    File::open(directory.unwrap_or(Path::new(".")))?.sync_all()
 }
 
 /// Renames a database, together with what belongs to it, to the first name that is free.
@@ -366,16 +375,14 @@ fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     name.into()
 }
 
-fn report(path: &Path, aside: PathBuf, unusable: OpenFailure) -> SetAside {
-    let (code, reason, advice) = match unusable {
-        OpenFailure::TooNew(version) => (
+fn report(path: &Path, aside: PathBuf, unfit: Unfit) -> SetAside {
+    let (code, reason, advice) = match unfit {
+        Unfit::Damaged(reason) => ("store_damaged", reason, "check the health of the disk"),
+        Unfit::TooNew(version) => (
             "store_too_new",
             format!("a newer release made it, with version {version} of its schema"),
             "install that release and rename it back to have it again",
         ),
-        OpenFailure::Damaged(reason) | OpenFailure::Inaccessible(reason) => {
-            ("store_damaged", reason, "check the health of the disk")
-        }
     };
     let message = format!(
         "the database {} cannot be used: {reason}; it is kept as {}, and a fresh one was begun; {advice}",
@@ -413,14 +420,9 @@ mod tests {
     }
 
     #[test]
-    fn the_checksum_is_that_of_the_published_function() {
-        // FNV-1a, 64 bits, of eight zero bytes followed by "foobar", worked out from the definition.
-        let slow = |bytes: &[u8]| {
-            bytes.iter().fold(0xcbf2_9ce4_8422_2325_u128, |hash, byte| {
-                ((hash ^ u128::from(*byte)) * 0x0100_0000_01b3) % (1 << 64)
-            })
-        };
-        let expected = slow(b"\0\0\0\0\0\0\0\0foobar");
-        assert_eq!(u128::from(checksum(0, b"foobar").cast_unsigned()), expected);
+    fn the_hash_is_the_published_one() {
+        assert_eq!(fnv1a(b"".iter()), 0xcbf2_9ce4_8422_2325);
+        assert_eq!(fnv1a(b"a".iter()), 0xaf63_dc4c_8601_ec8c);
+        assert_eq!(fnv1a(b"foobar".iter()), 0x8594_4171_f739_67e8);
     }
 }

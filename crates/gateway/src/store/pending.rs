@@ -9,6 +9,10 @@ use opendcre_model::BoardId;
 use crate::job::{JobId, StoredJob};
 use crate::{BoardRecord, InventoryChange};
 
+/// The most jobs to forget that wait for a disk that cannot be written. What is not forgotten there is forgotten at the
+/// next start.
+const MOST_REMOVALS: usize = 16_384;
+
 /// What is not on the disk yet.
 #[derive(Debug)]
 pub(super) struct Pending {
@@ -70,5 +74,27 @@ impl Pending {
         for (id, job) in mem::take(&mut failed.jobs) {
             self.jobs.entry(id).or_insert(job);
         }
+        let removals = self.jobs.values().filter(|job| job.is_none()).count();
+        let mut surplus = removals.saturating_sub(MOST_REMOVALS);
+        self.jobs.retain(|_, job| {
+            let goes = job.is_none() && surplus > 0;
+            surplus -= usize::from(goes);
+            !goes
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn jobs_to_forget_do_not_pile_up() {
+        let mut pending = Pending::new(1);
+        let mut failed = Pending::new(1);
+        failed.jobs.extend((0..20_000).map(|id| (JobId(id), None)));
+        pending.put_back_jobs(&mut failed);
+        assert_eq!(pending.jobs.len(), MOST_REMOVALS);
+        assert!(pending.jobs.contains_key(&JobId(19_999)));
     }
 }

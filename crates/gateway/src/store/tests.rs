@@ -247,6 +247,23 @@ async fn a_database_of_a_newer_release_is_set_aside_as_it_is() {
 }
 
 #[tokio::test]
+async fn what_is_set_aside_takes_its_log_of_writes_along() {
+    let room = Room::furnished().await;
+    {
+        let newer = rusqlite::Connection::open(&room.path).unwrap();
+        newer.set_db_config(rusqlite::config::DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).unwrap();
+        newer.execute_batch("PRAGMA user_version = 99; DELETE FROM board WHERE id = 1").unwrap();
+    }
+    let log = fs::read(room.file("inventory.db-wal")).unwrap();
+    let (_store, _, set_aside) = Store::open(&room.path).unwrap();
+    assert_eq!(set_aside.unwrap().code, "store_too_new");
+    assert_eq!(fs::read(room.file("inventory.db.set-aside-1-wal")).unwrap(), log);
+    let aside = rusqlite::Connection::open(room.file("inventory.db.set-aside-1")).unwrap();
+    let boards: u32 = aside.query_row("SELECT count(*) FROM board", [], |row| row.get(0)).unwrap();
+    assert_eq!(boards, 2);
+}
+
+#[tokio::test]
 async fn a_truncated_file_never_yields_anything_false() {
     let room = Room::furnished().await;
     let whole = fs::read(&room.path).unwrap();

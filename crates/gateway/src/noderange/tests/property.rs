@@ -36,7 +36,7 @@ fn selection() -> impl Strategy<Value = (String, Boards)> {
         ends.clone().prop_map(|(a, b)| (format!("n[{a}-{b}]"), bits(a, b))),
         ends.clone().prop_map(|(a, b)| (format!("n{a}-n{b}"), bits(a, b))),
         ends.clone().prop_map(|(a, b)| (format!("n{a}:n{b}"), bits(a, b))),
-        ends.clone().prop_map(|(a, b)| (format!("{a:02x}-{b:08x}"), bits(a, b))),
+        ends.clone().prop_map(|(a, b)| (format!("{a:08x}-{b:08x}"), bits(a, b))),
         ends.prop_map(|(a, b)| (format!("~^n[{a}-{b}]$"), bits(a, b))),
         Just(("all".to_owned(), bits(1, 8))),
         Just(("left".to_owned(), bits(1, 4))),
