@@ -4,6 +4,7 @@
 //! BMCs want a password on UDP ports of their own, and the gateway reaches both over the same code that it uses for
 //! real equipment.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::Permissions;
 use std::io::{self, Write};
@@ -15,22 +16,37 @@ use std::sync::Arc;
 use anyhow::Context;
 use opendcre_emulator::bmc::{Fleet, FleetConfig};
 use opendcre_emulator::bus::{EmulatedBus, Options, Room};
-use opendcre_model::WallClock;
+use opendcre_model::{BoardId, WallClock};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::DemoArgs;
 use crate::clock::SystemClock;
-use crate::config::{self, Config, DeviceBus, Ipmi};
+use crate::config::{self, Board, Config, DeviceBus, Ipmi};
 use crate::log;
 use crate::output;
 use crate::serve::{Service, Signals};
 
-/// A rack controller and three servers.
+/// A rack controller, three servers and a power shelf.
 const ROOM: &str = include_str!("demo/room.json");
 const BAUD: u32 = 115_200;
-/// What the servers with BMCs are for.
-const SERVERS: [&str; 4] = ["db-01", "db-02", "build-01", "spare"];
+/// The servers with BMCs: name, rack, unit and role.
+const SERVERS: [(&str, u8, u8, &str); 6] = [
+    ("db-01", 8, 1, "db"),
+    ("db-02", 8, 2, "db"),
+    ("build-01", 8, 3, "build"),
+    ("spare", 8, 4, "spare"),
+    ("web-03", 7, 20, "web"),
+    ("web-04", 7, 22, "web"),
+];
+/// The boards of the bus that have a name, and their role.
+const BOARDS: [(u32, &str, &str); 5] = [
+    (0x10, "controller-7", "rack"),
+    (0x11, "web-01", "web"),
+    (0x12, "web-02", "web"),
+    (0x13, "db-03", "db"),
+    (0x20, "shelf-7", "rack"),
+];
 /// A user that emulated BMCs know, who may switch power; the password is the same.
 const BMC_USER: &str = "operator";
 
@@ -78,16 +94,38 @@ fn write_password(folder: &Path) -> io::Result<PathBuf> {
 
 /// The tables of the BMCs, as a user would write them.
 fn bmcs(addresses: &[SocketAddrV4], password: &Path) -> Vec<Ipmi> {
-    let units = 1..;
-    let servers = addresses.iter().zip(SERVERS).zip(units);
-    let table = |((address, server), unit): ((&SocketAddrV4, &str), u8)| {
-        let mut table = Ipmi::new("rack_8", SocketAddr::V4(*address), BMC_USER, "");
+    let servers = addresses.iter().zip(SERVERS);
+    let table = |(address, (server, rack, unit, role)): (&SocketAddrV4, (&str, u8, u8, &str))| {
+        let mut table = Ipmi::new(&format!("rack_{rack}"), SocketAddr::V4(*address), BMC_USER, "");
         table.password = None;
         table.password_file = Some(password.to_owned());
-        table.asset_text = format!("{server}, rack 8, unit {unit}");
+        table.asset_text = format!("{server}, rack {rack}, unit {unit}");
+        table.name = Some(server.to_owned());
+        table.hostnames = vec![format!("{server}.example")];
+        table.labels = label(role);
         table
     };
     servers.map(table).collect()
+}
+
+/// The tables of the boards on the bus, as a user would write them.
+fn boards() -> Vec<Board> {
+    let table = |(id, name, role): (u32, &str, &str)| {
+        let mut table = Board::new(BoardId(id));
+        table.name = Some(name.to_owned());
+        table.labels = label(role);
+        table
+    };
+    BOARDS.into_iter().map(table).collect()
+}
+
+fn label(role: &str) -> BTreeMap<String, String> {
+    BTreeMap::from([("role".to_owned(), role.to_owned())])
+}
+
+/// A name for each role that several boards have.
+fn groups() -> BTreeMap<String, String> {
+    ["db", "web"].map(|role| (role.to_owned(), format!("role={role}"))).into()
 }
 
 /// The configuration that a user would write, but for the files, which go into `folder`.
@@ -95,6 +133,9 @@ fn config(args: &DemoArgs, tty: &Path, folder: &Path) -> Config {
     let mut config = Config::default();
     config.server.listen = args.listen;
     config.devicebus = vec![DeviceBus::new("demo", "rack_7", tty)];
+    config.board = boards();
+    config.groups = groups();
+    config.inventory.file = folder.join("inventory.db");
     config.log.level = "warn".to_owned();
     config.log.access = false;
     config.log.files = false;
@@ -119,7 +160,7 @@ async fn serve(config: &Config, clock: &Arc<dyn WallClock>, out: &mut impl Write
 /// What can be tried. `program` is what the user typed to start this.
 fn welcome(address: SocketAddr, program: &str, bmcs: &[Ipmi]) -> String {
     let url = format!("http://{}", reachable(address));
-    let api = format!("{url}/opendcre/1.1");
+    let api = format!("{url}/opendcre/2");
     // The client's own default needs no option.
     let client = match address.to_string().as_str() {
         "127.0.0.1:5000" => program.to_owned(),
@@ -128,32 +169,31 @@ fn welcome(address: SocketAddr, program: &str, bmcs: &[Ipmi]) -> String {
     let bmc = bmcs.first().map(|bmc| direct(program, bmc)).unwrap_or_default();
     format!(
         "\
-OpenDCRE demo: a rack with four boards on a device bus, and a rack of four servers with BMCs.
+OpenDCRE demo: five boards on the device bus of rack_7, and six servers with BMCs in rack_7 and rack_8.
 All of it is emulated; no real equipment is touched.
 
 Try in another terminal:
-  curl {api}/scan
-  curl {api}/version/11
-  curl {api}/read/thermistor/10/01ff
-  curl {api}/read/power/11/0dff/info
-  curl -X POST {api}/power/off/11/0dff
-  curl {api}/power/status/11/0dff
+  {client} list
+  {client} read 'web-[01-04]'
+  {client} read all --kind temperature
+  {client} power status role=web,-web-03
+  {client} power off web --yes
+  {client} power on web --yes
+  {client} asset get db-01
+  {client} changes
 
-All BMCs are devices of board 40000000:
-  curl {api}/scan/40000000
-  curl {api}/read/power/40000000/0001/info
-  curl {api}/power/status/40000000/0001
-  curl -X POST {api}/power/off/40000000/0001
-  curl -X POST {api}/power/on/40000000/0001
+The same from any program; {api}/docs in a browser shows everything there is:
+  curl '{api}/boards?nodes=web&fields=id,name,rack,state'
+  curl '{api}/boards/shelf-7/readings'
+  curl --globoff '{api}/readings?nodes=db-[01-03]&kind=power'
+  curl --json '{{\"nodes\": \"spare\", \"action\": \"off\"}}' '{api}/power'
+  curl '{api}/jobs?limit=1'
 
-The same with the command line client:
-  {client} scan
-  {client} version 11
-  {client} read thermistor 10 01ff
-  {client} asset get 11 0dff
-  {client} power off 11 0dff
-  {client} power status 11 0dff
-  {client} power cycle 40000000 0002
+And as clients of earlier releases know it:
+  curl {url}/opendcre/1.3/scan
+  curl {url}/opendcre/1.3/power/rack_8/db-01.example/0100/status
+  curl {url}/opendcre/1.1/scan/40000000
+  curl -X POST {url}/opendcre/1.1/power/on/40000000/0004
 
 One BMC by itself, beside the gateway:
   {bmc} info
@@ -195,14 +235,21 @@ mod tests {
         let config = fleet_config();
         assert!(config.listen.ip().is_loopback());
         let addresses: Vec<SocketAddrV4> =
-            ["127.0.0.1:40001", "127.0.0.1:40002", "127.0.0.1:40003", "127.0.0.1:40004"]
-                .map(|address| address.parse().unwrap())
-                .into();
+            (40_001..=40_006).map(|port| SocketAddrV4::new(Ipv4Addr::LOCALHOST, port)).collect();
         let tables = bmcs(&addresses, Path::new("/demo/bmc-password"));
-        assert_eq!((tables.len(), config.count), (SERVERS.len(), 4));
+        assert_eq!((tables.len(), config.count), (SERVERS.len(), 6));
         assert_eq!(tables[3].asset_text, "spare, rack 8, unit 4");
         assert_eq!(tables[3].address, "127.0.0.1:40004".parse().unwrap());
         assert!(!tables[3].has_inline_password() && !tables[3].is_weak());
+    }
+
+    #[test]
+    fn the_names_are_sound() {
+        let folder = Path::new("/demo");
+        let args = DemoArgs { listen: "127.0.0.1:0".parse().unwrap() };
+        let mut config = config(&args, Path::new("/dev/pts/1"), folder);
+        config.ipmi = bmcs(&["127.0.0.1:40001".parse().unwrap()], &folder.join("bmc-password"));
+        assert_eq!(Config::parse(&toml::to_string(&config).unwrap()), Ok(config));
     }
 
     #[test]
@@ -217,13 +264,13 @@ mod tests {
         let bmcs = bmcs(&["127.0.0.1:40001".parse().unwrap()], Path::new("/demo/bmc-password"));
         let usual = welcome("127.0.0.1:5000".parse().unwrap(), "opendcre", &bmcs);
         assert!(usual.contains("All of it is emulated"));
-        assert!(usual.contains("\n  curl http://127.0.0.1:5000/opendcre/1.1/scan\n"), "{usual}");
-        assert!(usual.contains("\n  opendcre scan\n"), "{usual}");
+        assert!(usual.contains("\n  curl http://127.0.0.1:5000/opendcre/1.3/scan\n"), "{usual}");
+        assert!(usual.contains("\n  opendcre list\n"), "{usual}");
         let bmc = "opendcre ipmi --host 127.0.0.1:40001 --user operator --password-file /demo/bmc-password";
         assert!(usual.contains(&format!("\n  {bmc} sensors\n")), "{usual}");
 
         let everywhere = welcome("[::]:80".parse().unwrap(), "./opendcre", &bmcs);
-        assert!(everywhere.contains("\n  curl http://[::1]:80/opendcre/1.1/scan\n"), "{everywhere}");
-        assert!(everywhere.contains("\n  ./opendcre --server http://[::1]:80 scan\n"), "{everywhere}");
+        assert!(everywhere.contains("\n  curl http://[::1]:80/opendcre/1.3/scan\n"), "{everywhere}");
+        assert!(everywhere.contains("\n  ./opendcre --server http://[::1]:80 list\n"), "{everywhere}");
     }
 }

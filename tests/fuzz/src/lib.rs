@@ -17,6 +17,7 @@ mod hostile;
 mod ipmi_bmc;
 mod ipmi_client;
 mod master;
+mod noderange;
 mod packet;
 mod rakp;
 mod rmcp;
@@ -31,6 +32,7 @@ pub use fru::fru;
 pub use ipmi_bmc::ipmi_bmc;
 pub use ipmi_client::ipmi_client;
 pub use master::master;
+pub use noderange::noderange;
 pub use packet::packet;
 pub use rakp::rakp;
 pub use rmcp::rmcp;
@@ -52,6 +54,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("ipmi_bmc", ipmi_bmc),
     ("ipmi_client", ipmi_client),
     ("master", master),
+    ("noderange", noderange),
     ("packet", packet),
     ("rakp", rakp),
     ("rmcp", rmcp),

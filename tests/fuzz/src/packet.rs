@@ -63,7 +63,7 @@ fn answers(data: &[u8]) {
         assert!(conversion::output_current_amperes(power.current).is_finite());
     }
     if let Ok(hosts) = reply::host_info(data) {
-        assert!(hosts.host_names.len() + hosts.ip_addresses.len() <= data.len());
+        assert!(hosts.hostnames.len() + hosts.ip_addresses.len() <= data.len());
     }
     if let Ok(state) = reply::led(data) {
         assert_eq!(reply::number(data).map(|number| number.to_i64()), Ok(Some(i64::from(state))));

@@ -16,7 +16,7 @@ pub trait Directory {
     fn contains(&self, board: BoardId) -> bool;
 
     /// Everything that `word` names exactly, each thing once: boards by name, host name (in any case) and IP address,
-    /// racks, groups. IP addresses are asked for in their canonical spelling. Ids of boards in hexadecimal need not
+    /// racks, groups. An IP address is asked for as it was written and then in its canonical spelling. Ids need not
     /// be known here: they are recognised where nothing is found.
     fn find(&self, word: &str) -> Vec<Found<'_>>;
 

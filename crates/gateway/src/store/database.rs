@@ -4,7 +4,7 @@
 //! A row that cannot be read is left out, with a line in the log; a file that cannot be read is set aside.
 
 use std::ffi::OsString;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
