@@ -1,9 +1,9 @@
 //! The access log: one event per request, also for those whose client did not wait for the answer.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use http::request::Parts;
-use hyper::body::Body;
 use tokio::time::Instant;
 
 use crate::reply::Reply;
@@ -16,28 +16,36 @@ const CLIENT_WENT_AWAY: u16 = 499;
 const MAX_PATH: usize = 256;
 
 /// A running request; says how it went when it is dropped.
-pub(crate) struct Entry<'a> {
-    head: &'a Parts,
+pub(crate) struct Entry {
+    head: Arc<Parts>,
     remote: SocketAddr,
-    request_id: &'a RequestId,
+    request_id: RequestId,
     start: Instant,
     status: u16,
     bytes: u64,
 }
 
-impl<'a> Entry<'a> {
-    pub(crate) fn start(head: &'a Parts, remote: SocketAddr, request_id: &'a RequestId) -> Self {
+impl Entry {
+    pub(crate) fn start(head: Arc<Parts>, remote: SocketAddr, request_id: RequestId) -> Self {
         Self { head, remote, request_id, start: Instant::now(), status: CLIENT_WENT_AWAY, bytes: 0 }
     }
 
-    /// Notes the answer, and logs the request.
-    pub(crate) fn finish(mut self, reply: &Reply) {
+    /// Notes the answer, and logs the request: now, or when the body has been sent if only that says how long it is.
+    pub(crate) fn finish(mut self, reply: &mut Reply) {
         self.status = reply.status().as_u16();
-        self.bytes = reply.body().size_hint().lower();
+        match reply.body().length() {
+            Some(bytes) => self.bytes = bytes,
+            None => reply.body_mut().log(self),
+        }
+    }
+
+    /// Notes that so many bytes more were handed over for sending.
+    pub(crate) fn sent(&mut self, bytes: usize) {
+        self.bytes = self.bytes.saturating_add(u64::try_from(bytes).unwrap_or(u64::MAX));
     }
 }
 
-impl Drop for Entry<'_> {
+impl Drop for Entry {
     fn drop(&mut self) {
         let path = self.head.uri.path();
         tracing::info!(

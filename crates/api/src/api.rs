@@ -10,19 +10,24 @@ use std::sync::Arc;
 use http::header::ACCESS_CONTROL_ALLOW_ORIGIN;
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response};
-use http_body_util::{BodyExt, Full};
-use hyper::body::{Body, Bytes};
+use hyper::body::{Body as HttpBody, Bytes};
+use jiff::Timestamp;
 use opendcre_gateway::{Gateway, Principal};
 use opendcre_model::WallClock;
 use percent_encoding::percent_decode_str;
 use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 
 use crate::access::Entry;
+use crate::body::Body;
 use crate::error::ApiError;
 use crate::limits::Limits;
 use crate::reply::Reply;
 use crate::request_id::{RequestId, RequestIds, X_REQUEST_ID};
-use crate::{probe, v1_1, v2};
+use crate::upload::{self, UploadError};
+use crate::v1::{self, Generation};
+use crate::v2::Call;
+use crate::{probe, v1_1, v1_3, v2};
 
 /// The API in all its generations. Clones are the same API.
 #[derive(Clone)]
@@ -34,13 +39,16 @@ struct Inner {
     gateway: Gateway,
     limits: Limits,
     request_ids: RequestIds,
+    started: Timestamp,
+    /// Cancelled when the server begins to stop.
+    stopping: CancellationToken,
 }
 
 /// Who sent a request.
 #[derive(Clone, Copy)]
 pub(crate) struct Caller<'a> {
-    remote: SocketAddr,
-    request_id: &'a RequestId,
+    pub(crate) remote: SocketAddr,
+    pub(crate) request_id: &'a RequestId,
 }
 
 impl Caller<'_> {
@@ -58,7 +66,13 @@ impl Api {
     /// An API in front of `gateway`.
     #[must_use]
     pub fn new(gateway: Gateway, clock: &dyn WallClock, limits: Limits) -> Self {
-        let inner = Inner { gateway, limits, request_ids: RequestIds::new(clock) };
+        let inner = Inner {
+            gateway,
+            limits,
+            request_ids: RequestIds::new(clock),
+            started: clock.now(),
+            stopping: CancellationToken::new(),
+        };
         Self { inner: Arc::new(inner) }
     }
 
@@ -74,22 +88,53 @@ impl Api {
         &self.inner.gateway
     }
 
+    /// When it was made, which is when the process started.
+    pub(crate) fn started(&self) -> Timestamp {
+        self.inner.started
+    }
+
+    /// Cancelled when the server begins to stop: requests that only wait for news are answered then.
+    pub(crate) fn stopping(&self) -> &CancellationToken {
+        &self.inner.stopping
+    }
+
     /// Answers one request of the client at `remote`.
-    pub async fn respond<B>(&self, request: Request<B>, remote: SocketAddr) -> Response<Full<Bytes>>
+    pub async fn respond<B>(&self, request: Request<B>, remote: SocketAddr) -> Response<Body>
     where
-        B: Body<Data = Bytes> + Unpin,
+        B: HttpBody<Data = Bytes> + Unpin,
     {
         let (head, body) = request.into_parts();
+        let head = Arc::new(head);
         let request_id = self.inner.request_ids.name(&head.headers);
-        let entry = Entry::start(&head, remote, &request_id);
-        let caller = Caller { remote, request_id: &request_id };
+        let entry = Entry::start(Arc::clone(&head), remote, request_id.clone());
+        let mut reply = if v2::is_below(head.uri.path()) {
+            let call =
+                Call { api: self.clone(), head: Arc::clone(&head), remote, request_id: request_id.clone() };
+            v2::respond(call, body).await
+        } else {
+            self.respond_as_before(&head, body, Caller { remote, request_id: &request_id }).await
+        };
+        reply.headers_mut().insert(X_REQUEST_ID, request_id.to_header());
+        if head.method == Method::HEAD {
+            *reply.body_mut() = Body::default();
+        }
+        entry.finish(&mut reply);
+        reply
+    }
+
+    /// Answers a request that is not for API 2; failures have the form that they have always had.
+    async fn respond_as_before<B>(&self, head: &Parts, body: B, caller: Caller<'_>) -> Reply
+    where
+        B: HttpBody<Data = Bytes> + Unpin,
+    {
         let path = decode(head.uri.path());
         let limit = self.inner.limits.request_timeout;
-        let answer = timeout(limit, self.answer(&head, &path, body, caller)).await;
+        let answer = timeout(limit, self.answer(head, &path, body, caller)).await;
         let answer = answer.unwrap_or(Err(ApiError::TimedOut(limit)));
-        let mut reply = answer.unwrap_or_else(|error| error.to_reply());
-        complete(&mut reply, &head, &path, &request_id);
-        entry.finish(&reply);
+        let mut reply = answer.unwrap_or_else(|error| failure(&path, &error));
+        if is_open(&path) {
+            reply.headers_mut().insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+        }
         reply
     }
 
@@ -101,16 +146,17 @@ impl Api {
         caller: Caller<'_>,
     ) -> Result<Reply, ApiError>
     where
-        B: Body<Data = Bytes> + Unpin,
+        B: HttpBody<Data = Bytes> + Unpin,
     {
         discard(body, self.inner.limits.body_bytes).await?;
         if let Some(path) = path.strip_prefix(v1_1::BASE) {
             return v1_1::answer(&self.inner.gateway, head, path, caller).await;
         }
-        if let Some(path) = path.strip_prefix(v2::BASE) {
-            return v2::answer(&self.inner.gateway, head, path);
+        if let Some((generation, path)) = Generation::of(path) {
+            return v1::answer(generation, &self.inner.gateway, head, path, caller).await;
         }
         match path {
+            v1_3::VERSION => v1_3::version(head),
             "/healthz" => probe::health(head),
             "/readyz" => probe::readiness(head, &self.inner.gateway),
             _ => Err(ApiError::NotFound),
@@ -124,36 +170,28 @@ pub(crate) fn decode(path: &str) -> Cow<'_, str> {
     percent_decode_str(path).decode_utf8_lossy()
 }
 
-/// Adds what every answer has.
-fn complete(reply: &mut Reply, head: &Parts, path: &str, request_id: &RequestId) {
-    let headers = reply.headers_mut();
-    headers.insert(X_REQUEST_ID, request_id.to_header());
-    if path.starts_with(v1_1::BASE) {
-        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+/// The answer that tells why a request failed, in the form of the generation that was asked.
+fn failure(path: &str, error: &ApiError) -> Reply {
+    match Generation::of(path) {
+        Some((generation, _)) => generation.failure(error),
+        None => error.to_reply(),
     }
-    if head.method == Method::HEAD {
-        *reply.body_mut() = Full::default();
-    }
+}
+
+/// Whether pages of any site may read what is below a path, as they always could.
+fn is_open(path: &str) -> bool {
+    path.starts_with(v1_1::BASE) || path == v1_3::VERSION || Generation::of(path).is_some()
 }
 
 /// Reads a body that nobody needs, so that the connection can be used again, but not more than `limit` bytes.
 async fn discard<B>(mut body: B, limit: usize) -> Result<(), ApiError>
 where
-    B: Body<Data = Bytes> + Unpin,
+    B: HttpBody<Data = Bytes> + Unpin,
 {
-    let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
-    if announced > limit {
-        return Err(ApiError::BodyTooLarge(limit));
-    }
-    let mut received = 0_usize;
-    while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|_| ApiError::BodyBroken)?;
-        received = received.saturating_add(frame.data_ref().map_or(0, Bytes::len));
-        if received > limit {
-            return Err(ApiError::BodyTooLarge(limit));
-        }
-    }
-    Ok(())
+    upload::each(&mut body, limit, |_| ()).await.map_err(|error| match error {
+        UploadError::TooLarge => ApiError::BodyTooLarge(limit),
+        UploadError::Broken => ApiError::BodyBroken,
+    })
 }
 
 #[cfg(test)]

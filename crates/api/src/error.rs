@@ -11,10 +11,11 @@ use thiserror::Error;
 
 use crate::method::Methods;
 use crate::reply::{self, Reply};
+use crate::v1::refusal::Refusal;
 use crate::v1_1::path::PathError;
 
 /// When to come back to a service that is being restarted.
-const RESTART: Duration = Duration::from_secs(5);
+pub(crate) const RESTART: Duration = Duration::from_secs(5);
 
 /// Why a request fails.
 #[derive(Debug, Error)]
@@ -40,6 +41,8 @@ pub(crate) enum ApiError {
     TimedOut(Duration),
     #[error("{0}")]
     Path(PathError),
+    #[error("{0}")]
+    Refused(Refusal),
     #[error("{0} is no board: boards are numbered from 00000000 to 00ffffff; nothing was sent")]
     UnknownBoard(BoardId),
     #[error("there is no {0}: this board is the IPMI bridge, which has no such device; nothing was sent")]
@@ -81,6 +84,7 @@ impl ApiError {
             Self::BodyBroken => "bad_body",
             Self::TimedOut(_) => "timeout",
             Self::Path(error) => error.code(),
+            Self::Refused(refusal) => refusal.code(),
             Self::UnknownBoard(_) => "unknown_board",
             Self::UnknownDevice(_) => "unknown_device",
             Self::Gateway { error, .. } => error.code(),
@@ -89,7 +93,7 @@ impl ApiError {
         }
     }
 
-    /// The status. API 1.1 has always answered a failed operation with 500, whatever the reason.
+    /// The status. The generations 1.x have always answered a failed operation with 500, whatever the reason.
     pub(crate) const fn status(&self) -> StatusCode {
         match self {
             Self::NotFound | Self::Path(PathError::NotFound) => StatusCode::NOT_FOUND,
@@ -101,6 +105,7 @@ impl ApiError {
             Self::TimedOut(_) => StatusCode::GATEWAY_TIMEOUT,
             Self::Gateway { error, .. } => gateway_status(error),
             Self::Path(_)
+            | Self::Refused(_)
             | Self::UnknownBoard(_)
             | Self::UnknownDevice(_)
             | Self::Malformed { .. }
@@ -109,7 +114,7 @@ impl ApiError {
     }
 
     /// The header field that tells the client how to go on.
-    fn header(&self) -> Option<(HeaderName, HeaderValue)> {
+    pub(crate) fn header(&self) -> Option<(HeaderName, HeaderValue)> {
         match self {
             Self::MethodNotAllowed(methods) => Some((ALLOW, HeaderValue::from_static(methods.allow()))),
             Self::Gateway { error, .. } => {
@@ -128,6 +133,12 @@ impl ApiError {
         let mut reply = reply::json(self.status(), reply::to_json(&body).unwrap_or_default());
         reply.headers_mut().extend(self.header());
         reply
+    }
+}
+
+impl From<Refusal> for ApiError {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
     }
 }
 
@@ -157,24 +168,25 @@ const fn retry_after(error: &GatewayError) -> Option<Duration> {
 }
 
 /// Rounds up; at least one, because "at once" would not help.
-fn whole_seconds(time: Duration) -> u64 {
+pub(crate) fn whole_seconds(time: Duration) -> u64 {
     let started = u64::from(time.subsec_nanos() > 0);
     time.as_secs().saturating_add(started).max(1)
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::io;
 
-    use opendcre_gateway::AuditError;
+    use opendcre_gateway::{AuditError, LookupError};
     use opendcre_model::{DeviceId, DriverError};
 
     use super::*;
+    use crate::v1::id::{self, BadId};
 
     const DEVICE: DeviceAddress = DeviceAddress { board: BoardId(1), device: DeviceId(1) };
 
     /// What people look codes up in.
-    const PAGE: &str = include_str!("../../../docs/status-codes.md");
+    pub(crate) const PAGE: &str = include_str!("../../../docs/status-codes.md");
 
     fn own_errors() -> Vec<ApiError> {
         vec![
@@ -192,12 +204,31 @@ mod tests {
         ]
     }
 
+    fn bad_id() -> BadId {
+        id::board("x").unwrap_err()
+    }
+
+    fn refusals() -> Vec<Refusal> {
+        let (board, text, candidates) = (DEVICE.board, String::new, Vec::new());
+        vec![
+            Refusal::Id(bad_id()),
+            Refusal::Lookup(LookupError::Unknown(text())),
+            Refusal::Lookup(LookupError::Ambiguous { name: text(), candidates: Vec::new() }),
+            Refusal::NoBoard(board),
+            Refusal::NoRack(text()),
+            Refusal::NoDevice { board, device: text(), command: text() },
+            Refusal::AmbiguousDevice { board, device: text(), candidates },
+            Refusal::UnknownKind(text()),
+            Refusal::UnknownWord { what: "", word: text(), choice: "" },
+            Refusal::Unsupported { command: text(), by: "" },
+        ]
+    }
+
     fn path_errors() -> Vec<PathError> {
-        let (what, highest, text, device) = ("board", "ffffff", String::new, DEVICE);
+        let (text, device) = (String::new, DEVICE);
         vec![
             PathError::NotFound,
-            PathError::MalformedId { what, text: text(), highest },
-            PathError::IdOutOfRange { what, text: text(), highest },
+            PathError::Id(bad_id()),
             PathError::UnknownKind { text: text(), device },
             PathError::UnknownCommand { text: text(), device },
             PathError::NotPower { text: text(), device },
@@ -210,6 +241,7 @@ mod tests {
         vec![
             GatewayError::UnknownBoard(DEVICE.board),
             GatewayError::AmbiguousBoard { board: DEVICE.board, buses: Vec::new() },
+            GatewayError::Displaced(DEVICE.board),
             GatewayError::Forbidden { principal: String::new(), reason: "" },
             GatewayError::AuditUnavailable(AuditError::Write { path: "audit".into(), reason }),
             GatewayError::ShuttingDown,
@@ -237,7 +269,8 @@ mod tests {
         let gateway = gateway_errors().into_iter().chain(driver_errors());
         let gateway = gateway.map(|error| ApiError::Gateway { subject: String::new(), error });
         let path = path_errors().into_iter().map(ApiError::from);
-        let errors = own_errors().into_iter().chain(path).chain(gateway);
+        let refused = refusals().into_iter().map(ApiError::from);
+        let errors = own_errors().into_iter().chain(path).chain(refused).chain(gateway);
         let errors = errors.map(|error| (error.status(), error.code()));
         let not_ready = (StatusCode::SERVICE_UNAVAILABLE, "not_ready");
         let mut missing: Vec<_> = errors.chain([not_ready]).collect();
@@ -246,7 +279,7 @@ mod tests {
     }
 
     /// Whether a row of the table, `| statuses | codes | …`, holds the status and the code.
-    fn documents(row: &str, status: StatusCode, code: &str) -> bool {
+    pub(crate) fn documents(row: &str, status: StatusCode, code: &str) -> bool {
         let mut cells = row.split('|').skip(1);
         let statuses = cells.next().unwrap_or_default();
         let codes = cells.next().unwrap_or_default();

@@ -5,16 +5,26 @@
 
 mod access;
 mod api;
+mod body;
+mod encoding;
 mod error;
+mod etag;
 mod limits;
 mod method;
 mod probe;
+mod problem;
 mod reply;
 mod request_id;
 mod server;
+mod site;
+mod upload;
+mod v1;
 pub mod v1_1;
+mod v1_2;
+mod v1_3;
 mod v2;
 
 pub use api::Api;
+pub use body::Body;
 pub use limits::Limits;
 pub use server::{BindError, Server};

@@ -1,16 +1,16 @@
-//! Answers: small, complete in memory, JSON.
+//! Answers, and the text in them: JSON.
 
 use http::header::{ALLOW, CONTENT_TYPE};
 use http::{HeaderValue, Response, StatusCode};
-use http_body_util::Full;
 use hyper::body::Bytes;
 use serde::Serialize;
 
+use crate::body::Body;
 use crate::error::ApiError;
 use crate::method::Methods;
 
 /// An answer.
-pub(crate) type Reply = Response<Full<Bytes>>;
+pub(crate) type Reply = Response<Body>;
 
 /// The text of `value`.
 pub(crate) fn to_json(value: &impl Serialize) -> Result<Bytes, ApiError> {
@@ -20,10 +20,14 @@ pub(crate) fn to_json(value: &impl Serialize) -> Result<Bytes, ApiError> {
 
 /// An answer that holds JSON text, or nothing in place of it for a request that only wants the header.
 pub(crate) fn json(status: StatusCode, text: Bytes) -> Reply {
-    let mut reply = Response::new(Full::new(text));
+    of_type("application/json", status, text.into())
+}
+
+/// An answer of this media type.
+pub(crate) fn of_type(media_type: &'static str, status: StatusCode, body: Body) -> Reply {
+    let mut reply = Response::new(body);
     *reply.status_mut() = status;
-    let kind = HeaderValue::from_static("application/json");
-    reply.headers_mut().insert(CONTENT_TYPE, kind);
+    reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
     reply
 }
 

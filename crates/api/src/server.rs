@@ -99,11 +99,13 @@ impl Server {
     /// finished and recorded when this returns.
     pub async fn run(self, api: Api, shutdown: CancellationToken) {
         let gateway = api.gateway().clone();
+        let stopping = api.stopping().clone();
         let connections = Connections::new(api);
         let tasks = TaskTracker::new();
         let accepting = accept_all(&self.listener, &connections, &tasks);
         shutdown.run_until_cancelled(accepting).await;
         drop(self.listener);
+        stopping.cancel();
         connections.drain(&tasks).await;
         gateway.shutdown().await;
     }

@@ -1,88 +1,134 @@
-//! API 2, the native one. It begins with one route and grows with later releases.
+//! API 2, the native one: an inventory to look at, readings with their age, and changes as jobs.
+//!
+//! Everything that varies between its routes is in their [table]; here is what happens to every request. Failures are
+//! problem documents.
 
-use std::time::Duration;
+mod answer;
+mod bmc;
+mod board;
+mod call;
+mod change;
+mod device;
+mod docs;
+mod group;
+mod job;
+mod json;
+mod listing;
+mod live;
+mod measurement;
+mod nodes;
+mod openapi;
+mod order;
+mod query;
+mod rack;
+mod reading;
+mod route;
+mod schema;
+mod service;
+mod source;
+mod span;
+mod table;
 
-use http::StatusCode;
+use std::borrow::Cow;
+
+use http::Method;
 use http::request::Parts;
-use hyper::body::Bytes;
-use jiff::Timestamp;
-use opendcre_gateway::Gateway;
-use opendcre_model::{BoardId, DeviceId, LinkState, LinkStatistics};
-use serde::Serialize;
+use hyper::body::{Body as HttpBody, Bytes};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC};
+use tokio::time::timeout;
 
-use crate::error::ApiError;
-use crate::method::{Methods, Verb};
-use crate::reply::{self, Reply};
+pub(crate) use call::Call;
+use query::Query;
+use route::{Request, Route};
+use table::Table;
+
+use crate::api::decode;
+use crate::encoding;
+use crate::etag::ETag;
+use crate::problem::{Code, Problem};
+use crate::reply::Reply;
+use crate::site;
+use crate::upload::{self, UploadError};
 
 /// Everything of this generation is below this path.
-pub(crate) const BASE: &str = "/opendcre/2";
+const BASE: &str = "/opendcre/2";
 
-#[derive(Serialize)]
-struct BmcsBody {
-    bmcs: Vec<BmcBody>,
+/// What need not be encoded in a part of a path or query.
+const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b',');
+
+/// Whether a path, as it came, belongs to this generation.
+pub(crate) fn is_below(path: &str) -> bool {
+    path.strip_prefix(BASE).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-#[derive(Serialize)]
-struct BmcBody {
-    board_id: BoardId,
-    device_id: DeviceId,
-    address: String,
-    state: LinkState,
-    since: Timestamp,
-    /// Why it is down; both nothing otherwise.
-    code: Option<&'static str>,
-    message: Option<String>,
-    requests: u64,
-    retries: u64,
-    timeouts: u64,
-    session_opens: u64,
-    dropped: u64,
-    /// In microseconds; nothing before the first answer.
-    latency_us: Option<u64>,
-    pause_us: u64,
-    waiting: usize,
-    session: bool,
+/// Answers a request whose path [is below](is_below) that of this generation.
+pub(crate) async fn respond<B>(call: Call, body: B) -> Reply
+where
+    B: HttpBody<Data = Bytes> + Unpin,
+{
+    let (head, request_id) = (call.head.clone(), call.request_id.clone());
+    let limit = call.api.limits().request_timeout;
+    let answer = timeout(limit, answer(call, &head, body)).await;
+    let answer = answer.unwrap_or_else(|_| Err(Problem::timed_out(limit)));
+    let mut reply = answer.unwrap_or_else(|problem| problem.to_reply(&request_id));
+    encoding::compress(&mut reply, &head.headers);
+    reply
 }
 
-/// Answers a request for `path`, which is what follows [`BASE`], decoded.
-pub(crate) fn answer(gateway: &Gateway, head: &Parts, path: &str) -> Result<Reply, ApiError> {
-    if path != "/bmcs" {
-        return Err(ApiError::NotFound);
+async fn answer<B>(call: Call, head: &Parts, body: B) -> Result<Reply, Problem>
+where
+    B: HttpBody<Data = Bytes> + Unpin,
+{
+    // An encoded slash is part of a name, so the path is cut before it is decoded.
+    let path = head.uri.path().strip_prefix(BASE).unwrap_or_default();
+    let path: Vec<Cow<'_, str>> = path.strip_prefix('/').map_or_else(Vec::new, segments);
+    let (resource, captures) = Table::get().find(&path).ok_or_else(Problem::not_found)?;
+    if head.method == Method::OPTIONS {
+        return Ok(resource.options());
     }
-    match Methods::Read.verb(&head.method)? {
-        Verb::List => Ok(reply::allow(Methods::Read)),
-        Verb::Check => Ok(reply::json(StatusCode::OK, Bytes::new())),
-        Verb::Do => bmcs(gateway),
+    let route = resource.route(&head.method)?;
+    if route.method == Method::POST && site::is_another(&head.headers) {
+        let detail =
+            "a page of another site sent this request; send it from a program or a page of this site";
+        return Err(Problem::new(Code::CROSS_SITE, detail));
     }
+    let body = read(body, call.api.limits().body_bytes, route).await?;
+    let request = Request { captures, query: Query::of(head.uri.query()), body };
+    if !route.is_versioned {
+        return route.begin(call, request)?.await;
+    }
+    // Before the listing is made: it may be newer than its tag says, never older.
+    let tag = ETag::of(call.api.started().as_microsecond(), call.gateway().inventory_version());
+    let work = route.begin(call, request)?;
+    if tag.is_known_to(&head.headers) {
+        return Ok(tag.not_modified());
+    }
+    let mut reply = work.await?;
+    tag.mark(&mut reply);
+    Ok(reply)
 }
 
-/// What is known of every BMC. Asks none of them.
-fn bmcs(gateway: &Gateway) -> Result<Reply, ApiError> {
-    let bmcs = gateway.statistics().into_iter().map(BmcBody::from).collect();
-    Ok(reply::json(StatusCode::OK, reply::to_json(&BmcsBody { bmcs })?))
+/// A path without its first slash, cut at the others; no segments if it is empty.
+fn segments(path: &str) -> Vec<Cow<'_, str>> {
+    if path.is_empty() { Vec::new() } else { path.split('/').map(decode).collect() }
 }
 
-impl From<LinkStatistics> for BmcBody {
-    fn from(link: LinkStatistics) -> Self {
-        let microseconds = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
-        let (code, message) = link.failure.map(|failure| (failure.code, failure.message)).unzip();
-        Self {
-            board_id: link.device.board,
-            device_id: link.device.device,
-            address: link.address.to_string(),
-            state: link.state,
-            since: link.since,
-            code,
-            message,
-            requests: link.requests,
-            retries: link.retries,
-            timeouts: link.timeouts,
-            session_opens: link.session_opens,
-            dropped: link.dropped,
-            latency_us: link.latency.map(microseconds),
-            pause_us: microseconds(link.pause),
-            waiting: link.waiting,
-            session: link.has_session,
+/// The body, if `route` reads one. Any other is taken off the connection, so that it can be used again.
+async fn read<B>(mut body: B, limit: usize, route: &Route) -> Result<Bytes, Problem>
+where
+    B: HttpBody<Data = Bytes> + Unpin,
+{
+    let mut bytes = Vec::new();
+    let take = |part: &[u8]| {
+        if route.body.is_some() {
+            bytes.extend_from_slice(part);
         }
-    }
+    };
+    upload::each(&mut body, limit, take).await.map_err(|error| match error {
+        UploadError::TooLarge => {
+            Problem::new(Code::BODY_TOO_LARGE, format!("the request body is longer than {limit} bytes"))
+        }
+        UploadError::Broken => Problem::new(Code::BAD_BODY, "the request body is broken"),
+    })?;
+    Ok(bytes.into())
 }

@@ -1,13 +1,11 @@
 //! The JSON of API 1.1: key names, key order and number types are what clients have always received.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use hyper::body::Bytes;
-use opendcre_gateway::Outcome;
-use opendcre_model::{
-    Board, BoardId, DeviceAddress, DeviceId, DeviceKind, Number, Observation, PowerReport, PowerState,
-    Quantity, Reading,
-};
+use opendcre_gateway::{BoardRecord, Outcome};
+use opendcre_model::{BoardId, DeviceAddress, DeviceId, DeviceKind, Observation, Quantity, Reading};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -15,9 +13,14 @@ use super::bridge;
 use super::path::Route;
 use crate::error::ApiError;
 use crate::reply::to_json;
+use crate::v1::number::integer;
+use crate::v1::power;
 
 /// The release of the original that this generation is compatible with.
 const RELEASE: &str = "1.1.1";
+
+/// What stands for the answer of a device that has none.
+const UNMEASURED: u8 = 0;
 
 #[derive(Serialize)]
 pub(super) struct VersionBody<'a> {
@@ -64,29 +67,14 @@ struct AssetBody<'a> {
     bmc_ip: Option<IpAddr>,
 }
 
-/// With text and fractions for equipment that measures, with integer zeros for equipment that does not.
-#[derive(Serialize)]
-struct PowerBody<R, N> {
-    pmbus_raw: R,
-    power_status: PowerState,
-    power_ok: bool,
-    over_current: bool,
-    under_voltage: bool,
-    input_power: N,
-    input_voltage: N,
-    output_current: N,
-}
-
 /// The body for what came of `route`.
 pub(super) fn render(route: &Route, outcome: &Outcome) -> Result<Bytes, ApiError> {
     let malformed = |problem: String| ApiError::Malformed { subject: route.to_string(), problem };
     match (route, outcome) {
-        (Route::ScanAll | Route::Scan { board: bridge::BOARD }, Outcome::Scan(report)) => {
-            to_json(&scan(&report.boards, true))
-        }
+        (Route::ScanAll, Outcome::Scan(report)) => to_json(&scan(&report.boards, true)),
         (Route::Scan { .. }, Outcome::Scan(report)) => to_json(&scan(&report.boards, false)),
         (_, Outcome::Observation(Observation::Version(text))) => to_json(&version(text)),
-        (_, Outcome::Observation(Observation::Power(report))) => power(report),
+        (_, Outcome::Observation(Observation::Power(report))) => power::body(report, UNMEASURED),
         (
             Route::ReadAsset { device } | Route::WriteAsset { device, .. },
             Outcome::Observation(Observation::AssetText { text, management_address }),
@@ -102,20 +90,31 @@ pub(super) const fn version(firmware: &str) -> VersionBody<'_> {
     VersionBody { firmware_version: firmware, opendcre_version: RELEASE, api_version: "1.1" }
 }
 
-/// The boards of the buses, and the IPMI bridge after them where it belongs.
-fn scan(boards: &[Board], with_bridge: bool) -> ScanBody {
-    let (buses, bridge) = bridge::split(boards);
-    let empty = BoardBody { board_id: bridge::BOARD, devices: Vec::new() };
-    let bridge = with_bridge.then(|| bridge.map_or(empty, board));
-    ScanBody { boards: buses.map(board).chain(bridge).collect() }
+/// The IPMI bridge alone.
+pub(super) fn bridge_only(boards: &[Arc<BoardRecord>]) -> Result<Bytes, ApiError> {
+    to_json(&ScanBody { boards: vec![bridge_board(boards)] })
 }
 
-fn board(board: &Board) -> BoardBody {
-    let devices = board
+/// The boards of the buses, and the IPMI bridge after them where it belongs.
+fn scan(boards: &[Arc<BoardRecord>], with_bridge: bool) -> ScanBody {
+    let buses = boards.iter().filter(|record| !bridge::is_server(record)).map(|record| board(record));
+    let bridge = with_bridge.then(|| bridge_board(boards));
+    ScanBody { boards: buses.chain(bridge).collect() }
+}
+
+fn board(record: &BoardRecord) -> BoardBody {
+    let devices = record
         .devices
         .iter()
         .map(|device| DeviceBody { device_id: device.id, device_type: kind_name(device.kind) });
-    BoardBody { board_id: board.id, devices: devices.collect() }
+    BoardBody { board_id: record.id, devices: devices.collect() }
+}
+
+fn bridge_board(boards: &[Arc<BoardRecord>]) -> BoardBody {
+    let device_type = DeviceKind::Power.name();
+    let device = |device_id| DeviceBody { device_id, device_type };
+    let devices = bridge::devices(boards).into_iter().map(device).collect();
+    BoardBody { board_id: bridge::BOARD, devices }
 }
 
 const fn asset(device: DeviceAddress, text: &str, bmc_ip: Option<IpAddr>) -> AssetBody<'_> {
@@ -126,7 +125,7 @@ const fn asset(device: DeviceAddress, text: &str, bmc_ip: Option<IpAddr>) -> Ass
 fn sensor(kind: DeviceKind, reading: &Reading) -> Result<Bytes, String> {
     let device_raw = integer(&reading.raw)?;
     let body = if kind == DeviceKind::Thermistor {
-        let temperature = reading.value(Quantity::TemperatureCelsius);
+        let temperature = reading.value(&Quantity::TemperatureCelsius);
         to_json(&ThermistorBody {
             device_raw,
             temperature_c: temperature
@@ -136,41 +135,6 @@ fn sensor(kind: DeviceKind, reading: &Reading) -> Result<Bytes, String> {
         to_json(&RawBody { device_raw })
     };
     body.map_err(|error| error.to_string())
-}
-
-/// The digits as they came: they may be more than any machine integer holds.
-fn integer(number: &Number) -> Result<Box<RawValue>, String> {
-    match number {
-        Number::Integer(digits) => RawValue::from_string(digits.clone()).map_err(|error| error.to_string()),
-        Number::Decimal(value) => {
-            Err(format!("the device answered {value}, but API 1.1 carries integers only"))
-        }
-    }
-}
-
-fn power(report: &PowerReport) -> Result<Bytes, ApiError> {
-    match &report.electrical {
-        Some(values) => to_json(&PowerBody {
-            pmbus_raw: values.raw.as_str(),
-            power_status: report.state,
-            power_ok: report.power_ok,
-            over_current: report.over_current,
-            under_voltage: report.under_voltage,
-            input_power: values.input_power_watts,
-            input_voltage: values.input_voltage_volts,
-            output_current: values.output_current_amperes,
-        }),
-        None => to_json(&PowerBody {
-            pmbus_raw: 0,
-            power_status: report.state,
-            power_ok: report.power_ok,
-            over_current: report.over_current,
-            under_voltage: report.under_voltage,
-            input_power: 0,
-            input_voltage: 0,
-            output_current: 0,
-        }),
-    }
 }
 
 /// The name in API 1.1, which knows fewer kinds and calls two of them by an older name.
@@ -188,6 +152,7 @@ const fn kind_name(kind: DeviceKind) -> &'static str {
         DeviceKind::None
         | DeviceKind::Airflow
         | DeviceKind::PowerSupply
+        | DeviceKind::Sensor
         | DeviceKind::VaporBattery
         | DeviceKind::VaporFan
         | DeviceKind::VaporLed

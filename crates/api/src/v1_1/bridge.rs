@@ -1,10 +1,12 @@
 //! The IPMI bridge: the board under which BMCs appear, one device for each.
 //!
-//! API 1.1 has always had this board, also where there is no BMC at all. What is behind it is a driver like every
-//! other; here is only what clients expect of the board itself.
+//! API 1.1 has always had this board, also where there is no BMC at all. Everything else in the house knows every
+//! server as a board of its own; here, and nowhere else, one is made into the other.
 
-use opendcre_gateway::{GatewayError, Outcome, ScanReport};
-use opendcre_model::{Board, BoardId, DriverError};
+use std::sync::Arc;
+
+use opendcre_gateway::{BoardRecord, GatewayError, ScanReport};
+use opendcre_model::{BoardId, DeviceAddress, DeviceId, DriverError, SERVER_POWER, SERVERS};
 
 use super::path::Route;
 use crate::error::ApiError;
@@ -15,28 +17,45 @@ pub(super) const BOARD: BoardId = BoardId(0x4000_0000);
 /// The firmware version of the board, whatever is behind it.
 pub(super) const FIRMWARE: &str = "OpenDCRE IPMI Bridge 1.1.1";
 
-/// What `error` means for `route`: where no driver holds the bridge, it is a board without devices.
-pub(super) fn absent(route: &Route, error: GatewayError) -> Result<Outcome, ApiError> {
+/// Where a device really is: a device of the bridge is the power switch of a server.
+pub(super) fn behind(device: DeviceAddress) -> DeviceAddress {
+    if device.board != BOARD {
+        return device;
+    }
+    let board = BoardId(BOARD.0 | u32::from(device.device.0));
+    DeviceAddress { board, device: SERVER_POWER }
+}
+
+/// The devices of the bridge: all servers that have an id here, whether they have ever answered or not.
+pub(super) fn devices(boards: &[Arc<BoardRecord>]) -> Vec<DeviceId> {
+    let number = |board: &BoardRecord| u16::try_from(board.id.0 - BOARD.0).ok();
+    let servers = boards.iter().filter(|board| is_server(board));
+    let mut devices: Vec<DeviceId> = servers.filter_map(|board| number(board)).map(DeviceId).collect();
+    devices.sort();
+    devices
+}
+
+/// Whether a board is a server, and so no board of its own in this generation.
+pub(super) fn is_server(board: &BoardRecord) -> bool {
+    SERVERS.contains(&board.id)
+}
+
+/// What `error` means for `route`: a server that is not there is a device that the bridge does not have.
+pub(super) fn explain(route: &Route, error: GatewayError) -> ApiError {
     match (route, error) {
-        (Route::Scan { .. }, GatewayError::UnknownBoard(BOARD)) => Ok(Outcome::Scan(ScanReport::default())),
         (
             Route::Read { device, .. }
             | Route::ReadAsset { device }
             | Route::WriteAsset { device, .. }
             | Route::Power { device, .. },
-            GatewayError::UnknownBoard(BOARD),
-        ) => Err(ApiError::UnknownDevice(*device)),
-        (_, error) => Err(ApiError::Gateway { subject: route.to_string(), error }),
+            GatewayError::UnknownBoard(_),
+        ) if device.board == BOARD => ApiError::UnknownDevice(*device),
+        (_, error) => ApiError::Gateway { subject: route.to_string(), error },
     }
 }
 
 /// Why a scan failed that found nothing on the buses. The bridge is always there, and has never made up for them.
 pub(super) fn failure(report: &ScanReport) -> Option<&DriverError> {
     let (_, error) = report.failures.first()?;
-    report.boards.iter().all(|board| board.id == BOARD).then_some(error)
-}
-
-/// The boards of the buses, and the bridge.
-pub(super) fn split(boards: &[Board]) -> (impl Iterator<Item = &Board>, Option<&Board>) {
-    (boards.iter().filter(|board| board.id != BOARD), boards.iter().find(|board| board.id == BOARD))
+    report.boards.iter().all(|board| is_server(board)).then_some(error)
 }

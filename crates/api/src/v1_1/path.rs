@@ -8,6 +8,7 @@ use thiserror::Error;
 
 use super::shape::Shape;
 use crate::api::decode;
+pub use crate::v1::id::BadId;
 
 /// What a path asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,26 +72,9 @@ pub enum PathError {
     /// No route has this shape.
     #[error("there is no such path in API 1.1; see /opendcre/1.1/scan for what is there")]
     NotFound,
-    /// An identifier is not a number.
-    #[error("{what} id {text:?} is not a hexadecimal number; use 0 to {highest}; nothing was sent")]
-    MalformedId {
-        /// What is identified.
-        what: &'static str,
-        /// The identifier, shortened.
-        text: String,
-        /// The highest identifier of anything on a bus.
-        highest: &'static str,
-    },
-    /// An identifier is a number that does not fit.
-    #[error("{what} id {text:?} is out of range; use 0 to {highest}; nothing was sent")]
-    IdOutOfRange {
-        /// What is identified.
-        what: &'static str,
-        /// The identifier, shortened.
-        text: String,
-        /// The highest identifier of anything on a bus.
-        highest: &'static str,
-    },
+    /// An identifier is not one.
+    #[error("{0}")]
+    Id(BadId),
     /// No kind has this name.
     #[error("{text:?} is not a device type, so {device} was not asked; a scan shows the type of each device")]
     UnknownKind {
@@ -131,12 +115,18 @@ impl PathError {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::NotFound => "not_found",
-            Self::MalformedId { .. } | Self::IdOutOfRange { .. } => "invalid_id",
+            Self::Id(_) => "invalid_id",
             Self::UnknownKind { .. } => "unknown_kind",
             Self::UnknownCommand { .. } => "unknown_command",
             Self::NotPower { .. } => "unsupported",
             Self::NotAscii { .. } => "invalid_text",
         }
+    }
+}
+
+impl From<BadId> for PathError {
+    fn from(error: BadId) -> Self {
+        Self::Id(error)
     }
 }
 

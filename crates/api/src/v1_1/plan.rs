@@ -4,7 +4,7 @@
 
 use hyper::body::Bytes;
 use opendcre_gateway::Command;
-use opendcre_model::{Action, BoardId, DeviceAddress, Query, Scope};
+use opendcre_model::{Action, BoardId, DeviceAddress, DeviceKind, DriverError, Fault, Query, Scope};
 
 use super::path::{PowerCommand, Route};
 use super::{body, bridge};
@@ -24,6 +24,8 @@ pub(super) enum Plan {
     Tell(Bytes),
     /// Ask the gateway.
     Ask(Command),
+    /// Tell which devices the IPMI bridge has.
+    ListBridge,
 }
 
 /// What `route` takes.
@@ -33,17 +35,18 @@ pub(super) fn plan(route: &Route) -> Result<Plan, ApiError> {
         Route::Version { board } => version(*board),
         Route::ScanAll => Ok(Plan::Ask(Command::Scan(Scope::All))),
         Route::Scan { board } => scan(*board),
+        Route::Read { device, .. } if device.board == bridge::BOARD => Err(no_readings(route)),
         Route::Read { kind, device } => {
-            let (device, kind) = (known(*device)?, *kind);
+            let (device, kind) = (place(*device)?, *kind);
             Ok(ask(Query::Sensor { device, kind }))
         }
-        Route::ReadAsset { device } => Ok(ask(Query::AssetText(known(*device)?))),
+        Route::ReadAsset { device } => Ok(ask(Query::AssetText(place(*device)?))),
         Route::WriteAsset { device, text } => {
-            let (device, text) = (known(*device)?, text.clone());
+            let (device, text) = (place(*device)?, text.clone());
             Ok(change(Action::SetAssetText { device, text }))
         }
         Route::Write => Err(ApiError::NotImplemented),
-        Route::Power { command, device } => Ok(power(*command, known(*device)?)),
+        Route::Power { command, device } => Ok(power(*command, place(*device)?)),
     }
 }
 
@@ -55,6 +58,9 @@ fn version(board: BoardId) -> Result<Plan, ApiError> {
 }
 
 fn scan(board: BoardId) -> Result<Plan, ApiError> {
+    if board == bridge::BOARD {
+        return Ok(Plan::ListBridge);
+    }
     if board.0 & ALL_BOARDS != 0 {
         return Ok(Plan::Ask(Command::Scan(Scope::All)));
     }
@@ -62,9 +68,10 @@ fn scan(board: BoardId) -> Result<Plan, ApiError> {
 }
 
 const fn power(command: PowerCommand, device: DeviceAddress) -> Plan {
+    let kind = DeviceKind::Power;
     match command {
-        PowerCommand::Status => ask(Query::Power(device)),
-        PowerCommand::Change(action) => change(Action::Power { device, action }),
+        PowerCommand::Status => ask(Query::Power { device, kind }),
+        PowerCommand::Change(action) => change(Action::Power { device, kind, action }),
     }
 }
 
@@ -76,10 +83,15 @@ const fn change(action: Action) -> Plan {
     Plan::Ask(Command::Action(action))
 }
 
-/// Refuses devices of boards that cannot exist.
-fn known(device: DeviceAddress) -> Result<DeviceAddress, ApiError> {
+fn no_readings(route: &Route) -> ApiError {
+    let error = DriverError::new(Fault::Unsupported, "BMCs have no readings in API 1.1; nothing was sent");
+    ApiError::Gateway { subject: route.to_string(), error: error.into() }
+}
+
+/// Where a device is; refuses those of boards that cannot exist.
+fn place(device: DeviceAddress) -> Result<DeviceAddress, ApiError> {
     numbered(device.board)?;
-    Ok(device)
+    Ok(bridge::behind(device))
 }
 
 /// Refuses ids in which bits are set that mean something else than a board.

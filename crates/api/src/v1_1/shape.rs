@@ -7,9 +7,9 @@ use std::array;
 
 use opendcre_model::{DeviceAddress, DeviceKind, PowerAction, excerpt};
 
-use super::id;
 use super::path::{PathError, PowerCommand, Route};
 use crate::method::Methods;
+use crate::v1::id;
 
 /// The characters of an asset text that are kept; the rest has always been cut off without complaint.
 const MAX_TEXT: usize = 127;

@@ -102,8 +102,8 @@ async fn kinds_have_the_names_that_this_generation_knows() {
         let expected = match kind.name() {
             "system" => "ipmb",
             "fan_speed" => "door_lock",
-            "airflow" | "power_supply" | "vapor_battery" | "vapor_fan" | "vapor_led" | "vapor_rectifier"
-            | "voltage" => "none",
+            "airflow" | "power_supply" | "sensor" | "vapor_battery" | "vapor_fan" | "vapor_led"
+            | "vapor_rectifier" | "voltage" => "none",
             same => same,
         };
         assert_eq!(device["device_type"], expected);
@@ -165,7 +165,7 @@ async fn power_of_a_bus_device_has_text_and_fractions() {
         r#""output_current":15.879801734820322}"#,
     );
     for (word, call) in [
-        ("status", Call::Read(Query::Power(DEVICE))),
+        ("status", Call::Read(Query::Power { device: DEVICE, kind: DeviceKind::Power })),
         ("on", switch(PowerAction::On)),
         ("OFF", switch(PowerAction::Off)),
         ("Cycle", switch(PowerAction::Cycle)),
@@ -177,7 +177,7 @@ async fn power_of_a_bus_device_has_text_and_fractions() {
 }
 
 fn switch(action: PowerAction) -> Call {
-    Call::Perform(Action::Power { device: DEVICE, action })
+    Call::Perform(Action::Power { device: DEVICE, kind: DeviceKind::Power, action })
 }
 
 #[tokio::test]

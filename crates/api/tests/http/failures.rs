@@ -46,7 +46,7 @@ async fn what_is_wrong_with_a_path_is_said_and_nothing_is_sent() {
         ("/scan/40000001", 500, "unknown_board", "40000001 is no board"),
         ("/version/80000000", 500, "unknown_board", "80000000 is no board"),
         ("/power/on/80000000/1", 500, "unknown_board", "80000000 is no board"),
-        ("/read/power/40000000/1", 500, "unknown_device", "device 0001 of board 40000000"),
+        ("/read/power/40000000/1", 500, "unsupported", "BMCs have no readings"),
         ("/power/status/40000000/1", 500, "unknown_device", "device 0001 of board 40000000"),
         ("/power/on/40000000/1", 500, "unknown_device", "device 0001 of board 40000000"),
         ("/read/power/40000000/1/info", 500, "unknown_device", "device 0001 of board 40000000"),
@@ -144,7 +144,7 @@ async fn answers_that_do_not_fit_are_malformed() {
     let room = Room::new();
     room.bus.answers(reading(DeviceKind::Temperature, Number::Decimal(21.5), None));
     let message = room.get("/read/temperature/1/1ff").await.failure(500, "malformed");
-    assert!(message.contains("answered 21.5, but API 1.1 carries integers only"), "{message}");
+    assert!(message.contains("answered 21.5, where this API carries integers only"), "{message}");
 
     room.bus.answers(reading(DeviceKind::Thermistor, Number::from(656), None));
     let message = room.get("/read/thermistor/1/1ff").await.failure(500, "malformed");

@@ -16,4 +16,6 @@ mod path;
 mod probes;
 mod server;
 mod support;
-mod v2;
+mod v1_2;
+mod v1_3;
+mod v1_paths;

@@ -1,18 +1,37 @@
-//! Identifiers as API 1.1 reads them: hexadecimal of any width, with the decorations its number parser let pass.
+//! Identifiers as the generations 1.x read them: hexadecimal of any width, with the decorations that the original's
+//! number parser let pass.
 
 use std::str::FromStr;
 
 use opendcre_model::{BoardId, DeviceId, IdError, excerpt};
+use thiserror::Error;
 
-use super::path::PathError;
+/// A text that is no identifier. Nothing is sent for it.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{what} id {text:?} is {problem}; use 0 to {highest}; nothing was sent")]
+pub struct BadId {
+    /// What is identified.
+    what: &'static str,
+    /// The identifier, shortened.
+    text: String,
+    /// What is wrong with it.
+    problem: &'static str,
+    /// The highest identifier of anything on a bus.
+    highest: &'static str,
+}
+
+/// The problem with a text that is no number.
+const MALFORMED: &str = "not a hexadecimal number";
+/// The problem with a number that does not fit.
+const OUT_OF_RANGE: &str = "out of range";
 
 /// Reads a board id of up to 32 bits; boards on a bus have 24, so that is what people are told.
-pub(super) fn board(text: &str) -> Result<BoardId, PathError> {
+pub(crate) fn board(text: &str) -> Result<BoardId, BadId> {
     parse("board", text, "ffffff")
 }
 
 /// Reads a device id.
-pub(super) fn device(text: &str) -> Result<DeviceId, PathError> {
+pub(crate) fn device(text: &str) -> Result<DeviceId, BadId> {
     parse("device", text, "ffff")
 }
 
@@ -21,17 +40,15 @@ fn parse<T: FromStr<Err = IdError>>(
     what: &'static str,
     text: &str,
     highest: &'static str,
-) -> Result<T, PathError> {
-    let out_of_range = || PathError::IdOutOfRange { what, text: excerpt(text), highest };
+) -> Result<T, BadId> {
+    let bad = |problem| BadId { what, text: excerpt(text), problem, highest };
     let (negative, number) = split_sign(text.trim());
     let digits = strip_decorations(number);
     match digits.parse() {
-        Ok(_) if negative && digits.contains(|digit| digit != '0') => Err(out_of_range()),
+        Ok(_) if negative && digits.contains(|digit| digit != '0') => Err(bad(OUT_OF_RANGE)),
         Ok(id) => Ok(id),
-        Err(IdError::OutOfRange { .. }) => Err(out_of_range()),
-        Err(IdError::Empty | IdError::NotHexadecimal(_)) => {
-            Err(PathError::MalformedId { what, text: excerpt(text), highest })
-        }
+        Err(IdError::OutOfRange { .. }) => Err(bad(OUT_OF_RANGE)),
+        Err(IdError::Empty | IdError::NotHexadecimal(_)) => Err(bad(MALFORMED)),
     }
 }
 
@@ -68,10 +85,10 @@ mod tests {
     fn what_does_not_fit_is_out_of_range() {
         let long = "1".repeat(10_000);
         for text in ["-1", "-0x0fL", "100000000", &long] {
-            assert!(matches!(board(text), Err(PathError::IdOutOfRange { .. })), "{text:?}");
-            assert!(matches!(device(text), Err(PathError::IdOutOfRange { .. })), "{text:?}");
+            assert_eq!(board(text).unwrap_err().problem, OUT_OF_RANGE, "{text:?}");
+            assert_eq!(device(text).unwrap_err().problem, OUT_OF_RANGE, "{text:?}");
         }
-        assert!(matches!(device("10000"), Err(PathError::IdOutOfRange { .. })));
+        assert_eq!(device("10000").unwrap_err().problem, OUT_OF_RANGE);
         assert!(board(&long).unwrap_err().to_string().len() < 200);
     }
 
@@ -80,7 +97,7 @@ mod tests {
         for text in
             ["g", "", " ", "+", "-", "0x", "L", "0xL", "--1", "+-1", "1 1", "1_0", "0x0x1", "1LL", "é", "1.0"]
         {
-            assert!(matches!(board(text), Err(PathError::MalformedId { .. })), "{text:?}");
+            assert_eq!(board(text).unwrap_err().problem, MALFORMED, "{text:?}");
         }
     }
 }

@@ -1,0 +1,88 @@
+//! How the connections to BMCs are doing, from what is known: none of them is asked.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use opendcre_model::{BoardId, LinkState, LinkStatistics};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::answer::Json;
+use super::call::Call;
+use super::route::{NoPath, NoQuery};
+use super::schema::{BoardIdText, LinkStateWord};
+use crate::problem::Problem;
+
+/// What is known of every BMC.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Bmcs")]
+pub(super) struct BmcsBody {
+    /// The BMCs, in the order of their boards. The counters begin at zero when the service starts.
+    bmcs: Vec<BmcBody>,
+}
+
+/// What is known of a BMC.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Bmc")]
+struct BmcBody {
+    #[schemars(with = "BoardIdText")]
+    board_id: BoardId,
+    /// Where it is: its address and port.
+    address: String,
+    #[schemars(with = "LinkStateWord")]
+    state: LinkState,
+    /// Since when it is in this state.
+    since: Timestamp,
+    /// Why it is down: the stable machine-readable code; null if it is not.
+    code: Option<&'static str>,
+    /// Why it is down, in one sentence for people; null if it is not.
+    message: Option<String>,
+    /// Commands that were answered or given up; repetitions do not count.
+    requests: u64,
+    /// Datagrams that were sent again.
+    retries: u64,
+    /// Attempts that were given up because no answer came.
+    timeouts: u64,
+    /// Sessions that were opened.
+    session_opens: u64,
+    /// Datagrams from its address that were no answer to anything.
+    dropped: u64,
+    /// How long an answer takes in microseconds, smoothed; null before the first one.
+    latency_us: Option<u64>,
+    /// The pause between two commands in microseconds.
+    pause_us: u64,
+    /// Commands that wait for it.
+    waiting: usize,
+    /// Whether a session with it is open.
+    session: bool,
+}
+
+/// `GET /bmcs`.
+pub(super) async fn list(call: Call, _: NoPath, _: NoQuery) -> Result<Json<BmcsBody>, Problem> {
+    let bmcs = call.gateway().statistics().into_iter().map(BmcBody::from).collect();
+    Ok(Json(BmcsBody { bmcs }))
+}
+
+impl From<LinkStatistics> for BmcBody {
+    fn from(link: LinkStatistics) -> Self {
+        let microseconds = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        let (code, message) = link.failure.map(|failure| (failure.code, failure.message)).unzip();
+        Self {
+            board_id: link.board,
+            address: link.address.to_string(),
+            state: link.state,
+            since: link.since,
+            code,
+            message,
+            requests: link.requests,
+            retries: link.retries,
+            timeouts: link.timeouts,
+            session_opens: link.session_opens,
+            dropped: link.dropped,
+            latency_us: link.latency.map(microseconds),
+            pause_us: microseconds(link.pause),
+            waiting: link.waiting,
+            session: link.has_session,
+        }
+    }
+}

@@ -1,0 +1,37 @@
+//! One request to API 2, as its handlers see it.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use http::request::Parts;
+use opendcre_gateway::{Gateway, Principal};
+use tokio_util::sync::CancellationToken;
+
+use crate::api::{Api, Caller};
+use crate::request_id::RequestId;
+
+/// A request, and what it can reach. It owns everything, so that an answer can go on after the request was understood.
+#[derive(Clone)]
+pub(crate) struct Call {
+    pub(crate) api: Api,
+    pub(crate) head: Arc<Parts>,
+    pub(crate) remote: SocketAddr,
+    pub(crate) request_id: RequestId,
+}
+
+impl Call {
+    /// The door.
+    pub(super) fn gateway(&self) -> &Gateway {
+        self.api.gateway()
+    }
+
+    /// Who asks.
+    pub(super) fn principal(&self) -> Principal {
+        Caller { remote: self.remote, request_id: &self.request_id }.principal()
+    }
+
+    /// Cancelled when the server stops: who only waits for news waits no longer.
+    pub(super) fn stopping(&self) -> &CancellationToken {
+        self.api.stopping()
+    }
+}

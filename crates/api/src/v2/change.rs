@@ -1,0 +1,108 @@
+//! The feed of changes: which boards appeared, vanished or moved, oldest first. Who has read everything may wait for more.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use opendcre_gateway::{ChangeKind, Changes, InventoryChange};
+use opendcre_model::BoardId;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use tokio::time::timeout;
+
+use super::answer::Json;
+use super::call::Call;
+use super::route::NoPath;
+use super::schema::{BoardIdText, ChangeKindWord};
+use super::span::Wait;
+use crate::problem::{Code, Problem};
+
+/// Which changes are wanted.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+pub(super) struct ChangeQuery {
+    /// Only changes with a greater sequence than this: that of the last change that is known already, or the `latest` of
+    /// an answer. Without it, the oldest that are kept come first.
+    after: Option<u64>,
+    /// The most changes to answer.
+    #[schemars(with = "u16", range(min = 1, max = 1000))]
+    limit: Limit,
+    /// How many seconds to wait for a change if there is none.
+    #[schemars(with = "u8", range(max = 50))]
+    wait: Wait<0>,
+}
+
+/// The number of changes in one answer.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(try_from = "u16")]
+struct Limit(u16);
+
+/// What happened to boards.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Changes")]
+pub(super) struct ChangesBody {
+    /// The changes, oldest first.
+    items: Vec<ChangeBody>,
+    /// The sequence of the newest change of all, in this answer or not; 0 before the first.
+    latest: u64,
+    /// The sequence of the oldest change that is kept; null if there is none.
+    oldest: Option<u64>,
+}
+
+/// Something that happened to a board.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Change")]
+struct ChangeBody {
+    /// Greater than that of every earlier change, also over restarts.
+    sequence: u64,
+    /// When it was noticed.
+    time: Timestamp,
+    #[schemars(with = "ChangeKindWord")]
+    kind: ChangeKind,
+    #[schemars(with = "BoardIdText")]
+    board: BoardId,
+    /// What the board is called.
+    name: String,
+    /// Its rack.
+    rack: String,
+    /// What exactly happened, in words.
+    detail: String,
+}
+
+/// `GET /changes`.
+pub(super) async fn list(call: Call, _: NoPath, query: ChangeQuery) -> Result<Json<ChangesBody>, Problem> {
+    let after = query.after.unwrap_or(0);
+    let limit = usize::from(query.limit.0);
+    if query.wait.0 > Duration::ZERO && call.gateway().changes(after, 1).changes.is_empty() {
+        let news = call.stopping().run_until_cancelled(call.gateway().wait_for_change(after));
+        // Nothing new is an answer, too.
+        _ = timeout(query.wait.0, news).await;
+    }
+    let Changes { changes, oldest, latest } = call.gateway().changes(after, limit);
+    let is_forgotten = oldest.is_some_and(|oldest| after.saturating_add(1) < oldest);
+    if query.after.is_some() && (is_forgotten || after > latest) {
+        let detail = "the changes after this one are not kept any more; read the boards, then go on from the latest change";
+        return Err(Problem::new(Code::GONE_CURSOR, detail).in_parameter("after").at(0));
+    }
+    Ok(Json(ChangesBody { items: changes.into_iter().map(ChangeBody::from).collect(), latest, oldest }))
+}
+
+impl From<InventoryChange> for ChangeBody {
+    fn from(change: InventoryChange) -> Self {
+        let InventoryChange { sequence, time, kind, board, name, rack, detail } = change;
+        Self { sequence, time, kind, board, name, rack, detail }
+    }
+}
+
+impl Default for Limit {
+    fn default() -> Self {
+        Self(100)
+    }
+}
+
+impl TryFrom<u16> for Limit {
+    type Error = &'static str;
+
+    fn try_from(limit: u16) -> Result<Self, Self::Error> {
+        if (1..=1000).contains(&limit) { Ok(Self(limit)) } else { Err("one answer has 1 to 1000 changes") }
+    }
+}

@@ -1,0 +1,136 @@
+//! The JSON body of a request, read into a struct. It is measured before it is parsed: text that is nested deeply costs
+//! one look at each byte.
+
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderValue};
+use serde::de::DeserializeOwned;
+use serde_json::error::Category;
+
+use crate::problem::{Code, Problem};
+
+/// How deep arrays and objects may be nested. No request of this API needs more than three.
+const MAX_DEPTH: usize = 16;
+
+/// Reads a body. An empty one counts as an empty object.
+pub(super) fn read<T: DeserializeOwned>(headers: &HeaderMap, body: &[u8]) -> Result<T, Problem> {
+    if body.is_empty() {
+        return parse(b"{}");
+    }
+    if !is_json(headers.get(CONTENT_TYPE)) {
+        let detail = "the body must be JSON, and say so with the header Content-Type: application/json";
+        return Err(Problem::new(Code::UNSUPPORTED_MEDIA_TYPE, detail));
+    }
+    if let Some(offset) = too_deep(body) {
+        let detail = format!("the body is nested more than {MAX_DEPTH} deep");
+        return Err(Problem::new(Code::TOO_DEEP, detail).at(characters(body, offset)));
+    }
+    parse(body)
+}
+
+fn is_json(media_type: Option<&HeaderValue>) -> bool {
+    let media_type = media_type.and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let (essence, _) = media_type.split_once(';').unwrap_or((media_type, ""));
+    essence.trim().eq_ignore_ascii_case("application/json")
+}
+
+/// The offset of the bracket that is one too many. Brackets within strings do not count.
+fn too_deep(body: &[u8]) -> Option<usize> {
+    let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
+    for (offset, byte) in body.iter().enumerate() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_string => escaped = true,
+            b'"' => in_string = !in_string,
+            b'[' | b'{' if !in_string => depth += 1,
+            b']' | b'}' if !in_string => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > MAX_DEPTH {
+            return Some(offset);
+        }
+    }
+    None
+}
+
+fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+    serde_json::from_slice(body).map_err(|error| {
+        let code = match error.classify() {
+            Category::Data => Code::BAD_VALUE,
+            Category::Io | Category::Syntax | Category::Eof => Code::BAD_JSON,
+        };
+        let offset = offset_of(body, error.line(), error.column());
+        Problem::new(code, format!("the body is not as it must be: {error}")).at(characters(body, offset))
+    })
+}
+
+/// The offset of a place that is given as a line from 1 and a count of the bytes of that line up to and including it.
+fn offset_of(body: &[u8], line: usize, column: usize) -> usize {
+    let before: usize =
+        body.split_inclusive(|byte| *byte == b'\n').take(line.saturating_sub(1)).map(<[u8]>::len).sum();
+    before.saturating_add(column.saturating_sub(1)).min(body.len())
+}
+
+/// How many characters begin before this byte.
+fn characters(body: &[u8], offset: usize) -> usize {
+    let is_beginning = |byte: &&u8| !matches!(byte, 0x80..=0xbf);
+    body.iter().take(offset).filter(is_beginning).count()
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderName;
+    use proptest::prelude::*;
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Example {
+        nodes: String,
+    }
+
+    fn read_as(media_type: &'static str, body: &str) -> Result<Example, Problem> {
+        let headers: [(HeaderName, HeaderValue); 1] = [(CONTENT_TYPE, HeaderValue::from_static(media_type))];
+        read(&headers.into_iter().collect(), body.as_bytes())
+    }
+
+    #[track_caller]
+    fn refused(body: &str, code: &str, position: usize) {
+        let problem = read_as("application/json", body).unwrap_err();
+        assert_eq!(problem.code(), code, "{problem:?}");
+        assert!(format!("{problem:?}").contains(&format!("position: Some({position})")), "{problem:?}");
+    }
+
+    #[test]
+    fn what_is_wrong_is_shown_with_its_place() {
+        refused("{\"nodes\": \"ä\"", "bad_json", 12);
+        refused("{\"nodes\": x}", "bad_json", 10);
+        refused("[", "bad_json", 0);
+        refused("{\"nodes\":\n 1}", "bad_value", 11);
+        refused("{\"nodes\":\"a\",\"noeds\":1}", "bad_value", 19);
+        refused("{}", "bad_value", 1);
+        refused(&"[".repeat(17), "too_deep", 16);
+        refused(&format!("\"ä\\\"[[[[[[[[[[[[[[[[[[\",{}", "[{".repeat(9)), "too_deep", 40);
+    }
+
+    #[test]
+    fn only_json_is_read() {
+        for good in ["application/json", "Application/JSON ; charset=utf-8"] {
+            assert_eq!(read_as(good, "{\"nodes\":\"a\"}").unwrap().nodes, "a");
+        }
+        for bad in ["text/json", "application/jsonx", "", "application/x-www-form-urlencoded"] {
+            assert_eq!(read_as(bad, "{\"nodes\":\"a\"}").unwrap_err().code(), "unsupported_media_type");
+        }
+        assert_eq!(read_as("text/plain", "").unwrap_err().code(), "bad_value");
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_break_it(body in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let headers: HeaderMap =
+                [(CONTENT_TYPE, HeaderValue::from_static("application/json"))].into_iter().collect();
+            let _ = read::<Example>(&headers, &body);
+        }
+    }
+}

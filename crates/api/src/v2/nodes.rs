@@ -1,0 +1,107 @@
+//! Which boards and devices a request is about.
+
+use std::sync::Arc;
+
+use opendcre_gateway::BoardRecord;
+use opendcre_model::{Capability, Device};
+
+use super::call::Call;
+use crate::problem::{Code, Problem};
+
+/// The most candidates that a problem names.
+const NAMED_CANDIDATES: usize = 16;
+
+/// The boards of the node range in the parameter `nodes`; without one, every board.
+pub(super) fn select(call: &Call, nodes: Option<&str>) -> Result<Vec<Arc<BoardRecord>>, Problem> {
+    match nodes {
+        None => Ok(call.gateway().boards()),
+        Some(nodes) => named(call, nodes),
+    }
+}
+
+/// The boards of a node range that the request calls `nodes`.
+pub(super) fn named(call: &Call, nodes: &str) -> Result<Vec<Arc<BoardRecord>>, Problem> {
+    call.gateway().select(nodes).map_err(|error| Problem::from(error).in_parameter("nodes"))
+}
+
+/// The boards of a rack.
+pub(super) fn of_rack(call: &Call, rack: &str) -> Result<Vec<Arc<BoardRecord>>, Problem> {
+    let mut boards = call.gateway().boards();
+    boards.retain(|board| board.rack == rack);
+    if boards.is_empty() {
+        let detail = format!(
+            "there is no rack {:?}; GET /opendcre/2/racks shows what there is",
+            opendcre_model::excerpt(rack)
+        );
+        return Err(Problem::new(Code::UNKNOWN_RACK, detail));
+    }
+    Ok(boards)
+}
+
+/// Whether `text` is the id or, in any case, the name of `device`.
+pub(super) fn is_called(device: &Device, text: &str) -> bool {
+    let is_named = device.name.as_ref().is_some_and(|name| name.eq_ignore_ascii_case(text));
+    is_named || text.parse() == Ok(device.id)
+}
+
+/// The one device of `board` that `text` is the id or name of.
+pub(super) fn device<'a>(board: &'a BoardRecord, text: &str) -> Result<&'a Device, Problem> {
+    let named: Vec<&Device> = board.devices.iter().filter(|device| is_called(device, text)).collect();
+    let text = opendcre_model::excerpt(text);
+    match named.as_slice() {
+        [only] => Ok(only),
+        [] => {
+            let detail =
+                format!("{} has no device {text:?}; its devices are shown with it", board.describe());
+            Err(Problem::new(Code::UNKNOWN_DEVICE, detail))
+        }
+        several => {
+            let detail = format!("several devices of {} are called {text:?}; use the id", board.describe());
+            Err(Problem::new(Code::AMBIGUOUS_DEVICE, detail).with_candidates(candidates(several)))
+        }
+    }
+}
+
+/// The one device of `board` that has `capability`, or the one that is called `device` if that is given.
+pub(super) fn capable<'a>(
+    board: &'a BoardRecord,
+    device: Option<&str>,
+    capability: Capability,
+) -> Result<&'a Device, Problem> {
+    let chosen = device.map(|text| self::device(board, text)).transpose()?;
+    let considered = board.devices.iter().filter(|device| chosen.is_none_or(|chosen| chosen.id == device.id));
+    let capable: Vec<&Device> = considered.filter(|device| device.capabilities.has(capability)).collect();
+    match capable.as_slice() {
+        [only] => Ok(only),
+        [] => {
+            let subject = chosen.map_or_else(
+                || format!("no device of {}", board.describe()),
+                |device| format!("device {} of {} is none that", device.id, board.describe()),
+            );
+            let detail = format!("{subject} has the capability {}; nothing was sent", word(capability));
+            Err(Problem::new(Code::UNSUPPORTED, detail))
+        }
+        several => {
+            let detail = format!(
+                "several devices of {} have the capability {}; say which one with device; nothing was sent",
+                board.describe(),
+                word(capability)
+            );
+            Err(Problem::new(Code::AMBIGUOUS_DEVICE, detail).with_candidates(candidates(several)))
+        }
+    }
+}
+
+/// The word that stands for it in JSON, too.
+fn word(capability: Capability) -> String {
+    let word = serde_json::to_value(capability).ok();
+    word.and_then(|word| word.as_str().map(str::to_owned)).unwrap_or_default()
+}
+
+fn candidates(devices: &[&Device]) -> Vec<String> {
+    let describe = |device: &&Device| match &device.name {
+        Some(name) => format!("device {} ({name}, {})", device.id, device.kind),
+        None => format!("device {} ({})", device.id, device.kind),
+    };
+    devices.iter().take(NAMED_CANDIDATES).map(describe).collect()
+}

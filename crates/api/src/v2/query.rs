@@ -1,0 +1,298 @@
+//! The query of a request, read into a struct: each field is a parameter, each value is text that the type of its field
+//! reads. What is not a field is refused by name, so that a misspelt filter does not silently select everything.
+//!
+//! It knows no parameter by name.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use percent_encoding::percent_decode;
+use serde::de::value::StrDeserializer;
+use serde::de::{
+    self, DeserializeOwned, DeserializeSeed, Deserializer, IntoDeserializer, MapAccess, SeqAccess, Visitor,
+};
+use serde::forward_to_deserialize_any;
+
+use crate::problem::{Code, Problem};
+
+/// The parameters of a request, decoded, in their order.
+#[derive(Debug, Default)]
+pub(super) struct Query<'a> {
+    pairs: Vec<(Cow<'a, str>, Cow<'a, str>)>,
+}
+
+/// Why a parameter cannot be read.
+#[derive(Debug)]
+struct QueryError {
+    message: String,
+}
+
+impl<'a> Query<'a> {
+    /// Takes the text behind the question mark apart (as forms are written: `+` is a blank).
+    pub(super) fn of(text: Option<&'a str>) -> Self {
+        let pairs = text.unwrap_or_default().split('&').filter(|pair| !pair.is_empty()).map(|pair| {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            (decode(name), decode(value))
+        });
+        Self { pairs: pairs.collect() }
+    }
+
+    /// Refuses every parameter that is not in `known`.
+    pub(super) fn only(&self, known: &[String]) -> Result<(), Problem> {
+        let is_unknown = |name: &&str| !known.iter().any(|known| known == name);
+        let Some(name) = self.pairs.iter().map(|(name, _)| &**name).find(is_unknown) else { return Ok(()) };
+        let name = opendcre_model::excerpt(name);
+        let detail = match known {
+            [] => format!("there is no parameter {name:?} here, nor any other"),
+            _ => format!("there is no parameter {name:?} here; there are {}", known.join(", ")),
+        };
+        Err(Problem::new(Code::UNKNOWN_PARAMETER, detail).in_parameter(&name))
+    }
+
+    /// Reads the parameters that are fields of `T`.
+    pub(super) fn read<T: DeserializeOwned>(&self) -> Result<T, Problem> {
+        let mut current = None;
+        T::deserialize(Parameters { query: self, current: &mut current }).map_err(|QueryError { message }| {
+            let problem = Problem::new(Code::BAD_PARAMETER, message).at(0);
+            current.into_iter().fold(problem, Problem::in_parameter)
+        })
+    }
+}
+
+fn decode(text: &str) -> Cow<'_, str> {
+    if !text.contains(['%', '+']) {
+        return Cow::Borrowed(text);
+    }
+    let blanks = text.replace('+', " ");
+    Cow::Owned(percent_decode(blanks.as_bytes()).decode_utf8_lossy().into_owned())
+}
+
+/// A query, as a struct is made of it.
+struct Parameters<'q> {
+    query: &'q Query<'q>,
+    /// The parameter that is being read, for messages.
+    current: &'q mut Option<&'static str>,
+}
+
+/// The fields of a struct that the query has values for.
+struct Fields<'q> {
+    parameters: Parameters<'q>,
+    fields: std::slice::Iter<'static, &'static str>,
+    values: Vec<&'q str>,
+}
+
+/// The values of one parameter.
+struct Values<'q>(Vec<&'q str>);
+
+impl<'de> Deserializer<'de> for Parameters<'_> {
+    type Error = QueryError;
+
+    fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, QueryError> {
+        Err(de::Error::custom("parameters are read into a struct"))
+    }
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, QueryError> {
+        visitor.visit_map(Fields { parameters: self, fields: fields.iter(), values: Vec::new() })
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit unit_struct
+        newtype_struct seq tuple tuple_struct map enum identifier ignored_any
+    }
+}
+
+impl<'de> MapAccess<'de> for Fields<'_> {
+    type Error = QueryError;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, QueryError> {
+        for field in self.fields.by_ref() {
+            let pairs = self.parameters.query.pairs.iter().filter(|(name, _)| name == field);
+            self.values = pairs.map(|(_, value)| &**value).collect();
+            if !self.values.is_empty() {
+                *self.parameters.current = Some(*field);
+                let key: StrDeserializer<'_, QueryError> = (*field).into_deserializer();
+                return seed.deserialize(key).map(Some);
+            }
+        }
+        // What is wrong from here on is wrong with no parameter in particular.
+        *self.parameters.current = None;
+        Ok(None)
+    }
+
+    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, QueryError> {
+        seed.deserialize(Values(std::mem::take(&mut self.values)))
+    }
+}
+
+impl<'q> Values<'q> {
+    /// The value of a parameter that is given once.
+    fn only(&self) -> Result<&'q str, QueryError> {
+        match self.0.as_slice() {
+            [value] => Ok(value),
+            values => Err(de::Error::custom(format!("it is given {} times; give it once", values.len()))),
+        }
+    }
+
+    /// The value, read as `what`.
+    fn parse<T: std::str::FromStr>(&self, what: &str) -> Result<T, QueryError> {
+        let value = self.only()?;
+        let unreadable = |_| {
+            let value = opendcre_model::excerpt(value);
+            de::Error::custom(format!("{value:?} is not {what}"))
+        };
+        value.parse().map_err(unreadable)
+    }
+}
+
+macro_rules! parse_values {
+    ($($method:ident, $visit:ident, $what:literal;)+) => {
+        $(fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, QueryError> {
+            visitor.$visit(self.parse($what)?)
+        })+
+    };
+}
+
+impl<'de> Deserializer<'de> for Values<'_> {
+    type Error = QueryError;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, QueryError> {
+        visitor.visit_str(self.only()?)
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, QueryError> {
+        visitor.visit_some(self)
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, QueryError> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, QueryError> {
+        visitor.visit_seq(Sequence(self.0.into_iter()))
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, QueryError> {
+        let word: StrDeserializer<'_, QueryError> = self.only()?.into_deserializer();
+        visitor.visit_enum(word)
+    }
+
+    parse_values! {
+        deserialize_bool, visit_bool, "true or false";
+        deserialize_u8, visit_u8, "a whole number from 0 to 255";
+        deserialize_u16, visit_u16, "a whole number from 0 to 65535";
+        deserialize_u32, visit_u32, "a whole number that is not too large";
+        deserialize_u64, visit_u64, "a whole number that is not too large";
+    }
+
+    forward_to_deserialize_any! {
+        i8 i16 i32 i64 i128 u128 f32 f64 char str string bytes byte_buf unit unit_struct tuple tuple_struct map struct
+        identifier ignored_any
+    }
+}
+
+/// The values of a parameter that may be given several times.
+struct Sequence<'q>(std::vec::IntoIter<&'q str>);
+
+impl<'de> SeqAccess<'de> for Sequence<'_> {
+    type Error = QueryError;
+
+    fn next_element_seed<T: DeserializeSeed<'de>>(
+        &mut self,
+        seed: T,
+    ) -> Result<Option<T::Value>, QueryError> {
+        self.0.next().map(|value| seed.deserialize(Values(vec![value]))).transpose()
+    }
+}
+
+impl fmt::Display for QueryError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for QueryError {}
+
+impl de::Error for QueryError {
+    fn custom<T: fmt::Display>(message: T) -> Self {
+        Self { message: message.to_string() }
+    }
+
+    fn unknown_variant(variant: &str, expected: &'static [&'static str]) -> Self {
+        let variant = opendcre_model::excerpt(variant);
+        Self { message: format!("{variant:?} is not a word for it; use {}", expected.join(", ")) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use opendcre_model::DeviceKind;
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Debug, Default, PartialEq, Deserialize)]
+    #[serde(default)]
+    struct Example {
+        limit: u32,
+        deep: bool,
+        kind: Option<DeviceKind>,
+        label: Vec<String>,
+        name: Option<String>,
+    }
+
+    fn read(text: &str) -> Result<Example, Problem> {
+        Query::of(Some(text)).read()
+    }
+
+    #[test]
+    fn values_are_read_as_the_types_of_their_fields() {
+        let text = "limit=7&label=a%3Db&deep=true&kind=fan_speed&label=c+d%2B&&name=&other";
+        let expected = Example {
+            limit: 7,
+            deep: true,
+            kind: Some(DeviceKind::FanSpeed),
+            label: vec!["a=b".to_owned(), "c d+".to_owned()],
+            name: Some(String::new()),
+        };
+        assert_eq!(read(text).unwrap(), expected);
+        assert_eq!(Query::of(None).read::<Example>().unwrap(), Example::default());
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_named() {
+        for (text, parameter, part) in [
+            ("limit=x", "limit", "\\\"x\\\" is not a whole number"),
+            ("limit=-1", "limit", "whole number"),
+            ("limit=1&limit=2", "limit", "given 2 times"),
+            ("name=a&deep=maybe", "deep", "true or false"),
+            ("kind=sofa", "kind", "use airflow, current"),
+        ] {
+            let problem = format!("{:?}", read(text).unwrap_err());
+            assert!(problem.contains(&format!("parameter: Some(\"{parameter}\")")), "{problem}");
+            assert!(problem.contains(part), "{problem}");
+        }
+    }
+
+    #[test]
+    fn a_parameter_that_nobody_knows_is_refused() {
+        let known = ["limit".to_owned()];
+        assert!(Query::of(Some("limit=1")).only(&known).is_ok());
+        let problem = Query::of(Some("limit=1&limti=2")).only(&known).unwrap_err();
+        assert_eq!(problem.code(), "unknown_parameter");
+        assert!(Query::of(Some("x")).only(&[]).is_err());
+    }
+}

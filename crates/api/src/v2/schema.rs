@@ -1,0 +1,236 @@
+//! Schemas of what the vocabulary writes as text: identifiers and words. The vocabulary itself knows no schemas.
+
+use std::borrow::Cow;
+
+use opendcre_model::{Capability, DeviceKind, PowerAction};
+use schemars::generate::SchemaSettings;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde_json::Value;
+
+use super::route::WriteSchema;
+
+/// Where schemas stand in the OpenAPI document.
+const DEFINITIONS: &str = "/components/schemas";
+
+/// Writes schemas of what is answered.
+pub(super) fn of_answers() -> SchemaGenerator {
+    let settings = SchemaSettings::draft2020_12().for_serialize();
+    settings.with(|settings| settings.definitions_path = DEFINITIONS.into()).into_generator()
+}
+
+/// Writes schemas of what is asked.
+pub(super) fn of_requests() -> SchemaGenerator {
+    let settings = SchemaSettings::draft2020_12().for_deserialize();
+    settings.with(|settings| settings.definitions_path = DEFINITIONS.into()).into_generator()
+}
+
+/// The names of the members of an object.
+pub(super) fn members(object: WriteSchema) -> Vec<String> {
+    let schema = object(&mut of_answers());
+    let properties = schema.get("properties").and_then(Value::as_object);
+    properties.into_iter().flat_map(|properties| properties.keys().cloned()).collect()
+}
+
+/// Names a schema for a text; its values are never made.
+macro_rules! text {
+    ($(#[$doc:meta])* $marker:ident, $name:literal, $schema:expr) => {
+        $(#[$doc])*
+        pub(super) enum $marker {}
+
+        impl JsonSchema for $marker {
+            fn schema_name() -> Cow<'static, str> {
+                $name.into()
+            }
+
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                $schema
+            }
+        }
+    };
+}
+
+text!(
+    /// The id of a board.
+    BoardIdText, "BoardId",
+    json_schema!({
+        "type": "string", "pattern": "^[0-9a-f]{8}$",
+        "description": "The id of a board: eight hexadecimal digits. It stays with the board, wherever it moves.",
+        "examples": ["00000011", "40000001"],
+    })
+);
+text!(
+    /// The id of a device.
+    DeviceIdText, "DeviceId",
+    json_schema!({
+        "type": "string", "pattern": "^[0-9a-f]{4}$",
+        "description": "The id of a device on its board: four hexadecimal digits.",
+        "examples": ["0100", "01ff"],
+    })
+);
+text!(
+    /// The id of a job.
+    JobIdText, "JobId",
+    json_schema!({
+        "type": "string", "pattern": "^[0-9a-f]{16}$",
+        "description": "The id of a job: sixteen hexadecimal digits. Later jobs have greater ids.",
+    })
+);
+text!(
+    /// A label.
+    LabelText, "Label",
+    json_schema!({ "type": "string", "pattern": "^[^=]+=.*$", "examples": ["owner=web"] })
+);
+text!(
+    /// A node range.
+    NodesText, "NodeRange",
+    json_schema!({
+        "type": "string", "maxLength": 4096,
+        "description": "A node range: boards by id, name, host name, IP address, rack, group or label, such as \
+            `web[01-40,45]`, `@db,-db-03`, `rack_1/00000011`, `~^web` or `owner=web`. `all` stands for every board.",
+        "examples": ["all", "web[01-40,45],-web07"],
+    })
+);
+text!(
+    /// How old a value may be.
+    MaxAgeText, "Duration",
+    json_schema!({
+        "type": "string", "pattern": "^[0-9]{1,9}(ms|s|m|h)?$",
+        "description": "A time: a whole number with `ms`, `s`, `m` or `h`; seconds if there is no unit.",
+        "examples": ["500ms", "5s", "10m"],
+    })
+);
+text!(
+    /// A colour of light.
+    ColorText, "Color",
+    json_schema!({
+        "type": "string", "pattern": "^[0-9a-fA-F]{6}$",
+        "description": "Red, green, blue: six hexadecimal digits.", "examples": ["ff8800"],
+    })
+);
+text!(
+    /// A kind of device.
+    KindWord, "DeviceKind",
+    words("What a device is.", DeviceKind::ALL.iter().map(|kind| kind.name()))
+);
+text!(
+    /// What can be asked of a device.
+    CapabilityWord, "Capability",
+    json_schema!({
+        "type": "string", "enum": Capability::ALL, "description": "Something that can be asked of a device.",
+    })
+);
+text!(
+    /// A change of power.
+    PowerActionWord, "PowerAction",
+    words("What to do with power.", PowerAction::ALL.iter().map(|action| action.name()))
+);
+text!(
+    /// From where a server boots.
+    BootTargetWord, "BootTarget",
+    words(
+        "From where a server boots; `no_override` is as its firmware decides.",
+        [
+            "no_override", "pxe", "disk", "disk_safe_mode", "diagnostic", "optical", "setup",
+            "remote_removable", "remote_optical", "remote_disk", "removable",
+        ].into_iter()
+    )
+);
+text!(
+    /// Whether a board is there.
+    BoardStateWord, "BoardState",
+    words(
+        "`present`: it answered when it was looked for; `missing`: it did not, but has before; `unknown`: it is \
+         configured and has never answered.",
+        ["unknown", "present", "missing"].into_iter()
+    )
+);
+text!(
+    /// What a value means.
+    HealthWord, "Health",
+    words(
+        "What a value means for the equipment, as far as its thresholds say.",
+        ["ok", "warning", "critical", "failed"].into_iter()
+    )
+);
+text!(
+    /// How far a value can be trusted.
+    QualityWord, "Quality",
+    words(
+        "How far a value can be trusted. `out_of_range`: the device answered with something that its sensor cannot \
+         measure; `unavailable`: there is no value now, usually because the server is off.",
+        ["good", "out_of_range", "unavailable"].into_iter()
+    )
+);
+text!(
+    /// Whether power is on.
+    PowerStateWord, "PowerState",
+    words("Whether the output is on.", ["on", "off"].into_iter())
+);
+text!(
+    /// What happened to a board.
+    ChangeKindWord, "ChangeKind",
+    words(
+        "What happened to a board: it was seen for the first time, does not answer any more, answers again, is reached \
+         in another place, is different now, or is not in the configuration any more.",
+        ["appeared", "vanished", "returned", "moved", "changed", "removed"].into_iter()
+    )
+);
+text!(
+    /// Between front and rear.
+    DepthWord, "Depth",
+    words("Between front and rear.", ["front", "middle", "rear", "unknown"].into_iter())
+);
+text!(
+    /// Between left and right.
+    HorizontalWord, "Horizontal",
+    words("Between left and right.", ["left", "middle", "right", "unknown"].into_iter())
+);
+text!(
+    /// Between top and bottom.
+    VerticalWord, "Vertical",
+    words("Between top and bottom.", ["top", "middle", "bottom", "unknown"].into_iter())
+);
+text!(
+    /// What a job does.
+    JobKindWord, "JobKind",
+    words(
+        "What a job does; `scan` asks boards what they are and hold.",
+        ["power", "boot", "led", "identify", "fan", "asset", "scan"].into_iter()
+    )
+);
+text!(
+    /// How far a job is.
+    JobStateWord, "JobState",
+    words(
+        "`running`: targets wait or run; `done`: every target was attended to, whether it succeeded or failed; \
+         `aborted`: somebody aborted it, and targets were skipped; `interrupted`: the service stopped while it ran.",
+        ["running", "done", "aborted", "interrupted"].into_iter()
+    )
+);
+text!(
+    /// How far a job is at one target.
+    TargetStateWord, "TargetState",
+    words(
+        "`waiting`: nothing was sent yet; `running`: it is being carried out; `ok`: it was carried out; `failed`: it was \
+         not; `uncertain`: it may have been, so read the state back; `skipped`: nothing was sent, because the job ended \
+         before its turn.",
+        ["waiting", "running", "ok", "failed", "uncertain", "skipped"].into_iter()
+    )
+);
+text!(
+    /// A key of idempotency.
+    IdempotencyKeyText, "IdempotencyKey",
+    json_schema!({ "type": "string", "pattern": "^[!-~]{1,255}$" })
+);
+text!(
+    /// Whether a BMC answers.
+    LinkStateWord, "LinkState",
+    words(
+        "`up`: it answered last time; `down`: it did not, or did not let us in; `unknown`: nobody has asked it yet.",
+        ["unknown", "up", "down"].into_iter()
+    )
+);
+
+fn words(description: &str, words: impl Iterator<Item = &'static str>) -> Schema {
+    json_schema!({ "type": "string", "enum": words.collect::<Vec<_>>(), "description": description })
+}

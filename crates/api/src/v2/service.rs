@@ -1,0 +1,80 @@
+//! The service itself: the entry to the API, and what is running here.
+
+use std::collections::BTreeMap;
+
+use http::Method;
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::BASE;
+use super::answer::Json;
+use super::call::Call;
+use super::rack::Counts;
+use super::route::{NoPath, NoQuery};
+use super::table::Table;
+use crate::problem::Problem;
+
+/// The version of this program.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// What the API begins with.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Entry")]
+pub(super) struct EntryBody {
+    /// The version of the service.
+    version: &'static str,
+    /// Paths that go on from here, by what they lead to.
+    links: BTreeMap<&'static str, String>,
+}
+
+/// What is running here.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "About")]
+pub(super) struct AboutBody {
+    /// Always `OpenDCRE`.
+    name: &'static str,
+    /// The version of the service.
+    version: &'static str,
+    /// The generations of the API that it serves.
+    api_versions: Vec<&'static str>,
+    /// When it started.
+    started: Timestamp,
+    boards: BoardCounts,
+}
+
+/// How many boards are known.
+#[derive(Serialize, JsonSchema)]
+struct BoardCounts {
+    total: u32,
+    /// How many of them are there.
+    present: u32,
+    /// How many of them were there and are not now.
+    missing: u32,
+    /// How many of them have never answered.
+    unknown: u32,
+}
+
+/// `GET /`: every path that has no parameters.
+pub(super) async fn entry(_: Call, _: NoPath, _: NoQuery) -> Result<Json<EntryBody>, Problem> {
+    let routes = Table::get().routes();
+    let entries = routes.filter(|route| route.method == Method::GET && route.path_parameters.is_empty());
+    let links = entries
+        .filter(|route| route.path != "/")
+        .map(|route| (route.path.trim_start_matches('/'), format!("{BASE}{}", route.path)));
+    Ok(Json(EntryBody { version: VERSION, links: links.collect() }))
+}
+
+/// `GET /about`.
+pub(super) async fn about(call: Call, _: NoPath, _: NoQuery) -> Result<Json<AboutBody>, Problem> {
+    let mut counts = Counts::default();
+    call.gateway().boards().iter().for_each(|board| counts.add(board));
+    let Counts { present, missing, unknown } = counts;
+    Ok(Json(AboutBody {
+        name: "OpenDCRE",
+        version: VERSION,
+        api_versions: vec!["1.1", "1.2", "1.3", "2"],
+        started: call.api.started(),
+        boards: BoardCounts { total: counts.total(), present, missing, unknown },
+    }))
+}

@@ -1,0 +1,165 @@
+//! What every request can rely on: methods, names, compression, entity tags, bodies, other sites.
+
+use std::time::Duration;
+
+use http::{Method, Request};
+use http_body_util::Full;
+use hyper::body::Bytes;
+use opendcre_api::Limits;
+use opendcre_gateway::Settings;
+use opendcre_model::BoardId;
+use serde_json::json;
+
+use crate::support::{BASE, Room, request};
+
+fn with(mut request: Request<Full<Bytes>>, name: &'static str, value: &str) -> Request<Full<Bytes>> {
+    request.headers_mut().append(name, value.parse().unwrap());
+    request
+}
+
+#[tokio::test]
+async fn the_entry_is_there_with_and_without_its_slash() {
+    let room = Room::new().await;
+    assert_eq!(room.json("").await, room.json("/").await);
+    for path in
+        ["//", "/boards/", "//boards", "/boards/11/", "/nothing", "0/boards", "/boards/11/devices/1/1"]
+    {
+        let request = Request::get(format!("{BASE}{path}")).body(Full::default()).unwrap();
+        let answer = room.send(request).await;
+        assert_eq!(answer.status, 404, "{path}");
+        assert_eq!(answer.json()["code"], if path == "/boards/" { "unknown_board" } else { "not_found" });
+    }
+}
+
+#[tokio::test]
+async fn head_is_get_without_a_body() {
+    let room = Room::new().await;
+    for path in ["/", "/boards", "/boards/11", "/readings", "/boards/nobody", "/docs", "/boards?limit=x"] {
+        let (get, head) = (room.get(path).await, room.ask(Method::HEAD, path).await);
+        assert_eq!(get.status, head.status, "{path}");
+        for name in ["content-type", "etag", "vary"] {
+            assert_eq!(get.header(name), head.header(name), "{path}");
+        }
+        assert!(head.bytes.is_empty(), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn other_methods_are_refused_by_name() {
+    let room = Room::new().await;
+    for (method, path, allowed) in [
+        (Method::POST, "/boards", "GET, HEAD, OPTIONS"),
+        (Method::DELETE, "/boards/11", "GET, HEAD, OPTIONS"),
+        (Method::GET, "/power", "POST, OPTIONS"),
+        (Method::HEAD, "/power", "POST, OPTIONS"),
+        (Method::PUT, "/jobs/1/abort", "POST, OPTIONS"),
+    ] {
+        let answer = room.ask(method.clone(), path).await;
+        assert_eq!(answer.status, 405, "{method} {path}");
+        assert_eq!(answer.header("allow"), Some(allowed));
+        if method != Method::HEAD {
+            answer.problem(405, "method_not_allowed");
+        }
+    }
+}
+
+#[tokio::test]
+async fn long_answers_are_compressed_for_who_takes_it() {
+    let room = Room::new().await;
+    let plain = room.get("/devices").await;
+    let pressed = room.send(with(request(Method::GET, "/devices"), "accept-encoding", "gzip")).await;
+    assert_eq!((plain.header("content-encoding"), pressed.header("content-encoding")), (None, Some("gzip")));
+    assert!(pressed.bytes.len() < plain.bytes.len() / 2);
+    assert_eq!(plain.text(), pressed.text());
+    assert_eq!(pressed.length, Some(pressed.bytes.len() as u64));
+    for answer in [plain, pressed] {
+        assert_eq!(answer.header("vary"), Some("accept-encoding"));
+    }
+    let short = room.send(with(request(Method::GET, "/boards/11/version"), "accept-encoding", "gzip")).await;
+    assert_eq!(short.header("content-encoding"), None);
+}
+
+#[tokio::test]
+async fn who_has_a_listing_gets_it_again_only_when_it_changes() {
+    let room = Room::new().await;
+    for path in ["/boards", "/racks", "/devices?kind=led", "/groups", "/labels", "/boards/11"] {
+        let first = room.get(path).await;
+        let tag = first.header("etag").unwrap();
+        let again = || with(request(Method::GET, path), "if-none-match", tag);
+        let second = room.send(again()).await;
+        assert_eq!((second.status.as_u16(), second.bytes.len()), (304, 0), "{path}");
+        assert_eq!(second.header("etag"), Some(tag));
+    }
+    let old = room.get("/boards").await;
+    let tag = old.header("etag").unwrap();
+    room.bus.boards.lock().unwrap().retain(|board| board.id == BoardId(0x11));
+    room.refresh().await;
+    let new = room.send(with(request(Method::GET, "/boards"), "if-none-match", tag)).await;
+    assert_eq!(new.status, 200);
+    assert_ne!(new.header("etag"), Some(tag));
+    assert_eq!(room.get("/readings").await.header("etag"), None);
+    let bad = room.send(with(request(Method::GET, "/boards?limit=x"), "if-none-match", "*")).await;
+    bad.problem(400, "bad_parameter");
+}
+
+#[tokio::test]
+async fn a_request_keeps_its_name() {
+    let room = Room::new().await;
+    let answer = room.send(with(request(Method::GET, "/boards/nobody"), "x-request-id", "night-7")).await;
+    assert_eq!(answer.problem(404, "unknown_board")["request_id"], "night-7");
+}
+
+#[tokio::test]
+async fn a_name_may_hold_a_slash_or_anything_else_if_it_is_encoded() {
+    let room = Room::new().await;
+    assert_eq!(room.json("/boards/%31%31").await["id"], "00000011");
+    assert_eq!(room.json("/boards/web%2d01/devices/CPU1%20Temp").await["id"], "0030");
+    room.get("/racks/a%2Fb").await.problem(404, "unknown_rack");
+    room.get("/racks/%ff").await.problem(404, "unknown_rack");
+}
+
+#[tokio::test]
+async fn a_body_is_measured_before_it_is_read() {
+    let room = Room::new().await;
+    let post = |media_type: &str, body: String| {
+        let request = Request::post(format!("{BASE}/power")).header("content-type", media_type);
+        room.send(request.body(Full::from(body)).unwrap())
+    };
+    let json = "application/json";
+    post(json, "x".repeat(65_537)).await.problem(413, "body_too_large");
+    assert_eq!(post(json, "[".repeat(60_000)).await.problem(400, "too_deep")["position"], 16);
+    assert_eq!(post(json, "{\"nodes\": x}".to_owned()).await.problem(400, "bad_json")["position"], 10);
+    post("text/plain", "{}".to_owned()).await.problem(415, "unsupported_media_type");
+    let unknown = post(json, json!({"nodes": "all", "action": "on", "noeds": 1}).to_string()).await;
+    assert!(unknown.problem(400, "bad_value")["detail"].as_str().unwrap().contains("noeds"));
+    post(json, json!({"nodes": "all", "action": "explode"}).to_string()).await.problem(400, "bad_value");
+    post(json, String::new()).await.problem(400, "bad_value");
+    assert!(room.bus.take_calls().is_empty() && room.bmcs.take_calls().is_empty());
+}
+
+#[tokio::test]
+async fn pages_of_other_sites_cannot_order() {
+    let room = Room::new().await;
+    let order = |site: &str| {
+        let body = json!({"nodes": "11", "action": "on"}).to_string();
+        let request = Request::post(format!("{BASE}/power")).header("content-type", "application/json");
+        with(request.body(Full::from(body)).unwrap(), "sec-fetch-site", site)
+    };
+    room.send(order("cross-site")).await.problem(403, "cross_site");
+    room.send(order("same-site")).await.problem(403, "cross_site");
+    assert!(room.bus.take_calls().is_empty());
+    assert_eq!(room.send(order("same-origin")).await.status, 200);
+    assert_eq!(
+        room.send(with(request(Method::GET, "/boards"), "sec-fetch-site", "cross-site")).await.status,
+        200
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_takes_too_long_is_504() {
+    let settings = Settings { read_timeout: Duration::from_secs(600), ..Settings::default() };
+    let room = Room::unseen(Limits::default(), settings);
+    room.refresh().await;
+    room.bus.permits.forget_permits(usize::MAX);
+    room.get("/boards/11/version").await.problem(504, "timeout");
+}

@@ -1,0 +1,20 @@
+//! API 2 as its clients see it: every answer is also held against the description that the service gives of it.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests may fail loudly"
+)]
+
+mod bmc;
+mod change;
+mod describe;
+mod http_rules;
+mod inventory;
+mod live;
+mod order;
+mod page;
+mod reading;
+mod refusal;
+mod support;
