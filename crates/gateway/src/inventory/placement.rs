@@ -8,11 +8,28 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::Hash;
 use std::net::IpAddr;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use opendcre_model::{Board, BoardId, Identity};
 
 use super::record::{BoardFailure, BoardRecord, BoardState, ChangeKind};
 use super::{Inventory, Place};
+
+/// For how long a server is kept that the configuration does not name any more.
+const FORGOTTEN_AFTER: SignedDuration = SignedDuration::from_hours(30 * 24);
+
+impl BoardRecord {
+    /// It is not there any more.
+    fn lose(&mut self, code: &str, reason: &str, now: Timestamp) {
+        let message = format!(
+            "{reason}; it is found again when its own identity answers at an address of the configuration"
+        );
+        self.failure = Some(BoardFailure { code: code.to_owned(), message });
+        if self.state != BoardState::Missing {
+            self.state = BoardState::Missing;
+            self.since = now;
+        }
+    }
+}
 
 impl Inventory {
     /// Takes over what was known before a restart, as far as it still fits the configuration.
@@ -26,11 +43,13 @@ impl Inventory {
                 (Some(mount), Some(board)) if is_searched => Some(Place { mount, board }),
                 _ => matches.get(&record.id).copied(),
             };
-            // A server that has an identity may come back elsewhere; everything else is gone with its place.
-            if place.is_none() && (mount.is_none() || record.identity.is_none()) {
+            if place.is_none() && (mount.is_none() || !may_come_back(&record, now)) {
                 self.feed.add(ChangeKind::Removed, &record, "is not configured any more".to_owned(), now);
                 self.unsaved.insert(record.id);
                 continue;
+            }
+            if place.is_none() {
+                record.lose("not_configured", "no address of the configuration is that of this board", now);
             }
             record.place = place.map(|place| place.board);
             if let Some(place) = place {
@@ -307,6 +326,12 @@ impl Inventory {
         next.identity = identity;
         self.put(next);
     }
+}
+
+/// Whether a server without a place is kept: it may have got another address, and prove who it is there.
+fn may_come_back(record: &BoardRecord, now: Timestamp) -> bool {
+    let seen = record.last_seen.filter(|_| record.identity.is_some());
+    seen.is_some_and(|seen| now.duration_since(seen) < FORGOTTEN_AFTER)
 }
 
 /// Which board of before a restart is where in the configuration: first those whose id is fixed, then those whose

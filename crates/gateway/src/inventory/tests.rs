@@ -278,8 +278,15 @@ fn a_server_that_is_not_configured_any_more_is_removed_unless_it_can_come_back()
     answers(&mut inventory, 3, None);
     let mut inventory = restart(inventory, &[2]);
     assert_eq!(servers(&inventory), [(1, None), (2, Some(1))]);
+    assert_eq!(inventory.board(server(1)).unwrap().failure.as_ref().unwrap().code, "not_configured");
     assert_eq!(kinds(&inventory).last(), Some(&(ChangeKind::Removed, 3)));
     assert_eq!(inventory.take_unsaved().removed, [server(3)]);
+
+    let boards = inventory.boards().iter().map(|board| BoardRecord::clone(board)).collect();
+    let next_month = "2027-01-01T08:00:00Z".parse().unwrap();
+    let mounts = vec![mount("ipmi", "rack_1", vec![machine(2, None)])];
+    let inventory = Inventory::new(&mounts, Vec::new(), boards, Vec::new(), next_month);
+    assert_eq!(inventory.board(server(1)), None, "it did not come back for a month");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::support::{PRODUCT, Program, eventually, free_address, request};
+use crate::support::{PRODUCT, Program, eventually, free_address, inventory, request};
 
 const PASSWORD: &str = "Pa55w0rd-of-a-test";
 
@@ -26,8 +26,9 @@ impl Gateway {
         for (name, text) in files {
             std::fs::write(directory.path().join(name), text).unwrap();
         }
+        let inventory = inventory(directory.path(), "0s");
         let text = format!(
-            "[server]\nlisten = \"{address}\"\n[log]\nlevel = \"trace\"\ndirectory = {log:?}\n\
+            "[server]\nlisten = \"{address}\"\n{inventory}[log]\nlevel = \"trace\"\ndirectory = {log:?}\n\
              [broker]\ntimeout = \"100ms\"\ntries = 1\n{equipment}"
         );
         let config = directory.path().join("opendcre.toml");
@@ -108,7 +109,7 @@ fn a_silent_bmc_is_listed_and_counted_and_its_password_is_nowhere() {
 
     let (status, body) = gateway.get("/opendcre/2/bmcs");
     let bmc = &body["bmcs"][0];
-    assert_eq!((status, &bmc["device_id"], &bmc["state"]), (200, &json!("0010"), &json!("down")));
+    assert_eq!((status, &bmc["board_id"], &bmc["state"]), (200, &json!("40000010"), &json!("down")));
     assert_eq!(bmc["address"], json!(address.to_string()));
     assert!(bmc["timeouts"].as_u64() >= Some(1), "{bmc}");
 

@@ -11,6 +11,7 @@ mod bmc;
 mod buses;
 mod demo;
 mod fault;
+mod inventory;
 mod ipmi;
 mod peer;
 mod readme;

@@ -4,7 +4,7 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use crate::support::{Gateway, PRODUCT, Room, free_address, request};
+use crate::support::{Gateway, PRODUCT, Room, free_address, inventory, request};
 
 fn run(arguments: &[&str]) -> Output {
     Command::new(PRODUCT).args(arguments).output().unwrap()
@@ -92,7 +92,8 @@ fn a_missing_password_or_an_audit_log_that_is_no_good_is_named() {
     let directory = tempfile::tempdir().unwrap();
     let serve = |more: &str| {
         let (address, log) = (free_address(), directory.path());
-        let text = format!("[server]\nlisten = \"{address}\"\n[log]\ndirectory = {log:?}\n{more}");
+        let inventory = inventory(log, "0s");
+        let text = format!("[server]\nlisten = \"{address}\"\n{inventory}[log]\ndirectory = {log:?}\n{more}");
         run(&["serve", "--config", &write(directory.path(), &text)])
     };
     refused(

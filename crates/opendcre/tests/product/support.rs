@@ -126,8 +126,11 @@ impl Gateway {
         let address = free_address();
         let log = directory.path().join("log");
         std::fs::create_dir(&log).expect("a log directory");
-        let text =
-            format!("[server]\nlisten = \"{address}\"\n[log]\ndirectory = {log:?}\n{logging}\n{equipment}");
+        // Nothing is looked for in the background: tests count what is on the wire.
+        let inventory = inventory(directory.path(), "0s");
+        let text = format!(
+            "[server]\nlisten = \"{address}\"\n{inventory}[log]\ndirectory = {log:?}\n{logging}\n{equipment}"
+        );
         let config = directory.path().join("opendcre.toml");
         std::fs::write(&config, text).expect("a configuration");
         let program = Program::start(Command::new(PRODUCT).arg("serve").arg("--config").arg(&config));
@@ -148,6 +151,11 @@ impl Gateway {
         let json = serde_json::from_str(&body).unwrap_or_else(|error| panic!("{path}: {error} in {body:?}"));
         (status, json)
     }
+}
+
+/// The table of a configuration that keeps the inventory in `directory` and looks for everything every `refresh`.
+pub(crate) fn inventory(directory: &Path, refresh: &str) -> String {
+    format!("[inventory]\nfile = {:?}\nrefresh = \"{refresh}\"\n", directory.join("inventory.db"))
 }
 
 pub(crate) fn free_address() -> SocketAddr {
