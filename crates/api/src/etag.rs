@@ -14,9 +14,10 @@ pub(crate) struct ETag {
 }
 
 impl ETag {
-    /// The tag of a version: `epoch` tells versions with the same number apart that different processes counted.
-    pub(crate) fn of(epoch: i64, version: u64) -> Self {
-        Self { opaque: format!("{epoch:x}-{version:x}") }
+    /// The tag of a version: `epoch` tells versions with the same number apart that different processes counted, and
+    /// `volatile` stands for what changes without a new version.
+    pub(crate) fn of(epoch: i64, version: u64, volatile: u64) -> Self {
+        Self { opaque: format!("{epoch:x}-{version:x}-{volatile:x}") }
     }
 
     /// Whether the client has this version, or any version if that is all it asks for.
@@ -57,22 +58,23 @@ mod tests {
         for condition in conditions {
             request.append(IF_NONE_MATCH, HeaderValue::from_static(condition));
         }
-        ETag::of(0xab, 0x1f).is_known_to(&request)
+        ETag::of(0xab, 0x1f, 7).is_known_to(&request)
     }
 
     #[test]
     fn weak_and_strong_tags_lists_and_the_star_are_compared() {
         for yes in [
-            &["W/\"ab-1f\""][..],
-            &["\"ab-1f\""],
+            &["W/\"ab-1f-7\""][..],
+            &["\"ab-1f-7\""],
             &["*"],
             &[" * "],
-            &["\"x,y\", W/\"ab-1f\""],
-            &["\"x\"", "\"ab-1f\",\"y\""],
+            &["\"x,y\", W/\"ab-1f-7\""],
+            &["\"x\"", "\"ab-1f-7\",\"y\""],
         ] {
             assert!(is_known(yes), "{yes:?}");
         }
-        for no in [&[][..], &[""], &["ab-1f"], &["\"ab-1\""], &["\"*\""], &["\"x\"ab-1f\"y\""], &["\""]] {
+        for no in [&[][..], &[""], &["ab-1f-7"], &["\"ab-1f\""], &["\"*\""], &["\"x\"ab-1f-7\"y\""], &["\""]]
+        {
             assert!(!is_known(no), "{no:?}");
         }
     }

@@ -50,7 +50,6 @@ codes! {
     RANGE_TOO_LARGE = "range_too_large", BAD_REQUEST;
     TOO_DEEP = "too_deep", BAD_REQUEST;
     UNKNOWN_FIELD = "unknown_field", BAD_REQUEST;
-    UNKNOWN_NAME = "unknown_name", BAD_REQUEST;
     UNKNOWN_PARAMETER = "unknown_parameter", BAD_REQUEST;
     CROSS_SITE = "cross_site", FORBIDDEN;
     FORBIDDEN = "forbidden", FORBIDDEN;
@@ -59,6 +58,7 @@ codes! {
     UNKNOWN_DEVICE = "unknown_device", NOT_FOUND;
     UNKNOWN_GROUP = "unknown_group", NOT_FOUND;
     UNKNOWN_JOB = "unknown_job", NOT_FOUND;
+    UNKNOWN_NAME = "unknown_name", NOT_FOUND;
     UNKNOWN_RACK = "unknown_rack", NOT_FOUND;
     METHOD_NOT_ALLOWED = "method_not_allowed", METHOD_NOT_ALLOWED;
     AMBIGUOUS_BOARD = "ambiguous_board", CONFLICT;

@@ -37,6 +37,7 @@ use hyper::body::{Body as HttpBody, Bytes};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC};
 use tokio::time::timeout;
 
+use answer::Volatile;
 pub(crate) use call::Call;
 use query::Query;
 use route::{Request, Route};
@@ -94,17 +95,17 @@ where
     }
     let body = read(body, call.api.limits().body_bytes, route).await?;
     let request = Request { captures, query: Query::of(head.uri.query()), body };
-    if !route.is_versioned {
-        return route.begin(call, request)?.await;
+    // Before the answer is made: it may be newer than its tag says, never older.
+    let version = call.gateway().inventory_version();
+    let epoch = call.api.started().as_microsecond();
+    let mut reply = route.begin(call, request)?.await?;
+    if route.is_versioned {
+        let tag = ETag::of(epoch, version, Volatile::of(&reply));
+        if tag.is_known_to(&head.headers) {
+            return Ok(tag.not_modified());
+        }
+        tag.mark(&mut reply);
     }
-    // Before the listing is made: it may be newer than its tag says, never older.
-    let tag = ETag::of(call.api.started().as_microsecond(), call.gateway().inventory_version());
-    let work = route.begin(call, request)?;
-    if tag.is_known_to(&head.headers) {
-        return Ok(tag.not_modified());
-    }
-    let mut reply = work.await?;
-    tag.mark(&mut reply);
     Ok(reply)
 }
 

@@ -76,6 +76,15 @@ impl Gateway {
         stop.run_until_cancelled(looking).await;
     }
 
+    /// Returns when everything has been looked for at least once, or the service stops.
+    pub async fn has_looked(&self) {
+        let is_done = || {
+            let last = self.inner.last_look.lock().unwrap_or_else(PoisonError::into_inner);
+            last.is_some() || self.is_closed()
+        };
+        self.wait_for_news(is_done).await;
+    }
+
     /// Looks on every mount at the same time. Fails only if every mount failed. `context` gives what a question may cost
     /// that begins now.
     async fn look_everywhere(
@@ -103,6 +112,7 @@ impl Gateway {
         if depth == Depth::Everything {
             let mut last = self.inner.last_look.lock().unwrap_or_else(PoisonError::into_inner);
             *last = Some(LastLook { at: Instant::now(), failures: report.failures.clone() });
+            self.inner.news.notify_waiters();
         }
         match report.failures.first() {
             Some((_, error)) if !answered => Err(error.clone().into()),

@@ -64,10 +64,15 @@ impl Gateway {
 
     /// Returns when there is a change after the one with the number `after`, or the service stops.
     pub async fn wait_for_change(&self, after: u64) {
+        self.wait_for_news(|| self.changes(after, 0).latest > after || self.is_closed()).await;
+    }
+
+    /// Returns when `is_reached`, which is asked again whenever there is news.
+    pub(crate) async fn wait_for_news(&self, is_reached: impl Fn() -> bool) {
         let mut news = std::pin::pin!(self.inner.news.notified());
         loop {
             news.as_mut().enable();
-            if self.changes(after, 0).latest > after || self.is_closed() {
+            if is_reached() {
                 return;
             }
             news.as_mut().await;

@@ -3,6 +3,7 @@
 //! Values are parsed here into the types that the commands work with, so a command never sees a malformed
 //! identifier, duration or rate; clap reports those as usage errors.
 
+mod client;
 mod emulate;
 mod ipmi;
 #[cfg(test)]
@@ -13,10 +14,13 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::builder::TypedValueParser;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
-use opendcre_model::{BoardId, DeviceId, DeviceKind};
 
+pub use client::{
+    AllNodes, AssetArgs, AssetCommand, ChangeOptions, ChangesArgs, ClientCommand, DeviceOption, ExpandArgs,
+    FanArgs, FanCommand, GroupsArgs, IdentifyArgs, JobsArgs, JobsCommand, LedArgs, LedCommand, NodeBootArgs,
+    NodeBootCommand, Nodes, OptionalNodes, PowerArgs, PowerCommand, ReadArgs, SensorArgs, Targets, WatchArgs,
+};
 pub use emulate::{
     AnswerHeaders, BmcFaultKind, BmcSpread, BusProtocol, EmulateArgs, EmulateBmcArgs, EmulateBusArgs,
     EmulateCommand, FaultKind,
@@ -31,19 +35,21 @@ pub use value::{FaultRate, Host};
 const EXIT_CODES: &str = "\
 Exit codes:
   0  done
-  1  the server, the BMC, or this program while serving, reported an error
-  2  wrong usage; nothing was sent
+  1  the server, the BMC, or this program while serving, reported an error; also if only some of the
+     boards failed
+  2  wrong usage, such as a node range that names nothing; nothing was changed
   3  the server, or the BMC, cannot be reached or did not answer in time
   4  the server, or the BMC, is busy; try again later
   5  the BMC does not accept the user, or not for this (`opendcre ipmi`)
-  6  a change was sent, and what has come of it is unknown (`opendcre ipmi`)
-  130  interrupted by Ctrl-C (`opendcre ipmi`)
+  6  a change was sent, and what has come of it is unknown, be it for one of many boards
+  130  interrupted by Ctrl-C
 
 Examples:
   opendcre demo
-  opendcre scan
-  opendcre read thermistor 10 01ff
-  opendcre -o json power status 11 0dff
+  opendcre list
+  opendcre read rack_1 --kind temperature
+  opendcre power off 'db-[01-40],-db-07' --yes
+  opendcre -o json power status 11
   opendcre --server gateway.example:5000 scan";
 
 /// The whole command line, for man pages and completions.
@@ -80,7 +86,7 @@ pub struct ClientOptions {
     )]
     pub server: String,
 
-    /// How long to wait for one answer
+    /// How long to wait for the server to say something
     #[arg(long, global = true, value_name = "TIME", default_value = "30s", value_parser = value::duration)]
     pub timeout: Duration,
 
@@ -94,6 +100,10 @@ pub struct ClientOptions {
         default_value_t = OutputFormat::Table
     )]
     pub output: OutputFormat,
+
+    /// In tables, give every board a line of its own, also where several say the same
+    #[arg(long, global = true)]
+    pub no_fold: bool,
 }
 
 /// How answers and errors are printed.
@@ -101,7 +111,7 @@ pub struct ClientOptions {
 pub enum OutputFormat {
     /// Tables, for people
     Table,
-    /// One line of JSON per answer, exactly as the server sent its values, for programs
+    /// One line of JSON per item, exactly as the server sent its values, for programs
     Json,
 }
 
@@ -207,174 +217,4 @@ pub struct CompletionsArgs {
     /// The shell
     #[arg(value_enum)]
     pub shell: clap_complete::Shell,
-}
-
-/// What a client can ask of a running server.
-#[derive(Debug, Clone, Subcommand)]
-pub enum ClientCommand {
-    /// List boards and their devices
-    #[command(after_help = "\
-Examples:
-  opendcre scan
-  opendcre scan 40000000
-  opendcre -o json scan 11")]
-    Scan(ScanArgs),
-
-    /// Read a sensor
-    #[command(after_help = "\
-Examples:
-  opendcre read thermistor 10 01ff
-  opendcre -o json read humidity 10 03ff")]
-    Read(SensorArgs),
-
-    /// Ask for, or change, the power state of a device
-    #[command(after_help = "\
-Examples:
-  opendcre power status 11 0dff
-  opendcre power cycle 11 0dff")]
-    Power(PowerArgs),
-
-    /// Read or write the asset text of a device
-    #[command(after_help = "\
-Examples:
-  opendcre asset get 11 0dff
-  opendcre asset set 11 0dff 'rack 7, unit 12'")]
-    Asset(AssetArgs),
-
-    /// Ask a board for its firmware version, or the server whether it is there
-    #[command(after_help = "\
-Examples:
-  opendcre version
-  opendcre version 11")]
-    Version(VersionArgs),
-
-    /// Read a sensor again and again
-    #[command(after_help = "\
-Errors are printed and the next reading is tried. The exit code is that of the last reading.
-
-Examples:
-  opendcre watch thermistor 10 01ff
-  opendcre watch thermistor 10 01ff --interval 500ms --count 20
-  opendcre -o json watch thermistor 10 01ff >> readings.jsonl")]
-    Watch(WatchArgs),
-}
-
-/// Arguments of `scan`.
-#[derive(Debug, Clone, Args)]
-pub struct ScanArgs {
-    /// The board to scan, in hexadecimal; without it, all
-    #[arg(value_parser = value::board_id)]
-    pub board: Option<BoardId>,
-}
-
-/// One sensor.
-#[derive(Debug, Clone, Copy, Args)]
-pub struct SensorArgs {
-    /// The kind of the device
-    #[arg(ignore_case = true, value_parser = kind_parser())]
-    pub kind: DeviceKind,
-
-    /// The board, in hexadecimal
-    #[arg(value_parser = value::board_id)]
-    pub board: BoardId,
-
-    /// The device, in hexadecimal
-    #[arg(value_parser = value::device_id)]
-    pub device: DeviceId,
-}
-
-/// Arguments of `power`.
-#[derive(Debug, Clone, Copy, Args)]
-pub struct PowerArgs {
-    /// What to do
-    #[arg(value_enum, ignore_case = true)]
-    pub command: PowerCommand,
-
-    /// The board, in hexadecimal
-    #[arg(value_parser = value::board_id)]
-    pub board: BoardId,
-
-    /// The device, in hexadecimal
-    #[arg(value_parser = value::device_id)]
-    pub device: DeviceId,
-}
-
-/// What can be done about power.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum PowerCommand {
-    /// Ask for the state, change nothing
-    Status,
-    /// Switch on
-    On,
-    /// Switch off at once
-    Off,
-    /// Switch off, then on again
-    Cycle,
-}
-
-/// Arguments of `asset`.
-#[derive(Debug, Clone, Args)]
-pub struct AssetArgs {
-    /// What to do with the text.
-    #[command(subcommand)]
-    pub command: AssetCommand,
-}
-
-/// What can be done with an asset text.
-#[derive(Debug, Clone, Subcommand)]
-pub enum AssetCommand {
-    /// Read the asset text
-    #[command(after_help = "Examples:\n  opendcre asset get 11 0dff")]
-    Get {
-        /// The board, in hexadecimal
-        #[arg(value_parser = value::board_id)]
-        board: BoardId,
-        /// The device, in hexadecimal
-        #[arg(value_parser = value::device_id)]
-        device: DeviceId,
-    },
-
-    /// Store an asset text
-    #[command(after_help = "Examples:\n  opendcre asset set 11 0dff 'rack 7, unit 12'")]
-    Set {
-        /// The board, in hexadecimal
-        #[arg(value_parser = value::board_id)]
-        board: BoardId,
-        /// The device, in hexadecimal
-        #[arg(value_parser = value::device_id)]
-        device: DeviceId,
-        /// The text: 1 to 127 ASCII characters, without /
-        #[arg(value_parser = value::asset_text)]
-        text: String,
-    },
-}
-
-/// Arguments of `version`.
-#[derive(Debug, Clone, Args)]
-pub struct VersionArgs {
-    /// The board to ask, in hexadecimal; without it, the server itself
-    #[arg(value_parser = value::board_id)]
-    pub board: Option<BoardId>,
-}
-
-/// Arguments of `watch`.
-#[derive(Debug, Clone, Args)]
-pub struct WatchArgs {
-    /// What to read.
-    #[command(flatten)]
-    pub sensor: SensorArgs,
-
-    /// The time from one reading to the next
-    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = value::duration)]
-    pub interval: Duration,
-
-    /// Stop after this many readings; without it, on Ctrl-C
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
-    pub count: Option<u64>,
-}
-
-/// Reads a kind by name; the names also feed the completions and the error text.
-fn kind_parser() -> impl TypedValueParser<Value = DeviceKind> {
-    let names = DeviceKind::ALL.iter().map(|kind| kind.name());
-    clap::builder::PossibleValuesParser::new(names).try_map(|name| name.parse::<DeviceKind>())
 }

@@ -147,14 +147,20 @@ async fn serve(config: &Config, clock: &Arc<dyn WallClock>, out: &mut impl Write
     let mut signals = Signals::new()?;
     let service = Service::open(config, clock).await?;
     let program = std::env::args_os().next().unwrap_or_else(|| OsString::from("opendcre"));
-    output::print(out, &welcome(service.address(), &program.to_string_lossy(), &config.ipmi))?;
+    let welcome = welcome(service.address(), &program.to_string_lossy(), &config.ipmi);
     let stop = CancellationToken::new();
+    let gateway = service.gateway().clone();
+    let greeting = async {
+        // What is suggested must be there when it is typed.
+        stop.run_until_cancelled(gateway.has_looked()).await;
+        output::print(out, &welcome).inspect_err(|_| stop.cancel())
+    };
     let stopping = async {
         stop.run_until_cancelled(signals.stop()).await;
         stop.cancel();
     };
-    let (served, ()) = tokio::join!(service.run(stop.clone()), stopping);
-    served
+    let (served, greeted, ()) = tokio::join!(service.run(stop.clone()), greeting, stopping);
+    served.and(greeted)
 }
 
 /// What can be tried. `program` is what the user typed to start this.

@@ -86,8 +86,13 @@ async fn serve(
     let stop = CancellationToken::new();
     // Before anything else, so that no signal is lost while the buses are opened.
     let mut signals = Signals::new()?;
-    let Some(service) = unless_stopped(Service::open(&config, clock), async || signals.next().await).await
-    else {
+    let mut is_outdated = false;
+    let orders = async || {
+        let order = signals.next().await;
+        is_outdated |= order == Order::Reload;
+        order
+    };
+    let Some(service) = unless_stopped(Service::open(&config, clock), orders).await else {
         tracing::info!("told to stop before everything was open");
         return Ok(());
     };
@@ -96,6 +101,9 @@ async fn serve(
     tracing::info!(address = %service.address(), version = env!("CARGO_PKG_VERSION"), "serving");
     let mut losses = LossReport::new(logging.losses());
     let mut running = Running::new(path.to_owned(), config);
+    if is_outdated {
+        running.reload(logging);
+    }
     let gateway = service.gateway().clone();
     // Pinned here, so that the buses outlive the last order and the gateway gives up before they do.
     let mut serving = pin!(service.run(stop.clone()));
@@ -111,7 +119,7 @@ async fn serve(
     served
 }
 
-/// What comes of `opening`; nothing if an order to stop comes first. There is nothing to reload yet.
+/// What comes of `opening`; nothing if an order to stop comes first.
 async fn unless_stopped<T>(
     opening: impl Future<Output = T>,
     mut orders: impl AsyncFnMut() -> Order,

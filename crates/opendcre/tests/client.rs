@@ -8,8 +8,8 @@
 )]
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{Ipv4Addr, TcpListener};
-use std::process::{Command, Stdio};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
 use std::thread::{self, JoinHandle};
 
 /// How a run of the client ended.
@@ -19,53 +19,122 @@ struct Run {
     err: String,
 }
 
-/// Answers every one of `answers` on a connection of its own, then goes away.
+/// What a server saw of a request.
+struct Seen {
+    /// Its first line without the HTTP version.
+    line: String,
+    key: Option<String>,
+    body: String,
+}
+
+/// What a server does with a request.
+#[derive(Clone, Copy)]
+enum Answer {
+    /// It answers with this status line and body.
+    With(&'static str, &'static str),
+    /// It hangs up.
+    HangUp,
+    /// It interrupts the process with this id, as Ctrl-C does, and waits until that hangs up.
+    Interrupt,
+}
+
+/// Attends to a request on a connection of its own for each of its answers, then goes away.
 struct Server {
     address: String,
-    requests: JoinHandle<Vec<String>>,
+    requests: JoinHandle<Vec<Seen>>,
 }
 
 impl Server {
     fn start(answers: &[(&str, &str)]) -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let address = listener.local_addr().unwrap().to_string();
-        let answers: Vec<_> = answers
-            .iter()
-            .map(|(status, body)| {
-                format!(
-                    "HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
-                    body.len()
-                )
-            })
-            .collect();
-        let serve = move || answers.iter().map(|answer| serve_one(&listener, answer)).collect();
-        Self { address, requests: thread::spawn(serve) }
+        let answers: Vec<_> =
+            answers.iter().map(|(status, body)| (status.to_string(), body.to_string())).collect();
+        Self::serve(move |listener| {
+            answers
+                .iter()
+                .map(|(status, body)| serve_one(listener, |stream| reply(stream, status, body)))
+                .collect()
+        })
     }
 
-    /// The first line of every request, without the HTTP version.
-    fn requests(self) -> Vec<String> {
+    /// Attends to the requests of `client`, whose arguments name the address of this server.
+    fn attend(answers: Vec<Answer>, client: impl FnOnce(&str) -> Child) -> (Vec<Seen>, Run) {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let child = client(&listener.local_addr().unwrap().to_string());
+        let id = child.id();
+        let attend = |answer: &Answer| {
+            serve_one(&listener, |stream| match answer {
+                Answer::With(status, body) => reply(stream, status, body),
+                Answer::HangUp => {}
+                Answer::Interrupt => {
+                    let status = Command::new("kill").args(["-s", "INT", &id.to_string()]).status().unwrap();
+                    assert!(status.success());
+                    stream.read_to_end(&mut Vec::new()).ok();
+                }
+            })
+        };
+        let seen = answers.iter().map(attend).collect();
+        (seen, ended(child))
+    }
+
+    fn serve(serve: impl FnOnce(&TcpListener) -> Vec<Seen> + Send + 'static) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        Self { address, requests: thread::spawn(move || serve(&listener)) }
+    }
+
+    fn requests(self) -> Vec<Seen> {
         self.requests.join().unwrap()
+    }
+
+    /// The first line of every request.
+    fn lines(self) -> Vec<String> {
+        self.requests().into_iter().map(|seen| seen.line).collect()
     }
 }
 
-fn serve_one(listener: &TcpListener, answer: &str) -> String {
+fn reply(mut stream: &TcpStream, status: &str, body: &str) {
+    let length = body.len();
+    let answer = format!("HTTP/1.1 {status}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}");
+    stream.write_all(answer.as_bytes()).unwrap();
+}
+
+fn serve_one(listener: &TcpListener, answer: impl FnOnce(&mut &TcpStream)) -> Seen {
     let (stream, _) = listener.accept().unwrap();
-    let mut lines = BufReader::new(&stream).lines().map(Result::unwrap);
-    let first = lines.next().unwrap();
-    // Everything up to the empty line that ends the headers.
-    assert!(lines.any(|line| line.is_empty()));
-    (&stream).write_all(answer.as_bytes()).unwrap();
-    first.strip_suffix(" HTTP/1.1").unwrap().to_owned()
+    let mut reader = BufReader::new(&stream);
+    let mut lines = Vec::new();
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line).unwrap();
+        match line.trim_end() {
+            "" => break,
+            line => lines.push(line.to_owned()),
+        }
+    }
+    let header = |name: &str| lines.iter().find_map(|line| Some(line.strip_prefix(name)?.trim().to_owned()));
+    let length: usize = header("content-length:").map_or(0, |length| length.parse().unwrap());
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body).unwrap();
+    let seen = Seen {
+        line: lines[0].strip_suffix(" HTTP/1.1").unwrap().to_owned(),
+        key: header("idempotency-key:"),
+        body: String::from_utf8(body).unwrap(),
+    };
+    answer(&mut &stream);
+    seen
 }
 
 fn opendcre(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_opendcre"));
-    command.args(args).env_remove("OPENDCRE_SERVER");
+    command.args(args).env_remove("OPENDCRE_SERVER").env_remove("OPENDCRE_ASK_ABOVE").stdin(Stdio::null());
     command
 }
 
 fn run(args: &[&str]) -> Run {
-    let output = opendcre(args).output().unwrap();
+    ended(opendcre(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
+}
+
+fn ended(child: Child) -> Run {
+    let output = child.wait_with_output().unwrap();
     Run {
         exit: output.status.code().unwrap(),
         out: String::from_utf8(output.stdout).unwrap(),
@@ -77,127 +146,345 @@ fn run(args: &[&str]) -> Run {
 fn ask(args: &[&str], answer: (&str, &str)) -> (String, Run) {
     let server = Server::start(&[answer]);
     let run = run(&[&["--server", &server.address], args].concat());
-    (server.requests().remove(0), run)
+    (server.lines().remove(0), run)
 }
 
-const OK: (&str, &str) = ("200 OK", r#"{"status": "ok"}"#);
+const ABOUT: (&str, &str) = ("200 OK", r#"{"name": "OpenDCRE"}"#);
+const NOTHING: (&str, &str) = ("200 OK", r#"{"items":[],"failures":[],"next":null,"total":0}"#);
+/// Two boards whose ids follow each other, and one more.
+const THREE_BOARDS: &str = r#"{"items":[{"id":"40000001","name":"db-01"},{"id":"40000002","name":"db-02"},
+    {"id":"40000005","name":"db-05"}],"next":null,"total":3}"#;
+const ONE_BOARD: &str = r#"{"items":[{"id":"40000001","name":"db-01"}],"next":null,"total":1}"#;
+const RUNNING: &str = r#"{"id":"01","kind":"power","state":"running","counts":{"total":3,"waiting":1,"running":1,"ok":1,
+    "failed":0,"skipped":0,"uncertain":0},"results":[
+    {"board":"40000001","board_name":"db-01","device":"0100","state":"ok","result":{"power_state":"off"}},
+    {"board":"40000002","board_name":"db-02","device":"0100","state":"running"},
+    {"board":"40000005","board_name":"db-05","device":"0100","state":"waiting"}]}"#;
+const DONE: &str = r#"{"id":"01","kind":"power","state":"done","counts":{"total":3,"waiting":0,"running":0,"ok":3,
+    "failed":0,"skipped":0,"uncertain":0},"results":[
+    {"board":"40000001","board_name":"db-01","device":"0100","state":"ok","result":{"power_state":"off"}},
+    {"board":"40000002","board_name":"db-02","device":"0100","state":"ok","result":{"power_state":"off"}},
+    {"board":"40000005","board_name":"db-05","device":"0100","state":"ok"}]}"#;
+const UNCERTAIN: &str = r#"{"id":"01","kind":"power","state":"done","counts":{"total":3,"waiting":0,"running":0,"ok":1,
+    "failed":1,"skipped":0,"uncertain":1},"results":[
+    {"board":"40000001","board_name":"db-01","device":"0100","state":"ok","result":{"power_state":"off"}},
+    {"board":"40000002","board_name":"db-02","device":"0100","state":"failed","code":"timeout","message":"it is silent"},
+    {"board":"40000005","board_name":"db-05","device":"0100","state":"uncertain","code":"uncertain",
+     "message":"the answer was lost"}]}"#;
+const ABORTED: &str = r#"{"id":"01","kind":"power","state":"aborted","counts":{"total":3,"waiting":0,"running":0,"ok":2,
+    "failed":0,"skipped":1,"uncertain":0},"results":[
+    {"board":"40000001","board_name":"db-01","device":"0100","state":"ok"},
+    {"board":"40000002","board_name":"db-02","device":"0100","state":"ok"},
+    {"board":"40000005","board_name":"db-05","device":"0100","state":"skipped","code":"aborted","message":"not begun"}]}"#;
+
+/// `power off` of three boards, against a server that answers the order and what follows like this.
+fn power_off(answers: &[Answer]) -> (Vec<Seen>, Run) {
+    let answers = [&[Answer::With("200 OK", THREE_BOARDS)], answers].concat();
+    Server::attend(answers, |address| {
+        let mut command = opendcre(&["power", "off", "db", "--yes", "--server", address]);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    })
+}
 
 #[test]
-fn every_command_has_its_method_and_path() {
-    for (line, request) in [
-        ("scan 1", "GET /opendcre/1.1/scan/00000001"),
-        ("read THERMISTOR 1 1FF", "GET /opendcre/1.1/read/thermistor/00000001/01ff"),
-        ("read door_lock 00ABCDEF 0", "GET /opendcre/1.1/read/door_lock/00abcdef/0000"),
-        ("watch humidity 1 2 --count 1", "GET /opendcre/1.1/read/humidity/00000001/0002"),
-        ("power status 1 dff", "GET /opendcre/1.1/power/status/00000001/0dff"),
-        ("power status 0x1 0X0DFF", "GET /opendcre/1.1/power/status/00000001/0dff"),
-        ("power on 1 dff", "POST /opendcre/1.1/power/on/00000001/0dff"),
-        ("power off 1 dff", "POST /opendcre/1.1/power/off/00000001/0dff"),
-        ("power cycle 40000000 1", "POST /opendcre/1.1/power/cycle/40000000/0001"),
-        ("asset get 1 dff", "GET /opendcre/1.1/read/power/00000001/0dff/info"),
-        ("asset set 1 dff a+b?", "POST /opendcre/1.1/write/power/00000001/0dff/info/a%2Bb%3F"),
-        ("version 1", "GET /opendcre/1.1/version/00000001"),
-        ("version", "GET /opendcre/1.1/test"),
+fn every_question_has_its_path() {
+    for (line, requests) in [
+        (
+            "list",
+            vec![
+                "GET /opendcre/2/boards?limit=0&fields=id%2Cname%2Crack%2Cstate%2Csince%2Cfailure%2Cdevices",
+            ],
+        ),
+        ("list db-[01-02] -o json", vec!["GET /opendcre/2/boards?nodes=db-%5B01-02%5D&limit=0"]),
+        ("read all", vec!["GET /opendcre/2/readings?nodes=all"]),
+        (
+            "read 10 --device 0x1FF --kind THERMISTOR --max-age 1m30s",
+            vec!["GET /opendcre/2/readings?nodes=10&device=1FF&kind=thermistor&max_age=90000ms"],
+        ),
+        ("watch 10 --count 1", vec!["GET /opendcre/2/readings?nodes=10&max_age=0ms"]),
+        ("power status 10 --device power", vec!["GET /opendcre/2/readings?nodes=10&device=power&max_age=0"]),
+        ("led status 10", vec!["GET /opendcre/2/readings?nodes=10&max_age=0&kind=led"]),
+        (
+            "fan get 10",
+            vec![
+                "GET /opendcre/2/readings?nodes=10&max_age=0&kind=fan_speed",
+                "GET /opendcre/2/readings?nodes=10&max_age=0&kind=vapor_fan",
+            ],
+        ),
+        ("asset get 10", vec!["GET /opendcre/2/boards?nodes=10&limit=0&fields=id%2Cname"]),
+        ("racks", vec!["GET /opendcre/2/racks?limit=0"]),
+        ("groups", vec!["GET /opendcre/2/groups?limit=0"]),
+        ("groups a/b", vec!["GET /opendcre/2/groups/a%2Fb"]),
+        ("sources", vec!["GET /opendcre/2/sources?limit=0"]),
+        ("jobs", vec!["GET /opendcre/2/jobs?limit=0"]),
+        ("changes --after 7", vec!["GET /opendcre/2/changes?limit=1000&after=7&wait=0"]),
+        ("expand 10", vec!["GET /opendcre/2/boards?nodes=10&limit=0&fields=id%2Cname"]),
+        ("version", vec!["GET /opendcre/2/about"]),
     ] {
-        let mut args: Vec<_> = line.split(' ').collect();
-        args.extend(["-o", "json"]);
-        let (seen, run) = ask(&args, OK);
-        assert_eq!((seen.as_str(), run.exit), (request, 0), "{line}: {}", run.err);
+        let server = Server::start(&vec![NOTHING; requests.len()]);
+        let run =
+            run(&[&["--server", &server.address], line.split(' ').collect::<Vec<_>>().as_slice()].concat());
+        assert_eq!(
+            (server.lines(), run.exit),
+            (requests.iter().map(ToString::to_string).collect(), 0),
+            "{line}"
+        );
         assert_eq!(run.err, "", "{line}");
-        assert!(run.out.contains(r#""status":"ok""#), "{line}: {}", run.out);
     }
 }
 
 #[test]
-fn a_scan_of_everything_is_a_table() {
-    let body = r#"{"boards": [{"board_id": "00000001", "devices": [
-        {"device_id": "01ff", "device_type": "thermistor"}]}, {"board_id": "40000000", "devices": []}]}"#;
-    let (seen, run) = ask(&["scan"], ("200 OK", body));
-    assert_eq!((seen.as_str(), run.exit), ("GET /opendcre/1.1/scan", 0));
-    insta::assert_snapshot!(run.out, @r"
-    BOARD     DEVICE  KIND
-    00000001  01ff    thermistor
-    40000000  -       -
+fn every_order_says_what_was_typed() {
+    for (line, path, body) in [
+        ("power soft a", "power", r#"{"action":"soft","nodes":"40000001"}"#),
+        ("power DIAG a --device 0x0dff", "power", r#"{"action":"diag","device":"0dff","nodes":"40000001"}"#),
+        ("asset set a text", "asset", r#"{"nodes":"40000001","text":"text"}"#),
+        (
+            "boot set a pxe --efi",
+            "boot",
+            r#"{"efi":true,"nodes":"40000001","persistent":false,"target":"pxe"}"#,
+        ),
+        ("led off a", "led", r#"{"nodes":"40000001","on":false}"#),
+        (
+            "led on a --color FF8800 --steady",
+            "led",
+            r#"{"blink":false,"color":"ff8800","nodes":"40000001","on":true}"#,
+        ),
+        ("fan set a 4000 --device x", "fan", r#"{"device":"x","nodes":"40000001","rpm":4000}"#),
+        ("identify a", "identify", r#"{"nodes":"40000001","on":true}"#),
+        ("identify a --seconds 7", "identify", r#"{"nodes":"40000001","seconds":7}"#),
+        ("identify a --off", "identify", r#"{"nodes":"40000001","on":false}"#),
+    ] {
+        let server = Server::start(&[("200 OK", ONE_BOARD), ("200 OK", DONE)]);
+        let run =
+            run(&[&["--server", &server.address], line.split(' ').collect::<Vec<_>>().as_slice()].concat());
+        let order = server.requests().remove(1);
+        assert_eq!((run.exit, run.err.as_str()), (0, ""), "{line}");
+        assert_eq!(order.line, format!("POST /opendcre/2/{path}?wait=2"), "{line}");
+        assert_eq!(order.body, body, "{line}");
+        assert!(order.key.unwrap().len() == 32, "{line}");
+    }
+}
+
+#[test]
+fn an_order_names_exactly_the_boards_that_were_shown_and_is_followed_to_its_end() {
+    let (seen, run) = power_off(&[
+        Answer::With("202 Accepted", RUNNING),
+        Answer::With("200 OK", RUNNING),
+        Answer::With("200 OK", DONE),
+    ]);
+    let lines: Vec<&str> = seen.iter().map(|seen| seen.line.as_str()).collect();
+    assert_eq!(
+        lines,
+        [
+            "GET /opendcre/2/boards?nodes=db&limit=0&fields=id%2Cname",
+            "POST /opendcre/2/power?wait=2",
+            "GET /opendcre/2/jobs/01?wait=20",
+            "GET /opendcre/2/jobs/01?wait=20",
+        ]
+    );
+    assert_eq!(seen[1].body, r#"{"action":"off","nodes":"40000001-40000002,40000005"}"#);
+    assert_eq!((run.exit, run.err.as_str()), (0, ""));
+    insta::assert_snapshot!(run.out, @"
+    BOARD       DEVICE  STATE  RESULT
+    db-[01-02]  0100    ok     off
+    db-05       0100    ok     -
+    ");
+}
+
+#[test]
+fn what_failed_is_told_beside_what_did_not_and_what_is_uncertain_counts_most() {
+    let (_, run) = power_off(&[Answer::With("200 OK", UNCERTAIN)]);
+    assert_eq!(run.exit, 6);
+    insta::assert_snapshot!(run.out, @"
+    BOARD  DEVICE  STATE  RESULT
+    db-01  0100    ok     off
+    ");
+    insta::assert_snapshot!(run.err, @"
+    error: db-02 0100: it is silent (timeout)
+    error: db-05 0100: the answer was lost (uncertain)
+    ");
+}
+
+#[test]
+fn a_lost_connection_asks_for_the_same_order_again() {
+    let (seen, run) = power_off(&[Answer::HangUp, Answer::With("200 OK", DONE)]);
+    assert_eq!(run.exit, 0, "{}", run.err);
+    assert!(
+        run.err.contains("sent again under the same key, so it is carried out once (attempt 2 of 5)"),
+        "{}",
+        run.err
+    );
+    assert!(seen[1].key.is_some());
+    assert_eq!((&seen[1].key, &seen[1].body), (&seen[2].key, &seen[2].body));
+}
+
+#[test]
+fn an_interrupt_aborts_what_has_not_begun_and_tells_what_is_known() {
+    let (seen, run) = power_off(&[
+        Answer::With("202 Accepted", RUNNING),
+        Answer::Interrupt,
+        Answer::With("200 OK", ABORTED),
+    ]);
+    assert_eq!((run.exit, seen[3].line.as_str()), (130, "POST /opendcre/2/jobs/01/abort"));
+    insta::assert_snapshot!(run.out, @"
+    BOARD       DEVICE  STATE  RESULT
+    db-[01-02]  0100    ok     -
+    ");
+    insta::assert_snapshot!(run.err, @"
+    note: interrupted; job 01 has ended
+    error: db-05 0100: not begun (aborted)
+    ");
+}
+
+#[test]
+fn an_interrupt_before_the_answer_says_where_to_look() {
+    let (_, run) = power_off(&[Answer::Interrupt]);
+    assert_eq!((run.exit, run.out.as_str()), (130, ""));
+    assert!(run.err.contains("`opendcre jobs`"), "{}", run.err);
+}
+
+#[test]
+fn many_boards_are_not_changed_without_a_yes() {
+    let server = Server::start(&[("200 OK", THREE_BOARDS)]);
+    let run = run(&["power", "cycle", "db", "--server", &server.address]);
+    assert_eq!((run.exit, run.out.as_str(), server.lines().len()), (2, "", 1));
+    insta::assert_snapshot!(run.err, @"error: this would switch power off and on again on 3 boards: db-[01-02,05]; nothing was changed, repeat it with --yes if that is meant");
+}
+
+#[test]
+fn how_many_boards_are_many_may_come_from_the_environment() {
+    let (seen, run) =
+        Server::attend(vec![Answer::With("200 OK", THREE_BOARDS), Answer::With("200 OK", DONE)], |address| {
+            let mut command = opendcre(&["power", "off", "db", "--server", address]);
+            command
+                .env("OPENDCRE_ASK_ABOVE", "3")
+                .stdout(Stdio::null())
+                .stderr(Stdio::piped())
+                .spawn()
+                .unwrap()
+        });
+    assert_eq!((run.exit, seen.len()), (0, 2), "{}", run.err);
+}
+
+#[test]
+fn a_scan_asks_boards_and_lists_their_devices() {
+    let boards = r#"{"items": [{"id": "00000001", "name": "web-01", "rack": "rack_1", "devices": [
+        {"id": "01ff", "kind": "thermistor", "name": null}, {"id": "0dff", "kind": "power", "name": "power"}]},
+        {"id": "40000001", "name": "db-01", "rack": "rack_8", "devices": []}], "next": null, "total": 2}"#;
+    let server = Server::start(&[("200 OK", DONE), ("200 OK", boards)]);
+    let run = run(&["scan", "--server", &server.address]);
+    let seen = server.requests();
+    assert_eq!((seen[0].line.as_str(), seen[0].body.as_str()), ("POST /opendcre/2/scan?wait=2", "{}"));
+    assert_eq!((run.exit, run.err.as_str()), (0, ""));
+    insta::assert_snapshot!(run.out, @"
+    BOARD     NAME    RACK    DEVICE  KIND        DEVICE_NAME
+    00000001  web-01  rack_1  01ff    thermistor  -
+    00000001  web-01  rack_1  0dff    power       power
+    40000001  db-01   rack_8  -       -           -
+    ");
+}
+
+#[test]
+fn boards_are_listed_with_what_is_known() {
+    let boards = r#"{"items": [
+        {"id": "00000001", "name": "web-01", "rack": "rack_1", "state": "present", "since": "2026-05-01T12:00:00.123Z",
+         "failure": null, "devices": [{}, {}]},
+        {"id": "40000001", "name": "db-01", "rack": "rack_8", "state": "missing", "since": "2026-05-01T12:00:00Z",
+         "failure": {"code": "unreachable", "message": "x"}, "devices": []}], "next": null, "total": 2}"#;
+    let (_, run) = ask(&["list"], ("200 OK", boards));
+    insta::assert_snapshot!(run.out, @"
+    ID        NAME    RACK    STATE    SINCE                 DEVICES  FAILURE
+    00000001  web-01  rack_1  present  2026-05-01T12:00:00Z  2        -
+    40000001  db-01   rack_8  missing  2026-05-01T12:00:00Z  0        unreachable
     ");
 }
 
 #[test]
 fn a_reading_for_programs_has_the_digits_of_the_server() {
-    let body = "{\n  \"device_raw\": 123456789012345678901234567890\n}\n";
-    let (_, run) = ask(&["-o", "json", "read", "pressure", "1", "2"], ("200 OK", body));
-    assert_eq!(run.out, "{\"device_raw\":123456789012345678901234567890}\n");
+    let body = r#"{"items": [{"board": "00000001", "values": [{"value": 123456789012345678901234567890}]}],
+        "failures": [{"board": "00000002", "board_name": "b", "device": "01ff", "device_name": null,
+        "code": "timeout", "message": "it is silent"}]}"#;
+    let (_, run) = ask(&["-o", "json", "read", "all"], ("200 OK", body));
+    assert_eq!(run.out, "{\"board\":\"00000001\",\"values\":[{\"value\":123456789012345678901234567890}]}\n");
+    assert_eq!(run.exit, 1);
+    assert!(run.err.ends_with("\"code\":\"timeout\",\"message\":\"it is silent\"}\n"), "{}", run.err);
 }
 
 #[test]
-fn the_version_without_a_board_tells_both_sides() {
-    let server = Server::start(&[OK]);
+fn the_version_without_boards_tells_both_sides() {
+    let server = Server::start(&[ABOUT]);
     let run = run(&["version", "-o", "json", "--server", &server.address]);
     let expected = format!(
-        "{{\"client_version\":\"{}\",\"server\":\"http://{}\",\"status\":\"ok\"}}\n",
+        "{{\"client_version\":\"{}\",\"server\":\"http://{}\",\"name\":\"OpenDCRE\"}}\n",
         env!("CARGO_PKG_VERSION"),
         server.address
     );
     assert_eq!(run.out, expected);
-    assert_eq!(server.requests(), ["GET /opendcre/1.1/test"]);
+    assert_eq!(server.lines(), ["GET /opendcre/2/about"]);
 }
 
 #[test]
 fn the_server_may_come_from_the_environment() {
-    let server = Server::start(&[OK]);
+    let server = Server::start(&[ABOUT]);
     let status = opendcre(&["version"])
         .env("OPENDCRE_SERVER", &server.address)
         .stdout(Stdio::null())
         .status()
         .unwrap();
     assert_eq!(status.code(), Some(0));
-    assert_eq!(server.requests().len(), 1);
+    assert_eq!(server.lines().len(), 1);
 }
 
 #[test]
 fn errors_of_the_server_have_its_words_and_an_exit_code() {
-    let timeout = r#"{"message": "board 00000009 is silent", "code": "timeout", "http_code": 500}"#;
-    let busy = r#"{"message": "too much is waiting", "code": "busy", "http_code": 503}"#;
+    let range = r#"{"detail": "the bracket is not closed", "code": "bad_range", "parameter": "nodes", "position": 4}"#;
+    let ambiguous = r#"{"detail": "spare names several things", "code": "ambiguous_name",
+        "candidates": ["rack spare", "group spare"]}"#;
+    let busy = r#"{"detail": "too much is waiting", "code": "busy"}"#;
     for (answer, exit, err) in [
-        (("500 Internal Server Error", timeout), 1, "error: board 00000009 is silent (timeout, HTTP 500)\n"),
+        (
+            ("400 Bad Request", range),
+            2,
+            "error: the bracket is not closed (bad_range, HTTP 400)\n  node[01-\n      ^\n",
+        ),
+        (
+            ("409 Conflict", ambiguous),
+            2,
+            "error: spare names several things (ambiguous_name, HTTP 409)\n  rack spare\n  group spare\n",
+        ),
         (("503 Service Unavailable", busy), 4, "error: too much is waiting (busy, HTTP 503)\n"),
         (("404 Not Found", "<html></html>"), 1, "error: the server answered \"Not Found\" (HTTP 404)\n"),
         (("302 Found", ""), 1, "error: the server answered \"Found\" (HTTP 302)\n"),
     ] {
-        let (_, run) = ask(&["version", "9"], answer);
+        let (_, run) = ask(&["list", "node[01-"], answer);
         assert_eq!((run.exit, run.out.as_str(), run.err.as_str()), (exit, "", err));
     }
 }
 
 #[test]
 fn errors_for_programs_are_json() {
-    let timeout = r#"{"http_code": 500, "code": "timeout", "message": "board 00000009 is silent"}"#;
-    let (_, run) = ask(&["-o", "json", "version", "9"], ("500 Oops", timeout));
+    let problem = r#"{"status": 504, "code": "timeout", "detail": "the server is slow"}"#;
+    let (_, run) = ask(&["-o", "json", "list"], ("504 Oops", problem));
     assert_eq!((run.exit, run.out.as_str()), (1, ""));
-    assert_eq!(
-        run.err,
-        "{\"message\":\"board 00000009 is silent\",\"code\":\"timeout\",\"http_code\":500}\n"
-    );
+    assert_eq!(run.err, "{\"message\":\"the server is slow\",\"code\":\"timeout\",\"http_code\":504}\n");
 }
 
 #[test]
 fn an_answer_of_something_else_is_an_error() {
-    let (_, run) = ask(&["scan"], ("200 OK", "<html>It works!</html>"));
-    assert_eq!(run.exit, 1);
-    assert!(run.err.starts_with("error: the answer is not one of an OpenDCRE server"), "{}", run.err);
+    for body in ["<html>It works!</html>", "{\"items\": [1]}", "{\"items\": [{}"] {
+        let (_, run) = ask(&["list"], ("200 OK", body));
+        assert_eq!(run.exit, 1);
+        assert!(run.err.starts_with("error: the answer is not one of an OpenDCRE server"), "{}", run.err);
+    }
 }
 
 #[test]
 fn a_watch_goes_on_after_an_error() {
-    let server = Server::start(&[
-        ("200 OK", r#"{"device_raw": 1}"#),
-        ("503 Service Unavailable", ""),
-        ("200 OK", r#"{"device_raw": 3}"#),
-    ]);
-    let run =
-        run(&["watch", "led", "1", "1", "--interval", "1ms", "--count", "3", "--server", &server.address]);
-    assert_eq!(server.requests(), vec!["GET /opendcre/1.1/read/led/00000001/0001"; 3]);
-    let lines: Vec<_> = run.out.lines().map(|line| line.split_once("Z  ").unwrap().1).collect();
-    assert_eq!((run.exit, lines.as_slice()), (0, ["device_raw=1", "device_raw=3"].as_slice()));
+    let server = Server::start(&[NOTHING, ("503 Service Unavailable", ""), NOTHING]);
+    let run = run(&["watch", "a", "--interval", "1ms", "--count", "3", "--server", &server.address]);
+    assert_eq!(server.lines(), vec!["GET /opendcre/2/readings?nodes=a&max_age=0ms"; 3]);
+    assert_eq!((run.exit, run.out.as_str()), (0, ""));
     assert_eq!(run.err, "error: the server answered \"Service Unavailable\" (HTTP 503)\n");
 }
 
@@ -206,7 +493,7 @@ fn a_server_that_is_not_there_is_unreachable() {
     let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let address = free.local_addr().unwrap().to_string();
     drop(free);
-    let run = run(&["--server", &address, "scan"]);
+    let run = run(&["--server", &address, "list"]);
     assert_eq!(run.exit, 3);
     assert_eq!(
         run.err,
@@ -222,7 +509,7 @@ fn a_server_that_does_not_answer_is_given_up() {
     // The kernel takes the connection, nobody ever answers it.
     let silent = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let address = silent.local_addr().unwrap().to_string();
-    let run = run(&["--server", &address, "--timeout", "20ms", "power", "cycle", "1", "dff"]);
+    let run = run(&["--server", &address, "--timeout", "20ms", "power", "cycle", "a"]);
     assert_eq!(run.exit, 3);
     assert_eq!(
         run.err,
@@ -237,18 +524,21 @@ fn a_server_that_does_not_answer_is_given_up() {
 fn wrong_usage_is_told_apart_and_sends_nothing() {
     let long = "x".repeat(128);
     for (args, words) in [
-        (vec!["scan", "xyz"], "\"xyz\" is not a hexadecimal identifier"),
-        (vec!["scan", "100000000"], "larger than the largest identifier"),
-        (vec!["read", "sofa", "1", "1"], "'sofa'"),
-        (vec!["read", "led", "1", "10000"], "larger than the largest identifier, ffff"),
-        (vec!["power", "explode", "1", "1"], "possible values: status, on, off, cycle"),
-        (vec!["asset", "set", "1", "1", ".."], "the API cannot carry this text"),
-        (vec!["asset", "set", "1", "1", ""], "must not be empty"),
-        (vec!["asset", "set", "1", "1", "Gerät"], "must be ASCII"),
-        (vec!["asset", "set", "1", "1", &long], "a device keeps 127"),
-        (vec!["watch", "led", "1", "1", "--interval", "0s"], "between 1ms and 24h"),
-        (vec!["--server", "https://rack7", "scan"], "does not have yet"),
-        (vec!["--server", "not a server", "scan"], "does not name a server"),
+        (vec!["list", ""], "name at least one board"),
+        (vec!["read"], "NODES"),
+        (vec!["read", "a", "--kind", "sofa"], "'sofa'"),
+        (vec!["read", "a", "--max-age", "soon"], "not a duration"),
+        (vec!["power", "explode", "a"], "possible values: status, on, off, cycle, reset, soft, diag"),
+        (vec!["asset", "set", "a", ""], "must not be empty"),
+        (vec!["asset", "set", "a", "Gerät"], "must be ASCII"),
+        (vec!["asset", "set", "a", &long], "a device keeps 127"),
+        (vec!["led", "on", "a", "--color", "red"], "six hexadecimal digits"),
+        (vec!["led", "on", "a", "--blink", "--steady"], "cannot be used with"),
+        (vec!["fan", "set", "a", "10001"], "0..=10000"),
+        (vec!["identify", "a", "--seconds", "0"], "1..=255"),
+        (vec!["watch", "a", "--interval", "0s"], "between 1ms and 24h"),
+        (vec!["--server", "https://rack7", "list"], "does not have yet"),
+        (vec!["--server", "not a server", "list"], "does not name a server"),
         (vec!["dance"], "unrecognized subcommand"),
     ] {
         let run = run(&args);
@@ -260,7 +550,7 @@ fn wrong_usage_is_told_apart_and_sends_nothing() {
 
 #[test]
 fn a_reader_that_leaves_early_is_no_error() {
-    let server = Server::start(&[OK]);
+    let server = Server::start(&[ABOUT]);
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
     let mut child = opendcre(&["version", "--server", &server.address])
@@ -271,7 +561,7 @@ fn a_reader_that_leaves_early_is_no_error() {
     let mut err = String::new();
     child.stderr.take().unwrap().read_to_string(&mut err).unwrap();
     assert_eq!((child.wait().unwrap().code(), err.as_str()), (Some(0), ""));
-    server.requests();
+    assert_eq!(server.lines().len(), 1);
 }
 
 #[test]
@@ -292,12 +582,4 @@ fn completions_know_the_commands() {
         assert_eq!(run.exit, 0, "{shell}: {}", run.err);
         assert!(run.out.contains(word), "{shell}");
     }
-}
-
-#[test]
-fn an_incomplete_scan_is_shown_with_a_warning() {
-    let answer = ("200 OK\r\nx-opendcre-failed: attic, cellar", r#"{"boards": []}"#);
-    let (_, run) = ask(&["scan"], answer);
-    assert_eq!(run.exit, 0);
-    assert_eq!(run.err, "warning: the boards of these buses are missing: attic, cellar\n");
 }

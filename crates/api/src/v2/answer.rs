@@ -1,5 +1,7 @@
 //! Answers of API 2, each with the description that the OpenAPI document has of it.
 
+use std::hash::{DefaultHasher, Hasher};
+
 use http::StatusCode;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Serialize;
@@ -9,6 +11,9 @@ use crate::reply::{self, Reply};
 
 /// The media type of JSON.
 pub(super) const JSON: &str = "application/json";
+
+/// What most answers fit into, in bytes.
+const USUAL: usize = 512;
 
 /// One way in which a route may answer.
 pub(super) struct Documented {
@@ -39,6 +44,29 @@ pub(super) trait Show: Send + 'static {
 
     /// What is shown.
     fn body(&self) -> Self::Body<'_>;
+
+    /// A number for what is shown that changes without a new version of the inventory.
+    fn volatile(&self) -> u64 {
+        0
+    }
+}
+
+/// What an answer shows that changes without a new version of the inventory, as a number for its entity tag.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Volatile(u64);
+
+impl Volatile {
+    /// That of an answer.
+    pub(super) fn of(reply: &Reply) -> u64 {
+        reply.extensions().get().map_or(0, |Self(number)| *number)
+    }
+
+    /// Notes in an answer that it shows these things.
+    pub(super) fn note<'a, T: Show>(reply: &mut Reply, shown: impl Iterator<Item = &'a T>) {
+        let mut hasher = DefaultHasher::new();
+        shown.for_each(|thing| hasher.write_u64(thing.volatile()));
+        reply.extensions_mut().insert(Self(hasher.finish()));
+    }
 }
 
 /// One thing that is shown by what it refers to.
@@ -53,7 +81,9 @@ impl<T: Show> Answer for One<T> {
     }
 
     fn into_reply(self) -> Result<Reply, Problem> {
-        json(StatusCode::OK, &self.0.body())
+        let mut reply = json(StatusCode::OK, &self.0.body())?;
+        Volatile::note(&mut reply, std::iter::once(&self.0));
+        Ok(reply)
     }
 }
 
@@ -76,6 +106,7 @@ impl Documented {
 
 /// An answer that is `value`.
 pub(super) fn json(status: StatusCode, value: &impl Serialize) -> Result<Reply, Problem> {
-    let text = serde_json::to_vec(value).map_err(Problem::internal)?;
+    let mut text = Vec::with_capacity(USUAL);
+    serde_json::to_writer(&mut text, value).map_err(Problem::internal)?;
     Ok(reply::json(status, text.into()))
 }

@@ -158,7 +158,7 @@ impl Show for BoardItem {
             first_seen: board.first_seen,
             last_seen: board.last_seen,
             failure: board.failure.as_ref().map(FailureBody::from),
-            health: self.gateway.health(board),
+            health: self.health(),
             identity: board.identity.as_ref().map(|identity| identity.0.as_str()),
             firmware: board.firmware.as_deref(),
             hostnames: &board.hostnames,
@@ -167,6 +167,16 @@ impl Show for BoardItem {
             groups: &board.groups,
             devices: board.devices.iter().map(|device| DeviceBody::of(board, device)).collect(),
         }
+    }
+
+    fn volatile(&self) -> u64 {
+        self.health().map_or(0, |health| 1 + health as u64)
+    }
+}
+
+impl BoardItem {
+    fn health(&self) -> Option<Health> {
+        self.gateway.health(&self.record)
     }
 }
 
@@ -184,7 +194,7 @@ impl Item for BoardItem {
             "since" => board.since.into(),
             "first_seen" => board.first_seen.into(),
             "last_seen" => board.last_seen.into(),
-            "health" => self.gateway.health(board).map_or(Key::Nothing, |health| Key::Number(health as i64)),
+            "health" => self.health().map_or(Key::Nothing, |health| Key::Number(health as i64)),
             "firmware" => board.firmware.as_deref().into(),
             _ => self.id(),
         }

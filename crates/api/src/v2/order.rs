@@ -3,6 +3,7 @@
 
 use std::num::NonZeroU8;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::HeaderName;
 use opendcre_gateway::{BoardRecord, Command, IdempotencyKey, JobAction, Order};
@@ -11,6 +12,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
+use tokio::time::Instant;
 
 use super::call::Call;
 use super::job::Ordered;
@@ -244,14 +246,17 @@ pub(super) async fn scan(
     query: OrderQuery,
     order: ScanOrder,
 ) -> Result<Ordered, Problem> {
+    let start = Instant::now();
     if order.nodes.is_none() {
         // Boards that nobody knows yet cannot be targets.
         call.gateway().execute(&call.principal(), Command::Scan(Scope::All)).await?;
     }
     let boards = nodes::select(&call, order.nodes.as_deref())?;
     let request = request(&order)?;
-    let boards = boards.iter().map(|board| &**board);
-    submit(&call, &query, Order::refresh(boards, request.clone()), &request).await
+    let refresh = Order::refresh(boards.iter().map(|board| &**board), request.clone());
+    // The search is a part of the time that the client is willing to wait.
+    let wait = query.wait.0.saturating_sub(start.elapsed());
+    submit(&call, wait, refresh, &request).await
 }
 
 async fn change(
@@ -263,13 +268,13 @@ async fn change(
 ) -> Result<Ordered, Problem> {
     let request = request(order)?;
     let targets = targets.0.iter().map(|(board, device)| (&**board, device));
-    submit(call, query, Order::change(action, targets, request.clone()), &request).await
+    submit(call, query.wait.0, Order::change(action, targets, request.clone()), &request).await
 }
 
-async fn submit(call: &Call, query: &OrderQuery, order: Order, request: &Value) -> Result<Ordered, Problem> {
+async fn submit(call: &Call, wait: Duration, order: Order, request: &Value) -> Result<Ordered, Problem> {
     let key = idempotency_key(call, request)?;
     let submitted = call.gateway().submit(&call.principal(), order, key).await?;
-    Ok(Ordered::after(call, submitted, query.wait.0).await)
+    Ok(Ordered::after(call, submitted, wait).await)
 }
 
 /// The order as it was understood.

@@ -1,5 +1,7 @@
 //! What every request can rely on: methods, names, compression, entity tags, bodies, other sites.
 
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use http::{Method, Request};
@@ -7,10 +9,10 @@ use http_body_util::Full;
 use hyper::body::Bytes;
 use opendcre_api::Limits;
 use opendcre_gateway::Settings;
-use opendcre_model::BoardId;
-use serde_json::json;
+use opendcre_model::{Board, BoardId, DeviceAddress, DeviceId, DeviceKind, Health, Query};
+use serde_json::{Value, json};
 
-use crate::support::{BASE, Room, request};
+use crate::support::{BASE, Room, reading, request};
 
 fn with(mut request: Request<Full<Bytes>>, name: &'static str, value: &str) -> Request<Full<Bytes>> {
     request.headers_mut().append(name, value.parse().unwrap());
@@ -98,8 +100,66 @@ async fn who_has_a_listing_gets_it_again_only_when_it_changes() {
     assert_eq!(new.status, 200);
     assert_ne!(new.header("etag"), Some(tag));
     assert_eq!(room.get("/readings").await.header("etag"), None);
-    let bad = room.send(with(request(Method::GET, "/boards?limit=x"), "if-none-match", "*")).await;
-    bad.problem(400, "bad_parameter");
+    for (path, status, code) in
+        [("/boards?limit=x", 400, "bad_parameter"), ("/boards/nobody", 404, "unknown_board")]
+    {
+        room.send(with(request(Method::GET, path), "if-none-match", "*")).await.problem(status, code);
+    }
+}
+
+#[tokio::test]
+async fn a_listing_changes_when_the_health_of_a_board_does() {
+    let room = Room::new().await;
+    for path in ["/boards", "/boards/web-01", "/boards?fields=id&limit=0"] {
+        let device = DeviceAddress { board: BoardId(0x4000_0001), device: DeviceId(0x0030) };
+        let kind = DeviceKind::Temperature;
+        let tag = room.get(path).await.header("etag").unwrap().to_owned();
+        for (health, status) in [(Health::Warning, 200), (Health::Warning, 304), (Health::Failed, 200)] {
+            let latest = room.get(path).await.header("etag").unwrap().to_owned();
+            room.bmcs.answer(Query::Sensor { device, kind }, Ok(reading(kind, 99.0, health)));
+            room.json("/boards/web-01/readings?max_age=0").await;
+            let again = room.send(with(request(Method::GET, path), "if-none-match", &latest)).await;
+            assert_eq!(again.status, status, "{path} {health}");
+        }
+        assert_ne!(room.get(path).await.header("etag"), Some(tag.as_str()));
+        room.bmcs.answer(Query::Sensor { device, kind }, Ok(reading(kind, 20.0, Health::Ok)));
+        room.json("/boards/web-01/readings?max_age=0").await;
+    }
+}
+
+/// What all tests of this program log together.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn the_access_log_counts_what_was_sent_piece_by_piece() {
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt().json().with_writer(move || writer.clone());
+    tracing::subscriber::set_global_default(subscriber.finish()).unwrap();
+    let room = Room::new().await;
+    *room.bus.boards.lock().unwrap() = (1..=500).map(|id| Board::new(BoardId(id), Vec::new())).collect();
+    room.refresh().await;
+    let answer =
+        room.send(with(request(Method::GET, "/boards?limit=0"), "x-request-id", "long-listing")).await;
+    assert_eq!(answer.length, None);
+    let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let mut lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let line = lines.find(|line| line["fields"]["request_id"] == "long-listing").unwrap();
+    assert_eq!(
+        (&line["fields"]["bytes"], &line["fields"]["status"]),
+        (&json!(answer.bytes.len()), &json!(200))
+    );
 }
 
 #[tokio::test]

@@ -83,7 +83,7 @@ async fn nothing_is_sent_while_anything_is_unclear() {
     assert_eq!(body["candidates"], json!(["device 4002 (power)", "device 4009 (power)"]));
     for (path, order, status, code) in [
         ("/power", json!({"nodes": "rack_1", "device": "nobody", "action": "off"}), 404, "unknown_device"),
-        ("/power", json!({"nodes": "nobody", "action": "off"}), 400, "unknown_name"),
+        ("/power", json!({"nodes": "nobody", "action": "off"}), 404, "unknown_name"),
         ("/power", json!({"nodes": "12", "device": "4001", "action": "off"}), 422, "unsupported"),
         ("/fan", json!({"nodes": "12", "rpm": 4000}), 422, "unsupported"),
         ("/fan", json!({"nodes": "12", "rpm": 10001}), 400, "bad_value"),

@@ -79,7 +79,12 @@ impl Inventory {
         let Some(record) = self.boards.get(&id) else { return };
         let mut next = BoardRecord::clone(record);
         let was_known = next.first_seen.is_some();
+        let known = (next.devices.clone(), next.firmware.clone());
         self.describe(&mut next, place, board);
+        if was_known {
+            // Nobody has asked it yet, so that what it said the last time is the better knowledge.
+            (next.devices, next.firmware) = known;
+        }
         if was_known && let Some(detail) = super::difference(record, &next) {
             self.report(ChangeKind::Changed, &next, detail, now);
         }

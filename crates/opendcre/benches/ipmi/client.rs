@@ -16,13 +16,14 @@ use opendcre_ipmi::quirk::Quirks;
 use opendcre_ipmi::sdr::{Sensor, Source, WalkSdr};
 use opendcre_ipmi::sensor::ReadSensors;
 use opendcre_ipmi::{Secret, Single};
-use opendcre_model::{Context, DeviceId, Priority, WallClock};
+use opendcre_model::{BoardId, Context, Priority, WallClock};
 use serde::{Deserialize, Serialize};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::cost::{self, Cost};
+use crate::cost::Cost;
 use crate::fleet::Fleet;
+use crate::measure::{megabytes, processor_seconds};
 
 /// The first argument of such a process.
 pub(crate) const WORD: &str = "client";
@@ -126,7 +127,7 @@ pub(crate) fn run() -> io::Result<()> {
 /// The broker with its task.
 struct Broker {
     bmcs: Arc<Bmcs>,
-    count: u16,
+    count: u32,
     owner: JoinSet<()>,
     stop: CancellationToken,
 }
@@ -142,14 +143,11 @@ impl Broker {
             lookup: UserLookup::default(),
             privilege: PrivilegeRange::default(),
         });
-        let config = |(device, address): (u16, &SocketAddr)| BmcConfig {
-            device: DeviceId(device),
-            address: *address,
-            access: Arc::clone(&access),
-            asset_text: None,
+        let config = |(number, address): (u32, &SocketAddr)| {
+            BmcConfig::new(BoardId(number), *address, Arc::clone(&access))
         };
         let configs: Vec<_> = (0..).zip(bmcs).map(config).collect();
-        let count = u16::try_from(configs.len()).expect("less than 65536 BMCs");
+        let count = u32::try_from(configs.len()).expect("some BMCs");
         let (bmcs, owner) = Bmcs::open(configs, Settings::default(), Arc::new(SystemClock)).expect("sockets");
         let stop = CancellationToken::new();
         let mut tasks = JoinSet::new();
@@ -158,13 +156,13 @@ impl Broker {
     }
 
     /// Asks every BMC, many at once, and waits for all answers.
-    async fn ask_all<F: Future<Output = ()> + Send + 'static>(&self, ask: impl Fn(Arc<Bmcs>, DeviceId) -> F) {
+    async fn ask_all<F: Future<Output = ()> + Send + 'static>(&self, ask: impl Fn(Arc<Bmcs>, BoardId) -> F) {
         let mut questions = JoinSet::new();
-        for device in 0..self.count {
+        for board in 0..self.count {
             if questions.len() == AT_ONCE {
                 questions.join_next().await.expect("a question").expect("an answer");
             }
-            questions.spawn(ask(Arc::clone(&self.bmcs), DeviceId(device)));
+            questions.spawn(ask(Arc::clone(&self.bmcs), BoardId(board)));
         }
         while let Some(asked) = questions.join_next().await {
             asked.expect("an answer");
@@ -174,10 +172,10 @@ impl Broker {
     /// Asks every BMC and says how many have answered.
     async fn ask_once(&self) -> usize {
         let mut questions = JoinSet::new();
-        for device in (0..self.count).map(DeviceId) {
+        for board in (0..self.count).map(BoardId) {
             let bmcs = Arc::clone(&self.bmcs);
             questions
-                .spawn(async move { bmcs.run(device, Single(GetChassisStatus), context()).await.is_ok() });
+                .spawn(async move { bmcs.run(board, Single(GetChassisStatus), context()).await.is_ok() });
         }
         questions.join_all().await.into_iter().filter(|answered| *answered).count()
     }
@@ -189,8 +187,8 @@ impl Broker {
     }
 }
 
-async fn power(bmcs: Arc<Bmcs>, device: DeviceId) {
-    bmcs.run(device, Single(GetChassisStatus), context()).await.expect("a power state");
+async fn power(bmcs: Arc<Bmcs>, board: BoardId) {
+    bmcs.run(board, Single(GetChassisStatus), context()).await.expect("a power state");
 }
 
 /// Everybody waits as long as it takes.
@@ -225,14 +223,14 @@ async fn warm(order: &Order) -> Vec<Cost> {
 
 async fn sensors(order: &Order) -> Vec<Cost> {
     let broker = Broker::open(order.bmcs.iter());
-    let known: Arc<Mutex<HashMap<DeviceId, Arc<[Sensor]>>>> = Arc::default();
+    let known: Arc<Mutex<HashMap<BoardId, Arc<[Sensor]>>>> = Arc::default();
     broker
-        .ask_all(|bmcs, device| {
+        .ask_all(|bmcs, board| {
             let known = Arc::clone(&known);
             async move {
                 let walk = WalkSdr::new(Source::Repository);
-                let repository = bmcs.run(device, walk, context()).await.expect("descriptions");
-                known.lock().expect("nobody fails").insert(device, repository.sensors().collect());
+                let repository = bmcs.run(board, walk, context()).await.expect("descriptions");
+                known.lock().expect("nobody fails").insert(board, repository.sensors().collect());
             }
         })
         .await;
@@ -240,11 +238,11 @@ async fn sensors(order: &Order) -> Vec<Cost> {
     for _ in 0..order.rounds {
         let meter = Meter::start(order);
         broker
-            .ask_all(|bmcs, device| {
-                let sensors = Arc::clone(&known.lock().expect("nobody fails")[&device]);
+            .ask_all(|bmcs, board| {
+                let sensors = Arc::clone(&known.lock().expect("nobody fails")[&board]);
                 let read = ReadSensors::new(sensors, Quirks::default());
                 async move {
-                    let outcomes = bmcs.run(device, read, context()).await.expect("readings");
+                    let outcomes = bmcs.run(board, read, context()).await.expect("readings");
                     let values = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
                     assert!(values >= FEWEST_SENSORS, "{outcomes:?}");
                 }
@@ -268,11 +266,11 @@ async fn latency(order: &Order) -> [Vec<f64>; 2] {
     for number in 0..order.rounds * order.bmcs.len() {
         tokio::time::sleep_until(begun + PAUSE * u32::try_from(number).expect("some")).await;
         let broker = &brokers[number % 2];
-        let device = DeviceId(u16::try_from(number / 2 % usize::from(broker.count)).expect("a device"));
+        let board = BoardId(u32::try_from(number / 2).expect("some") % broker.count);
         let bmcs = Arc::clone(&broker.bmcs);
         questions[number % 2].spawn(async move {
             let asked = Instant::now();
-            let answer = bmcs.run(device, Single(GetChassisStatus), context()).await;
+            let answer = bmcs.run(board, Single(GetChassisStatus), context()).await;
             answer.ok().map(|_| asked.elapsed().as_secs_f64())
         });
     }
@@ -306,14 +304,14 @@ impl<'a> Meter<'a> {
             seconds,
             processor: processor - self.processor,
             processor_of_bmcs: processor_of_bmcs - self.processor_of_bmcs,
-            megabytes: cost::megabytes(std::process::id(), "VmHWM"),
+            megabytes: megabytes(std::process::id(), "VmHWM"),
         }
     }
 
     /// The processor time that this process and the BMCs have used so far.
     fn processors(order: &Order) -> (f64, f64) {
         let us = [std::process::id()];
-        (cost::processor_seconds(&us), cost::processor_seconds(&order.processes))
+        (processor_seconds(&us), processor_seconds(&order.processes))
     }
 }
 

@@ -14,10 +14,16 @@
 
 mod client;
 mod cost;
+#[path = "../shared/emulator.rs"]
+mod emulator;
 mod fleet;
 mod gateway;
+#[path = "../shared/measure.rs"]
+mod measure;
 mod peer;
 mod report;
+#[path = "../shared/server.rs"]
+mod server;
 #[path = "../../tests/product/ipmi/simulator.rs"]
 mod simulator;
 

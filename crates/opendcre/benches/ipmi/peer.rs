@@ -6,8 +6,9 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use crate::cost::{Cost, processor_seconds};
+use crate::cost::Cost;
 use crate::fleet::Fleet;
+use crate::measure::processor_seconds;
 
 /// A run in which a session timed out takes twenty seconds more and says nothing about speed.
 const TRIES: usize = 5;

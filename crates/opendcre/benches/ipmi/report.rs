@@ -5,9 +5,10 @@ use std::net::{SocketAddr, UdpSocket};
 use std::path::Path;
 
 use crate::client::{self, Task};
-use crate::cost::{Cost, median, median_cost, percentile_99};
+use crate::cost::{Cost, median_cost, percentile_99};
 use crate::fleet::Fleet;
 use crate::gateway::Gateway;
+use crate::measure::median;
 use crate::peer;
 use crate::simulator::host;
 

@@ -1,4 +1,4 @@
-//! The answer of a server: a JSON object whose values are kept exactly as they were sent.
+//! The answer of a server, or one item of it: a JSON object whose values are kept exactly as they were sent.
 //!
 //! Readings may be longer than any machine number and electrical values have every digit the server computed,
 //! so no value is ever parsed into a number here.
@@ -13,39 +13,56 @@ use serde_json::value::{RawValue, to_raw_value};
 use super::ClientError;
 
 /// A JSON object, its members in the order in which they came.
-#[derive(Debug)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Answer {
     members: Vec<(String, Box<RawValue>)>,
-    /// The buses whose part is missing, as the server named them beside the object.
-    missing_buses: Option<String>,
 }
 
 impl Answer {
-    /// Reads the body of a successful answer.
+    /// Reads the body of an answer.
     pub(super) fn parse(body: &str) -> Result<Self, ClientError> {
-        serde_json::from_str(&without_blanks(body)).map_err(|error| malformed(&error))
+        Self::parse_compact(&without_blanks(body))
     }
 
-    /// This answer, of which the part of `buses` is missing.
-    pub(super) fn without_buses(self, buses: Option<String>) -> Self {
-        Self { missing_buses: buses, ..self }
+    /// Reads an object without any white space between its tokens.
+    pub(super) fn parse_compact(json: &str) -> Result<Self, ClientError> {
+        serde_json::from_str(json).map_err(|error| malformed(&error))
     }
 
-    /// The buses whose part is missing.
-    pub(super) fn missing_buses(&self) -> Option<&str> {
-        self.missing_buses.as_deref()
+    /// The object with which `value` is written.
+    pub(super) fn of(value: &impl Serialize) -> Result<Self, ClientError> {
+        let json = serde_json::to_string(value).map_err(|error| malformed(&error))?;
+        Self::parse_compact(&json)
+    }
+
+    /// This answer as a type.
+    pub(super) fn read<T: for<'a> Deserialize<'a>>(&self) -> Result<T, ClientError> {
+        let json = serde_json::to_string(self).map_err(|error| malformed(&error))?;
+        serde_json::from_str(&json).map_err(|error| malformed(&error))
     }
 
     /// The value of the member `name` as a type.
     pub(super) fn member<'a, T: Deserialize<'a>>(&'a self, name: &str) -> Result<T, ClientError> {
-        let found = self.members.iter().find(|(member, _)| member == name);
-        let (_, value) = found.ok_or_else(|| ClientError::Malformed(format!("it has no {name:?}")))?;
+        let value = self.raw(name).ok_or_else(|| ClientError::Malformed(format!("it has no {name:?}")))?;
         serde_json::from_str(value.get()).map_err(|error| malformed(&error))
     }
 
-    /// Every member with its value as text: strings without their quotes, everything else as JSON.
-    pub(super) fn texts(&self) -> impl Iterator<Item = (&str, String)> {
-        self.members.iter().map(|(name, value)| (name.as_str(), text(value)))
+    /// The value of the member `name` as a text; a dash where there is nothing.
+    pub(super) fn text(&self, name: &str) -> String {
+        self.texts().find(|(member, _)| member == name).map_or_else(|| "-".to_owned(), |(_, text)| text)
+    }
+
+    /// Every value as a text: strings without their quotes, lists of them joined, objects by `object.member`, measured
+    /// values by their quantity, and everything else as JSON. What is null or empty is left out.
+    pub(super) fn texts(&self) -> impl Iterator<Item = (String, String)> {
+        let mut texts = Vec::new();
+        self.collect_texts("", &mut texts);
+        texts.into_iter()
+    }
+
+    /// Takes what `other` has besides its own.
+    pub(super) fn extend(&mut self, other: Self) {
+        self.members.extend(other.members);
     }
 
     /// This answer with one more member in front.
@@ -54,14 +71,56 @@ impl Answer {
         self.members.insert(0, (name.to_owned(), value));
         Ok(self)
     }
+
+    fn raw(&self, name: &str) -> Option<&RawValue> {
+        self.members.iter().find(|(member, _)| member == name).map(|(_, value)| &**value)
+    }
+
+    fn collect_texts(&self, prefix: &str, texts: &mut Vec<(String, String)>) {
+        for (name, value) in &self.members {
+            // The depth of an answer is bounded by what its parser accepts.
+            if let Ok(object) = serde_json::from_str::<Self>(value.get()) {
+                object.collect_texts(&format!("{prefix}{name}."), texts);
+            } else if let Ok(values) = serde_json::from_str::<Vec<Value>>(value.get()) {
+                texts
+                    .extend(values.iter().map(|value| (format!("{prefix}{}", value.quantity), value.text())));
+            } else {
+                texts.extend(text(value).map(|text| (format!("{prefix}{name}"), text)));
+            }
+        }
+    }
+}
+
+/// A measured value.
+#[derive(Debug, Deserialize)]
+pub(super) struct Value {
+    pub(super) quantity: String,
+    value: Box<RawValue>,
+    unit: String,
+}
+
+impl Value {
+    /// The number with its unit.
+    pub(super) fn text(&self) -> String {
+        let separator = if self.unit.is_empty() { "" } else { " " };
+        format!("{}{separator}{}", self.value.get(), self.unit)
+    }
 }
 
 fn malformed(error: &serde_json::Error) -> ClientError {
     ClientError::Malformed(error.to_string())
 }
 
-fn text(value: &RawValue) -> String {
-    serde_json::from_str(value.get()).unwrap_or_else(|_| value.get().to_owned())
+fn text(value: &RawValue) -> Option<String> {
+    if let Ok(text) = serde_json::from_str::<Option<String>>(value.get()) {
+        return text.filter(|text| !text.is_empty());
+    }
+    let list: Result<Vec<String>, _> = serde_json::from_str(value.get());
+    match list {
+        Ok(texts) if texts.is_empty() => None,
+        Ok(texts) => Some(texts.join(", ")),
+        Err(_) => Some(value.get().to_owned()),
+    }
 }
 
 /// Removes the white space between the tokens of a JSON text, so that it fits on one line.
@@ -96,7 +155,7 @@ impl<'de> Deserialize<'de> for Answer {
                 while let Some(member) = map.next_entry()? {
                     members.push(member);
                 }
-                Ok(Answer { members, missing_buses: None })
+                Ok(Answer { members })
             }
         }
 
@@ -137,14 +196,32 @@ mod tests {
 
     #[test]
     fn members_are_read_by_name_and_as_text() {
-        let answer = Answer::parse(r#"{"text": "a\"b", "number": 7, "list": [1, 2]}"#).unwrap();
+        let answer = Answer::parse(
+            r#"{"text":"a\"b","number":7.10,"names":["a","b"],"list":[1,2],"none":null,"empty":"","nobody":[],
+               "result":{"values":[{"quantity":"speed","value":4.10e3,"unit":"rpm"},{"quantity":"value","value":7,"unit":""}]},
+               "product":{"name":"x","part":{"serial":"7"}}}"#,
+        )
+        .unwrap();
         assert_eq!(answer.member::<Vec<u8>>("list").unwrap(), [1, 2]);
         assert_eq!(
-            answer.member::<u8>("none").unwrap_err().to_string(),
-            "the answer is not one of an OpenDCRE server: it has no \"none\""
+            answer.member::<u8>("other").unwrap_err().to_string(),
+            "the answer is not one of an OpenDCRE server: it has no \"other\""
         );
         let texts: Vec<_> = answer.texts().map(|(name, text)| format!("{name}={text}")).collect();
-        assert_eq!(texts, ["text=a\"b", "number=7", "list=[1,2]"]);
+        assert_eq!(
+            texts,
+            [
+                "text=a\"b",
+                "number=7.10",
+                "names=a, b",
+                "list=[1,2]",
+                "result.speed=4.10e3 rpm",
+                "result.value=7",
+                "product.name=x",
+                "product.part.serial=7"
+            ]
+        );
+        assert_eq!([answer.text("product.part.serial"), answer.text("none")], ["7", "-"]);
     }
 
     #[test]

@@ -1,202 +1,212 @@
-//! Prints answers and errors, as tables for people or as JSON for programs.
+//! Prints answers and errors, as tables for people or as JSON for programs, and asks people.
 //!
 //! Texts come from equipment. In tables their control characters are escaped, so that none of them can drive
 //! the terminal; JSON has that property by itself.
 
-use std::io::Write;
+use std::fmt::Display;
+use std::io::{self, BufRead, Write};
 
 use comfy_table::Table;
-use jiff::Timestamp;
-use serde::Deserialize;
 
 use crate::cli::OutputFormat;
 use crate::exit::Exit;
 use crate::output::{empty_table, print_failure, print_json, print_table, visible};
 
+use super::failure::{self, Failure};
+use super::sheet::Sheet;
 use super::{Answer, ClientError};
 
 /// Where a command prints, and how.
 pub(super) struct Console<'a> {
-    format: OutputFormat,
+    style: Style,
     out: &'a mut dyn Write,
     err: &'a mut dyn Write,
+    person: Option<&'a mut dyn BufRead>,
+    /// Whether the last line on the terminal is one about progress.
+    has_progress: bool,
 }
 
-/// A board in the answer of a scan.
-#[derive(Deserialize)]
-struct ScannedBoard {
-    board_id: String,
-    devices: Vec<ScannedDevice>,
-}
-
-/// A device in the answer of a scan.
-#[derive(Deserialize)]
-struct ScannedDevice {
-    device_id: String,
-    device_type: String,
+/// How a command prints.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Style {
+    pub(super) format: OutputFormat,
+    /// Whether boards that say the same share a line of a table.
+    pub(super) fold: bool,
+    /// Whether errors go to a terminal, where a line can be written over.
+    pub(super) progress: bool,
 }
 
 impl<'a> Console<'a> {
-    /// Prints answers to `out` and errors to `err`.
-    pub(super) fn new(format: OutputFormat, out: &'a mut dyn Write, err: &'a mut dyn Write) -> Self {
-        Self { format, out, err }
+    /// Prints answers to `out` and errors to `err`, and asks `person`, if there is one.
+    pub(super) fn new(
+        style: Style,
+        out: &'a mut dyn Write,
+        err: &'a mut dyn Write,
+        person: Option<&'a mut dyn BufRead>,
+    ) -> Self {
+        Self { style, out, err, person, has_progress: false }
     }
 
-    /// Prints the answer of a scan, one row per device; a board without devices has a row of its own.
-    ///
-    /// Buses that could not be scanned are named on the error output, in either format.
-    pub(super) fn scan(&mut self, answer: &Answer) -> Result<(), ClientError> {
-        if let Some(buses) = answer.missing_buses() {
-            writeln!(self.err, "warning: the boards of these buses are missing: {}", visible(buses))?;
-        }
-        match self.format {
-            OutputFormat::Table => {
-                let boards: Vec<ScannedBoard> = answer.member("boards")?;
-                Ok(print_table(self.out, scan_table(&boards))?)
-            }
-            OutputFormat::Json => Ok(print_json(self.out, answer)?),
-        }
+    /// Whether answers are for programs.
+    pub(super) fn is_for_programs(&self) -> bool {
+        self.style.format == OutputFormat::Json
+    }
+
+    /// Whether somebody sees progress.
+    pub(super) const fn is_watched(&self) -> bool {
+        self.style.progress
+    }
+
+    /// Prints one item as a line of JSON, exactly as the server sent its values.
+    pub(super) fn json(&mut self, item: &Answer) -> Result<(), ClientError> {
+        self.clear_progress()?;
+        Ok(print_json(self.out, item)?)
     }
 
     /// Prints an answer, one row per member.
     pub(super) fn fields(&mut self, answer: &Answer) -> Result<(), ClientError> {
-        match self.format {
-            OutputFormat::Table => {
-                let mut table = empty_table();
-                table.add_rows(answer.texts().map(|(name, text)| [visible(name), visible(&text)]));
-                Ok(print_table(self.out, table)?)
-            }
-            OutputFormat::Json => Ok(print_json(self.out, answer)?),
+        if self.is_for_programs() {
+            return self.json(answer);
         }
+        let mut table = empty_table();
+        table.add_rows(answer.texts().map(|(name, text)| [visible(&name), visible(&text)]));
+        self.table(table)
     }
 
-    /// Prints one of many readings on one line.
-    pub(super) fn reading(&mut self, time: Timestamp, answer: Answer) -> Result<(), ClientError> {
-        let time = format!("{time:.3}");
-        match self.format {
-            OutputFormat::Table => {
-                write!(self.out, "{time}")?;
-                for (name, text) in answer.texts() {
-                    write!(self.out, "  {}={}", visible(name), visible(&text))?;
-                }
-                writeln!(self.out)?;
-                Ok(self.out.flush()?)
-            }
-            OutputFormat::Json => Ok(print_json(self.out, &answer.preceded_by("time", &time)?)?),
-        }
+    /// Prints lines about boards.
+    pub(super) fn sheet(&mut self, sheet: Sheet) -> Result<(), ClientError> {
+        if sheet.is_empty() { Ok(()) } else { self.table(sheet.into_table(self.style.fold)) }
     }
 
-    /// Prints an error on one line and says how a command ends that fails with it.
+    /// Prints rows below a header.
+    pub(super) fn rows(
+        &mut self,
+        header: &[&str],
+        rows: impl IntoIterator<Item = Vec<String>>,
+    ) -> Result<(), ClientError> {
+        let mut table = empty_table();
+        table.set_header(header);
+        table.add_rows(rows.into_iter().map(|row| row.iter().map(|cell| visible(cell)).collect::<Vec<_>>()));
+        self.table(table)
+    }
+
+    /// Prints a line of its own.
+    pub(super) fn line(&mut self, text: &str) -> Result<(), ClientError> {
+        self.clear_progress()?;
+        writeln!(self.out, "{}", visible(text))?;
+        Ok(self.out.flush()?)
+    }
+
+    fn table(&mut self, table: Table) -> Result<(), ClientError> {
+        self.clear_progress()?;
+        Ok(print_table(self.out, table)?)
+    }
+
+    /// Prints what failed and says how a command ends at which this failed.
+    pub(super) fn failures(&mut self, failures: Vec<Failure>) -> Result<Exit, ClientError> {
+        self.clear_progress()?;
+        let exit = failure::exit(&failures);
+        match self.style.format {
+            OutputFormat::Json => {
+                failures.iter().try_for_each(|failure| print_json(self.err, failure.answer()))?;
+            }
+            OutputFormat::Table => {
+                let lines = failure::lines(failures, self.style.fold);
+                lines.iter().try_for_each(|line| writeln!(self.err, "error: {}", visible(line)))?;
+            }
+        }
+        Ok(exit)
+    }
+
+    /// Tells people something that is no error.
+    pub(super) fn note(&mut self, text: &dyn Display) -> Result<(), ClientError> {
+        self.clear_progress()?;
+        writeln!(self.err, "note: {}", visible(&text.to_string()))?;
+        Ok(())
+    }
+
+    /// Shows how far something is, on a line that the next output replaces; only on a terminal.
+    pub(super) fn progress(&mut self, text: &str) -> Result<(), ClientError> {
+        if self.style.progress {
+            write!(self.err, "\r\x1b[K{}", visible(text))?;
+            self.err.flush()?;
+            self.has_progress = true;
+        }
+        Ok(())
+    }
+
+    fn clear_progress(&mut self) -> io::Result<()> {
+        if std::mem::take(&mut self.has_progress) {
+            write!(self.err, "\r\x1b[K")?;
+            self.err.flush()?;
+        }
+        Ok(())
+    }
+
+    /// Asks a question that can be answered with yes or no; nothing if there is nobody to ask.
+    pub(super) fn ask(&mut self, question: &str) -> Result<Option<bool>, ClientError> {
+        let Some(person) = &mut self.person else { return Ok(None) };
+        write!(self.err, "{} [y/N] ", visible(question))?;
+        self.err.flush()?;
+        let mut reply = String::new();
+        person.read_line(&mut reply)?;
+        Ok(Some(matches!(reply.trim().to_ascii_lowercase().as_str(), "y" | "yes")))
+    }
+
+    /// Prints an error and says how a command ends that fails with it.
     pub(super) fn report(&mut self, error: &ClientError) -> Exit {
         let exit = error.exit();
         if exit == Exit::Done {
             return exit;
         }
-        let printed = print_failure(self.err, self.format, error, &error.body());
         // Without a place to complain, the exit code must say it all.
-        match printed {
+        match self.explain(error) {
             Ok(()) | Err(_) => exit,
         }
     }
-}
 
-fn scan_table(boards: &[ScannedBoard]) -> Table {
-    let mut table = empty_table();
-    table.set_header(["BOARD", "DEVICE", "KIND"]);
-    for board in boards {
-        let id = visible(&board.board_id);
-        if board.devices.is_empty() {
-            table.add_row([id.as_str(), "-", "-"]);
-        }
-        for device in &board.devices {
-            table.add_row([&id, &visible(&device.device_id), &visible(&device.device_type)]);
+    fn explain(&mut self, error: &ClientError) -> io::Result<()> {
+        self.clear_progress()?;
+        print_failure(self.err, self.style.format, error, &error.body())?;
+        match self.style.format {
+            OutputFormat::Table => {
+                error.explanation().iter().try_for_each(|line| writeln!(self.err, "{line}"))
+            }
+            OutputFormat::Json => Ok(()),
         }
     }
-    table
 }
 
 #[cfg(test)]
-mod tests {
-    use std::io;
-
+pub(super) mod tests {
     use super::*;
 
     /// What `print` leaves on standard output and standard error.
-    fn printed(format: OutputFormat, print: impl FnOnce(&mut Console<'_>)) -> (String, String) {
+    pub(crate) fn printed(format: OutputFormat, print: impl FnOnce(&mut Console<'_>)) -> (String, String) {
         let (mut out, mut err) = (Vec::new(), Vec::new());
-        print(&mut Console::new(format, &mut out, &mut err));
+        let style = Style { format, fold: true, progress: false };
+        print(&mut Console::new(style, &mut out, &mut err, None));
         (String::from_utf8(out).unwrap(), String::from_utf8(err).unwrap())
-    }
-
-    const SCAN: &str = r#"{"boards": [
-        {"board_id": "00000001", "devices": [
-            {"device_id": "01ff", "device_type": "thermistor"},
-            {"device_id": "0dff", "device_type": "power"}]},
-        {"board_id": "40000000", "devices": []}]}"#;
-
-    #[test]
-    fn a_scan_is_a_table_with_a_row_for_an_empty_board() {
-        let answer = Answer::parse(SCAN).unwrap();
-        let (out, _) = printed(OutputFormat::Table, |console| console.scan(&answer).unwrap());
-        insta::assert_snapshot!(out, @r"
-        BOARD     DEVICE  KIND
-        00000001  01ff    thermistor
-        00000001  0dff    power
-        40000000  -       -
-        ");
-    }
-
-    #[test]
-    fn a_scan_for_programs_is_one_line() {
-        let answer = Answer::parse(SCAN).unwrap();
-        let (out, _) = printed(OutputFormat::Json, |console| console.scan(&answer).unwrap());
-        insta::assert_snapshot!(out, @r#"{"boards":[{"board_id":"00000001","devices":[{"device_id":"01ff","device_type":"thermistor"},{"device_id":"0dff","device_type":"power"}]},{"board_id":"40000000","devices":[]}]}"#);
-    }
-
-    #[test]
-    fn an_answer_that_is_no_scan_is_refused() {
-        for body in [r#"{"boards": 7}"#, r#"{"status": "ok"}"#] {
-            let answer = Answer::parse(body).unwrap();
-            printed(OutputFormat::Table, |console| {
-                assert!(matches!(console.scan(&answer), Err(ClientError::Malformed(_))), "{body}");
-            });
-        }
     }
 
     #[test]
     fn fields_are_rows_and_cannot_drive_the_terminal() {
-        let body = r#"{"pmbus_raw": "0,1,2", "power_ok": true, "input_power": 198.57686579513486,
-                       "asset_info": "a\u001b[2J\nb\u009b"}"#;
+        let body = r#"{"raw": "0,1,2", "power_ok": true, "input_power": 198.57686579513486,
+                       "asset_text": "a\u001b[2J\nb\u009b"}"#;
         let answer = Answer::parse(body).unwrap();
         let (out, _) = printed(OutputFormat::Table, |console| console.fields(&answer).unwrap());
         insta::assert_snapshot!(out, @r"
-        pmbus_raw    0,1,2
+        raw          0,1,2
         power_ok     true
         input_power  198.57686579513486
-        asset_info   a\u{1b}[2J\nb\u{9b}
+        asset_text   a\u{1b}[2J\nb\u{9b}
         ");
     }
 
     #[test]
-    fn a_reading_is_a_line_that_begins_with_its_time() {
-        let time: Timestamp = "2026-05-01T12:00:00.1234Z".parse().unwrap();
-        for (format, expected) in [
-            (OutputFormat::Table, "2026-05-01T12:00:00.123Z  device_raw=656  temperature_c=28.78\n"),
-            (
-                OutputFormat::Json,
-                "{\"time\":\"2026-05-01T12:00:00.123Z\",\"device_raw\":656,\"temperature_c\":28.78}\n",
-            ),
-        ] {
-            let answer = Answer::parse(r#"{"device_raw": 656, "temperature_c": 28.78}"#).unwrap();
-            let (out, _) = printed(format, |console| console.reading(time, answer).unwrap());
-            assert_eq!(out, expected);
-        }
-    }
-
-    #[test]
     fn an_error_is_one_line_on_standard_error() {
-        let error =
-            ClientError::Refused { status: 503, code: None, message: "busy\r\nwith \u{1b}[31m".to_owned() };
+        let problem = super::super::problem::Problem::unexplained("busy\r\nwith \u{1b}[31m".to_owned());
+        let error = ClientError::Refused { status: 503, problem: Box::new(problem) };
         let mut exit = Exit::Done;
         let (out, err) = printed(OutputFormat::Table, |console| exit = console.report(&error));
         assert_eq!((out.as_str(), exit), ("", Exit::Busy));
@@ -209,5 +219,18 @@ mod tests {
         let mut exit = Exit::Failed;
         let (_, err) = printed(OutputFormat::Table, |console| exit = console.report(&error));
         assert_eq!((err.as_str(), exit), ("", Exit::Done));
+    }
+
+    #[test]
+    fn progress_is_written_over_and_only_on_a_terminal() {
+        for (progress, expected) in [(true, "\r\x1b[K1 of 2 done\r\x1b[K2 of 2 done\r\x1b[K"), (false, "")] {
+            let (mut out, mut err) = (Vec::new(), Vec::new());
+            let style = Style { format: OutputFormat::Table, fold: true, progress };
+            let mut console = Console::new(style, &mut out, &mut err, None);
+            console.progress("1 of 2 done").unwrap();
+            console.progress("2 of 2 done").unwrap();
+            console.line("done").unwrap();
+            assert_eq!((err, out), (expected.as_bytes().to_vec(), b"done\n".to_vec()));
+        }
     }
 }

@@ -9,6 +9,7 @@ use thiserror::Error;
 use crate::exit::Exit;
 
 use super::http::ServerUrlError;
+use super::problem::{Problem, ProblemBody};
 
 /// Every way in which a client command fails.
 #[derive(Debug, Error)]
@@ -16,9 +17,17 @@ pub(super) enum ClientError {
     /// The `--server` option is of no use.
     #[error(transparent)]
     Server(#[from] ServerUrlError),
-    /// No connection, or it broke before the answer was complete.
+    /// There is no connection; nothing was sent.
     #[error("cannot reach {server}: {reason}; is the server running there?")]
     Unreachable {
+        /// The server as it was addressed.
+        server: String,
+        /// What the operating system says.
+        reason: String,
+    },
+    /// The connection broke before the answer was complete.
+    #[error("the connection to {server} was lost: {reason}")]
+    Lost {
         /// The server as it was addressed.
         server: String,
         /// What the operating system says.
@@ -36,18 +45,58 @@ pub(super) enum ClientError {
         after: Duration,
     },
     /// The server answered with an error status.
-    #[error("{message} ({}HTTP {status})", code.as_ref().map(|code| format!("{code}, ")).unwrap_or_default())]
+    #[error("{} ({}HTTP {status})", problem.detail, code_and_comma(problem))]
     Refused {
         /// The HTTP status.
         status: u16,
-        /// The server's machine-readable code, where it sends one.
-        code: Option<String>,
-        /// The server's message, or a substitute for it.
-        message: String,
+        /// What the server says.
+        problem: Box<Problem>,
     },
     /// The server answered with something that is not of this API.
     #[error("the answer is not one of an OpenDCRE server: {0}")]
     Malformed(String),
+    /// There is nobody to ask, and nobody has said yes.
+    #[error(
+        "this would {action} on {count} boards: {boards}; nothing was changed, repeat it with --yes if that is meant"
+    )]
+    Unconfirmed {
+        /// What would be done, such as `switch power off`.
+        action: String,
+        /// On how many boards.
+        count: usize,
+        /// Their names, folded.
+        boards: String,
+    },
+    /// Somebody was asked and did not say yes.
+    #[error("not confirmed; nothing was changed")]
+    Declined,
+    /// What was confirmed cannot be named exactly.
+    #[error(
+        "the ids of these {0} boards do not fit into one request; divide the node range; nothing was changed"
+    )]
+    TooScattered(usize),
+    /// An order was sent, and it is not known whether the server has taken it up.
+    #[error(
+        "{reason}; it is not known whether the server has taken up the order: look for it with `opendcre jobs` \
+         before repeating it"
+    )]
+    OrderLost {
+        /// Why there is no answer.
+        reason: Box<ClientError>,
+    },
+    /// A job was taken up, and the server cannot be asked any more how it goes.
+    #[error("{reason}; job {job} may go on: ask for it with `opendcre jobs {job}`")]
+    JobLost {
+        /// The id of the job.
+        job: String,
+        /// Why there is no answer.
+        reason: Box<ClientError>,
+    },
+    /// Ctrl-C before the server has answered an order.
+    #[error(
+        "interrupted before the server had answered; look with `opendcre jobs` whether it has taken up the order"
+    )]
+    Interrupted,
     /// The answer cannot be printed.
     #[error("cannot write to standard output: {0}")]
     Output(#[from] io::Error),
@@ -58,35 +107,68 @@ pub(super) enum ClientError {
 
 /// An error as `-o json` prints it: the keys of the API's own error bodies.
 #[derive(Debug, Serialize)]
-pub(super) struct ErrorBody<'a> {
-    message: String,
-    code: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    http_code: Option<u16>,
+#[serde(untagged)]
+pub(super) enum ErrorBody<'a> {
+    /// One of the server.
+    Problem(ProblemBody<'a>),
+    /// One that the client itself found.
+    Local {
+        /// For people.
+        message: String,
+        /// For programs.
+        code: &'static str,
+    },
 }
 
 impl ClientError {
     /// How a command that failed in this way ends.
     pub(super) fn exit(&self) -> Exit {
         match self {
-            Self::Server(_) => Exit::Usage,
-            Self::Unreachable { .. } | Self::NoAnswer { .. } => Exit::Unreachable,
-            Self::Refused { status: 503, .. } => Exit::Busy,
+            Self::Server(_) | Self::Unconfirmed { .. } | Self::TooScattered(_) => Exit::Usage,
+            Self::Unreachable { .. } | Self::Lost { .. } | Self::NoAnswer { .. } => Exit::Unreachable,
+            Self::Refused { status, problem } => refused(*status, problem.code.as_deref()),
+            Self::OrderLost { .. } | Self::JobLost { .. } => Exit::Uncertain,
+            Self::Interrupted => Exit::Interrupted,
             // Whoever closed the pipe, as `head` does, has read all that was wanted.
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Done,
-            Self::Refused { .. } | Self::Malformed(_) | Self::Output(_) | Self::Runtime(_) => Exit::Failed,
+            Self::Declined | Self::Malformed(_) | Self::Output(_) | Self::Runtime(_) => Exit::Failed,
+        }
+    }
+
+    /// Whether the same request may be answered if it is sent again.
+    pub(super) const fn is_passing(&self) -> bool {
+        matches!(self, Self::Unreachable { .. } | Self::Lost { .. } | Self::NoAnswer { .. })
+    }
+
+    /// The stable machine-readable code.
+    pub(super) fn code(&self) -> &str {
+        match self {
+            Self::Refused { problem, .. } => problem.code.as_deref().unwrap_or("refused"),
+            _ => self.local_code(),
+        }
+    }
+
+    /// What is wrong, without a code.
+    pub(super) fn message(&self) -> String {
+        match self {
+            Self::Refused { problem, .. } => problem.detail.clone(),
+            _ => self.to_string(),
         }
     }
 
     /// The error for programs.
     pub(super) fn body(&self) -> ErrorBody<'_> {
         match self {
-            Self::Refused { status, code, message } => ErrorBody {
-                message: message.clone(),
-                code: code.as_deref().unwrap_or("refused"),
-                http_code: Some(*status),
-            },
-            _ => ErrorBody { message: self.to_string(), code: self.local_code(), http_code: None },
+            Self::Refused { status, problem } => ErrorBody::Problem(problem.body(*status)),
+            _ => ErrorBody::Local { message: self.message(), code: self.local_code() },
+        }
+    }
+
+    /// Lines that explain the error to people.
+    pub(super) fn explanation(&self) -> Vec<String> {
+        match self {
+            Self::Refused { problem, .. } => problem.explanation(),
+            _ => Vec::new(),
         }
     }
 
@@ -94,11 +176,55 @@ impl ClientError {
     fn local_code(&self) -> &'static str {
         match self {
             Self::Server(_) => "usage",
+            Self::Unconfirmed { .. } => "unconfirmed",
+            Self::TooScattered(_) => "range_too_large",
             Self::Unreachable { .. } => "unreachable",
+            Self::Lost { .. } => "connection_lost",
             Self::NoAnswer { .. } => "no_answer",
             Self::Refused { .. } => "refused",
             Self::Malformed(_) => "malformed_answer",
+            Self::Declined => "declined",
+            Self::OrderLost { .. } | Self::JobLost { .. } => "uncertain",
+            Self::Interrupted => "interrupted",
             Self::Output(_) | Self::Runtime(_) => "io",
+        }
+    }
+}
+
+fn code_and_comma(problem: &Problem) -> String {
+    problem.code.as_ref().map(|code| format!("{code}, ")).unwrap_or_default()
+}
+
+/// How a command ends whose request was refused. What is wrong with the request, and has a code that says so, is wrong
+/// usage; a status alone may come from anything on the way.
+fn refused(status: u16, code: Option<&str>) -> Exit {
+    match (status, code) {
+        (503, _) => Exit::Busy,
+        (400 | 404 | 413 | 415 | 422, Some(_)) => Exit::Usage,
+        (409, Some(code)) if code.starts_with("ambiguous_") => Exit::Usage,
+        _ => Exit::Failed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_wrong_with_the_request_is_wrong_usage() {
+        for (status, code, exit) in [
+            (400, Some("bad_range"), Exit::Usage),
+            (404, Some("unknown_board"), Exit::Usage),
+            (404, None, Exit::Failed),
+            (409, Some("ambiguous_name"), Exit::Usage),
+            (409, Some("displaced"), Exit::Failed),
+            (422, Some("unsupported"), Exit::Usage),
+            (403, Some("forbidden"), Exit::Failed),
+            (502, Some("refused"), Exit::Failed),
+            (503, Some("busy"), Exit::Busy),
+            (503, None, Exit::Busy),
+        ] {
+            assert_eq!(refused(status, code), exit, "{status} {code:?}");
         }
     }
 }

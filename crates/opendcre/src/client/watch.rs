@@ -3,13 +3,13 @@
 use std::pin::pin;
 use std::time::Duration;
 
-use opendcre_model::WallClock;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::cli::WatchArgs;
 use crate::exit::Exit;
 
-use super::{Answer, ClientError, Console};
+use super::reading::{self, Readings};
+use super::{ClientError, Console};
 
 /// When to read.
 #[derive(Debug, Clone, Copy)]
@@ -34,8 +34,7 @@ impl From<&WatchArgs> for Schedule {
 pub(super) async fn run(
     schedule: Schedule,
     stop: impl Future<Output = ()>,
-    clock: &dyn WallClock,
-    mut read: impl AsyncFnMut() -> Result<Answer, ClientError>,
+    mut read: impl AsyncFnMut() -> Result<Readings, ClientError>,
     console: &mut Console<'_>,
 ) -> Result<Exit, ClientError> {
     let mut stop = pin!(stop);
@@ -54,96 +53,113 @@ pub(super) async fn run(
             reading = next => reading,
         };
         last = match reading {
-            Ok(answer) => {
-                console.reading(clock.now(), answer)?;
-                Exit::Done
-            }
+            Ok(readings) => print(readings, console)?,
             Err(error) => console.report(&error),
         };
     }
     Ok(last)
 }
 
+/// Prints one round, a line for each reading.
+fn print(readings: Readings, console: &mut Console<'_>) -> Result<Exit, ClientError> {
+    for item in &readings.items {
+        if console.is_for_programs() {
+            console.json(item)?;
+        } else {
+            console.line(&reading::line(item)?)?;
+        }
+    }
+    console.failures(readings.failures)
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::VecDeque;
 
-    use jiff::Timestamp;
-    use tokio::time::{Instant, sleep};
+    use tokio::time::sleep;
 
     use crate::cli::OutputFormat;
+    use crate::client::Answer;
+    use crate::client::console::Style;
+    use crate::client::failure::Failure;
+    use crate::client::problem::Problem;
 
     use super::*;
 
-    /// A clock that follows tokio's paused time.
-    struct PausedClock(Instant);
+    const FAILURE: &str = r#"{"board":"00000011","board_name":"b","device":"01ff","device_name":null,"kind":"led",
+        "code":"timeout","message":"no answer"}"#;
 
-    impl WallClock for PausedClock {
-        fn now(&self) -> Timestamp {
-            Timestamp::UNIX_EPOCH + self.0.elapsed()
-        }
+    /// A reading at that second, and a failure beside it if there is one.
+    fn round(second: u8, failure: Option<&str>) -> Result<Readings, ClientError> {
+        let json = format!(
+            r#"{{"board":"00000010","board_name":"a","rack":"r","device":"01ff","device_name":null,"kind":"fan_speed",
+               "values":[{{"quantity":"speed","value":{second}0,"unit":"rpm"}}],"power_state":null,"states":[],
+               "health":null,"quality":"good","time":"2026-05-01T00:00:0{second}Z"}}"#
+        );
+        let failures = failure.map(|json| Failure::read(Answer::parse(json).unwrap()).unwrap());
+        Ok(Readings { items: vec![Answer::parse(&json).unwrap()], failures: failures.into_iter().collect() })
     }
 
-    fn raw(value: u32) -> Result<Answer, ClientError> {
-        Answer::parse(&format!(r#"{{"device_raw": {value}}}"#))
+    fn busy() -> Result<Readings, ClientError> {
+        let problem = Box::new(Problem::unexplained("busy".to_owned()));
+        Err(ClientError::Refused { status: 503, problem })
     }
 
-    fn busy() -> Result<Answer, ClientError> {
-        Err(ClientError::Refused { status: 503, code: None, message: "busy".to_owned() })
-    }
-
-    /// Watches every five seconds; each scripted reading takes the time beside it. Returns what was printed.
+    /// Watches every five seconds; each scripted round takes the time beside it. Returns how it ended, after which time,
+    /// and what was printed.
     async fn watch(
         count: Option<u64>,
         stop: impl Future<Output = ()>,
-        readings: impl IntoIterator<Item = (Duration, Result<Answer, ClientError>)>,
-    ) -> (Exit, String, String) {
+        rounds: impl IntoIterator<Item = (u64, Result<Readings, ClientError>)>,
+    ) -> (Exit, u64, String, String) {
         let (mut out, mut err) = (Vec::new(), Vec::new());
-        let mut console = Console::new(OutputFormat::Table, &mut out, &mut err);
+        let style = Style { format: OutputFormat::Table, fold: true, progress: false };
+        let mut console = Console::new(style, &mut out, &mut err, None);
         let schedule = Schedule { interval: Duration::from_secs(5), count };
-        let mut readings: VecDeque<_> = readings.into_iter().collect();
+        let mut rounds: VecDeque<_> = rounds.into_iter().collect();
         let read = async || {
-            let (took, reading) = readings.pop_front().unwrap();
-            sleep(took).await;
-            reading
+            let (took, round) = rounds.pop_front().unwrap();
+            sleep(Duration::from_secs(took)).await;
+            round
         };
-        let exit = run(schedule, stop, &PausedClock(Instant::now()), read, &mut console).await.unwrap();
-        (exit, String::from_utf8(out).unwrap(), String::from_utf8(err).unwrap())
+        let start = tokio::time::Instant::now();
+        let exit = run(schedule, stop, read, &mut console).await.unwrap();
+        let took = start.elapsed().as_secs();
+        (exit, took, String::from_utf8(out).unwrap(), String::from_utf8(err).unwrap())
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_failed_reading_is_reported_and_the_next_one_taken() {
-        let readings = [raw(1), busy(), raw(3)].map(|reading| (Duration::ZERO, reading));
-        let (exit, out, err) = watch(Some(3), std::future::pending(), readings).await;
-        assert_eq!(exit, Exit::Done);
-        assert_eq!(out, "1970-01-01T00:00:00.000Z  device_raw=1\n1970-01-01T00:00:10.000Z  device_raw=3\n");
-        assert_eq!(err, "error: busy (HTTP 503)\n");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn the_exit_is_that_of_the_last_reading() {
-        let readings = [raw(1), busy()].map(|reading| (Duration::ZERO, reading));
-        let (exit, ..) = watch(Some(2), std::future::pending(), readings).await;
-        assert_eq!(exit, Exit::Busy);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_slow_reading_does_not_hurry_the_following_ones() {
-        let readings = [(12, 1), (0, 2), (0, 3)].map(|(took, value)| (Duration::from_secs(took), raw(value)));
-        let (_, out, _) = watch(Some(3), std::future::pending(), readings).await;
+    async fn a_failed_round_is_reported_and_the_next_one_taken() {
+        let rounds = [(0, round(1, Some(FAILURE))), (0, busy()), (0, round(3, None))];
+        let (exit, took, out, err) = watch(Some(3), std::future::pending(), rounds).await;
+        assert_eq!((exit, took), (Exit::Done, 10));
         assert_eq!(
             out,
-            "1970-01-01T00:00:12.000Z  device_raw=1\n\
-             1970-01-01T00:00:12.000Z  device_raw=2\n\
-             1970-01-01T00:00:17.000Z  device_raw=3\n"
+            "2026-05-01T00:00:01.000Z  a  01ff  10 rpm\n2026-05-01T00:00:03.000Z  a  01ff  30 rpm\n"
         );
+        assert_eq!(err, "error: b 01ff: no answer (timeout)\nerror: busy (HTTP 503)\n");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_interrupt_ends_the_watch_even_within_a_reading() {
-        let readings = [(Duration::ZERO, raw(1)), (Duration::from_secs(60), raw(2))];
-        let (exit, out, err) = watch(None, sleep(Duration::from_secs(8)), readings).await;
-        assert_eq!((exit, err.as_str()), (Exit::Done, ""));
-        assert_eq!(out, "1970-01-01T00:00:00.000Z  device_raw=1\n");
+    async fn the_exit_is_that_of_the_last_round() {
+        let (exit, ..) = watch(Some(2), std::future::pending(), [(0, round(1, None)), (0, busy())]).await;
+        assert_eq!(exit, Exit::Busy);
+        let (exit, ..) = watch(Some(1), std::future::pending(), [(0, round(1, Some(FAILURE)))]).await;
+        assert_eq!(exit, Exit::Failed);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_slow_round_does_not_hurry_the_following_ones() {
+        let rounds = [(12, round(1, None)), (0, round(2, None)), (0, round(3, None))];
+        let (_, took, out, _) = watch(Some(3), std::future::pending(), rounds).await;
+        assert_eq!((took, out.lines().count()), (17, 3));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_interrupt_ends_the_watch_even_within_a_round() {
+        let rounds = [(0, round(1, None)), (60, round(2, None))];
+        let (exit, took, out, err) = watch(None, sleep(Duration::from_secs(8)), rounds).await;
+        assert_eq!((exit, took, err.as_str()), (Exit::Done, 8, ""));
+        assert_eq!(out.lines().count(), 1);
     }
 }

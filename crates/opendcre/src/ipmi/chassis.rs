@@ -5,7 +5,9 @@ use opendcre_ipmi::chassis::boot::{BootDevice, BootFlags, GetBootFlags};
 use opendcre_ipmi::chassis::{
     ChassisStatus, GetChassisStatus, IdentifyState, RestorePolicy, SetPowerRestorePolicy,
 };
-use opendcre_model::{Action, BootOverride, BootTarget, Identify, Observation, PowerAction, PowerState};
+use opendcre_model::{
+    Action, BootOverride, BootTarget, DeviceKind, Identify, Observation, PowerAction, PowerState,
+};
 use serde::Serialize;
 
 use super::console::{Done, Report, fields, joined, set_names, words, yes_no};
@@ -50,7 +52,7 @@ pub(super) async fn status(link: &Link) -> Result<Status, IpmiError> {
 
 /// Changes the power.
 pub(super) async fn switch(link: &Link, action: PowerAction) -> Result<Power, IpmiError> {
-    match link.change(Action::Power { device: Link::device(), action }).await? {
+    match link.change(Action::Power { device: Link::POWER, kind: DeviceKind::Power, action }).await? {
         Observation::Power(report) => Ok(Power { power: report.state }),
         other => Err(IpmiError::OtherAnswer(Box::new(other))),
     }
@@ -84,7 +86,7 @@ pub(super) async fn boot(link: &Link) -> Result<Boot, IpmiError> {
 pub(super) async fn set_boot(link: &Link, args: BootSetArgs) -> Result<Boot, IpmiError> {
     let BootSetArgs { target, persistent, efi } = args;
     let boot = BootOverride { target, persistent, efi };
-    match link.change(Action::SetBootTarget { device: Link::device(), boot }).await? {
+    match link.change(Action::SetBootTarget { device: Link::SYSTEM, boot }).await? {
         Observation::BootTarget(boot) => Ok(Boot::from(boot)),
         other => Err(IpmiError::OtherAnswer(Box::new(other))),
     }
@@ -92,7 +94,7 @@ pub(super) async fn set_boot(link: &Link, args: BootSetArgs) -> Result<Boot, Ipm
 
 /// Switches the lamp.
 pub(super) async fn identify(link: &Link, identify: Identify) -> Result<Done, IpmiError> {
-    link.change(Action::Identify { device: Link::device(), identify }).await?;
+    link.change(Action::Identify { device: Link::SYSTEM, identify }).await?;
     Ok(Done::new())
 }
 

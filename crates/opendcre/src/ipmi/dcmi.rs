@@ -87,7 +87,7 @@ pub(super) async fn limit(link: &Link) -> Result<Limit, IpmiError> {
 /// Sets what the machine may draw; without `args` it may draw anything.
 pub(super) async fn set_limit(link: &Link, args: Option<LimitSetArgs>) -> Result<Done, IpmiError> {
     let limit = args.map(PowerLimit::from);
-    link.change(Action::SetPowerLimit { device: Link::device(), limit }).await?;
+    link.change(Action::SetPowerLimit { device: Link::SYSTEM, limit }).await?;
     Ok(Done::new())
 }
 

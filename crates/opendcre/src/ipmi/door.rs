@@ -6,10 +6,9 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use opendcre_drivers::ipmi::BOARD;
-use opendcre_gateway::{AuditLog, Command, Gateway, Mount, Outcome, Principal, Settings};
+use opendcre_gateway::{AuditLog, Command, Equipment, Gateway, Mount, Outcome, Principal, Settings};
 use opendcre_ipmi::{self as ipmi, Completion, Request, Response};
-use opendcre_model::{Action, Observation, RawAnswer, RawRequest};
+use opendcre_model::{Action, Observation, RawAnswer, RawRequest, SERVERS};
 use rustix::process::getuid;
 
 use super::error::{Interruption, IpmiError};
@@ -39,7 +38,7 @@ impl Link {
     pub(super) async fn change_by<C: ipmi::Command>(&self, command: &C) -> Result<C::Output, IpmiError> {
         let Request { netfn, lun, command: number, data } = command.request();
         let request = RawRequest { netfn: netfn.0, lun, command: number, data };
-        match self.change(Action::RawIpmi { device: Self::device(), request }).await? {
+        match self.change(Action::RawIpmi { device: Self::SYSTEM, request }).await? {
             Observation::RawIpmi(RawAnswer { completion, data }) => {
                 let response = Response { completion: Completion(completion), data };
                 Ok(command.read(&response).map_err(|error| self.failed(error))?)
@@ -72,9 +71,16 @@ impl Link {
         make_private(&path).map_err(|reason| IpmiError::AuditFile { path: path.clone(), reason })?;
         let audit = AuditLog::open(path)?;
         let driver = Interruptible { bmcs: Arc::clone(&self.bmcs), given_up: self.given_up.clone() };
-        let mount = Mount { driver: Arc::new(driver), boards: BOARD..=BOARD, max_changes: 1 };
+        let mount = Mount {
+            driver: Arc::new(driver),
+            boards: SERVERS,
+            rack: String::new(),
+            annotations: Vec::new(),
+            max_changes: 1,
+        };
+        let equipment = Equipment { mounts: vec![mount], ..Equipment::default() };
         let settings = Settings { control_timeout: self.timeout, ..Settings::default() };
-        let gateway = Gateway::new(vec![mount], Vec::new(), audit, Arc::clone(&self.clock), settings);
+        let gateway = Gateway::new(equipment, audit, None, Arc::clone(&self.clock), settings);
         Ok(self.gateway.get_or_init(|| gateway))
     }
 }

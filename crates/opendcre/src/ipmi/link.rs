@@ -9,7 +9,9 @@ use opendcre_drivers::ipmi::{self, BmcConfig, BmcError, Bmcs, BmcsOwner, Problem
 use opendcre_gateway::Gateway;
 use opendcre_ipmi::client::{Failure, Timing};
 use opendcre_ipmi::{Command, CommandError, Procedure, Single, Step};
-use opendcre_model::{Context, DeviceAddress, DeviceId, Priority, WallClock};
+use opendcre_model::{
+    BoardId, Context, DeviceAddress, Priority, SERVER_POWER, SERVER_SYSTEM, SERVERS, WallClock,
+};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -18,7 +20,7 @@ use super::error::IpmiError;
 use crate::cli::BmcOptions;
 
 /// The only BMC.
-const BMC: DeviceId = DeviceId(1);
+const BMC: BoardId = BoardId(SERVERS.start().0 + 1);
 /// How often a question is sent before the BMC counts as silent: as often as a gateway does that is not told otherwise.
 const TRIES: u8 = 3;
 /// How long somebody at a terminal is kept for the closing of a session. BMCs close what is left by themselves.
@@ -49,7 +51,14 @@ impl Link {
         clock: &Arc<dyn WallClock>,
     ) -> Result<(Self, BmcsOwner), IpmiError> {
         let access = Arc::new(connect::access(address, options)?);
-        let bmc = BmcConfig { device: BMC, address, access, asset_text: None };
+        let bmc = BmcConfig {
+            board: BMC,
+            address,
+            access,
+            asset_text: None,
+            hostnames: Vec::new(),
+            ip_addresses: Vec::new(),
+        };
         // The name stands in the audit log, where it must say which BMC it was.
         let settings = ipmi::Settings {
             name: format!("ipmi {address}"),
@@ -70,10 +79,11 @@ impl Link {
         Ok((link, owner))
     }
 
-    /// The BMC as the gateway names it.
-    pub(super) const fn device() -> DeviceAddress {
-        DeviceAddress { board: ipmi::BOARD, device: BMC }
-    }
+    /// The power switch of the server, as the gateway names it.
+    pub(super) const POWER: DeviceAddress = DeviceAddress { board: BMC, device: SERVER_POWER };
+
+    /// The server itself, as the gateway names it.
+    pub(super) const SYSTEM: DeviceAddress = DeviceAddress { board: BMC, device: SERVER_SYSTEM };
 
     /// Whether there was a session. Without one nothing was sent but attempts to open it.
     pub(super) fn was_heard(&self) -> bool {

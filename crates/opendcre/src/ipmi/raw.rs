@@ -50,7 +50,7 @@ pub(super) async fn send(link: &Link, args: &RawArgs) -> Result<Answer, IpmiErro
         return Err(IpmiError::Usage(message.to_owned()));
     }
     let request = RawRequest { netfn: *netfn, lun: *lun, command: *command, data: data.clone() };
-    match link.change(Action::RawIpmi { device: Link::device(), request }).await? {
+    match link.change(Action::RawIpmi { device: Link::SYSTEM, request }).await? {
         Observation::RawIpmi(answer) => Ok(Answer::new(&answer)),
         other => Err(IpmiError::OtherAnswer(Box::new(other))),
     }

@@ -107,7 +107,7 @@ pub(super) async fn list(link: &Link, after: Option<u16>) -> Result<Entries, Ipm
 
 /// Removes all entries.
 pub(super) async fn clear(link: &Link) -> Result<Done, IpmiError> {
-    link.change(Action::ClearEventLog { device: Link::device() }).await?;
+    link.change(Action::ClearEventLog { device: Link::SYSTEM }).await?;
     Ok(Done::new())
 }
 

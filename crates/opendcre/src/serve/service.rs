@@ -5,15 +5,18 @@ use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
 use opendcre_api::{Api, Limits, Server};
 use opendcre_devicebus::{Protocol, ReplyMatching, address};
 use opendcre_drivers::devicebus::{BusConfig, BusOwner, DeviceBus};
 use opendcre_drivers::ipmi::{self, BackOff, BmcConfig, BmcsOwner, Pacing};
-use opendcre_gateway::{AuditLog, Defect, Gateway, Mount, Settings};
+use opendcre_gateway::{
+    AuditLog, Defect, Equipment, Gateway, Group, Mount, SetAside, Settings, Store, Stored,
+};
 use opendcre_ipmi::client::Timing;
-use opendcre_model::{BoardId, WallClock};
+use opendcre_model::{BoardId, SERVERS, WallClock};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -27,15 +30,14 @@ const MAX_BUS_CHANGES: usize = 64;
 /// The most changes that run on all BMCs together. Each of them has a bounded queue of its own behind this.
 const MAX_BMC_CHANGES: usize = 1024;
 
-/// The key of the original's file in the configuration.
-const BMC_CONFIG: &str = "legacy.bmc_config";
-
 /// Everything is open; nothing is sent or accepted until it runs.
 pub(crate) struct Service {
     server: Server,
     api: Api,
     buses: Vec<BusOwner>,
     bmcs: Option<BmcsOwner>,
+    /// How often everything is looked for; never if zero.
+    refresh: Duration,
 }
 
 impl Service {
@@ -48,24 +50,34 @@ impl Service {
         let mut mounts = Vec::new();
         let mut buses = Vec::new();
         for bus in &config.devicebus {
-            let (driver, owner) = DeviceBus::open(bus_config(bus)?, Arc::clone(clock))?;
-            let boards = bus.boards.unwrap_or(BUS_BOARDS);
-            mounts.push(Mount {
-                driver: Arc::new(driver),
-                boards: boards.first..=boards.last,
-                max_changes: MAX_BUS_CHANGES,
-            });
+            let (mount, owner) = open_bus(config, bus, clock)?;
+            mounts.push(mount);
             buses.push(owner);
         }
         let bmcs = read_bmcs(config.clone()).await??;
-        let defects = defects(&bmcs);
-        let (bmcs, bmcs_owner) = open_bmcs(bmcs.served, &config.broker, clock)?.unzip();
-        mounts.extend(bmcs);
+        let mut defects = bmcs.defects;
+        for warning in &bmcs.warnings {
+            tracing::warn!("legacy.bmc_config: {warning}");
+        }
+        let (mount, bmcs) = open_bmcs(bmcs.served, &config.broker, clock)?.unzip();
+        mounts.extend(mount);
+        let (store, stored, set_aside) = open_store(config.inventory.file.clone()).await?;
+        defects.extend(set_aside.map(forgotten));
+        for Defect { name, message, .. } in &defects {
+            tracing::error!("{name}: {message}");
+        }
         let audit = AuditLog::open(config.audit_file())?;
-        let settings = Settings { read_only: config.server.read_only, ..Settings::default() };
-        let gateway = Gateway::new(mounts, defects, audit, Arc::clone(clock), settings);
+        let groups = config.groups.iter();
+        let groups = groups.map(|(name, members)| Group { name: name.clone(), members: members.clone() });
+        let equipment = Equipment { mounts, groups: groups.collect(), defects };
+        let settings = Settings {
+            read_only: config.server.read_only,
+            cache: config.inventory.cache,
+            ..Settings::default()
+        };
+        let gateway = Gateway::new(equipment, audit, Some((store, stored)), Arc::clone(clock), settings);
         let api = Api::new(gateway, &**clock, limits(&config.server)?);
-        Ok(Self { server, api, buses, bmcs: bmcs_owner })
+        Ok(Self { server, api, buses, bmcs, refresh: config.inventory.refresh })
     }
 
     /// The door to the equipment.
@@ -91,6 +103,11 @@ impl Service {
         if let Some(bmcs) = self.bmcs {
             owners.spawn(bmcs.run(stop_owners.clone()));
         }
+        let mut looking = JoinSet::new();
+        if !self.refresh.is_zero() {
+            let (gateway, refresh, stop) = (self.api.gateway().clone(), self.refresh, stop.clone());
+            looking.spawn(async move { gateway.keep_looking(refresh, stop).await });
+        }
         let mut serving = std::pin::pin!(self.server.run(self.api, stop.clone()));
         let outcome = tokio::select! {
             () = &mut serving => Ok(()),
@@ -111,6 +128,24 @@ async fn read_bmcs(config: Config) -> anyhow::Result<Result<config::Bmcs, config
     read.await.context("the files with the BMCs were not read by a fault of this program")
 }
 
+/// One bus as a driver. Nothing is sent to it.
+fn open_bus(
+    config: &Config,
+    bus: &config::DeviceBus,
+    clock: &Arc<dyn WallClock>,
+) -> anyhow::Result<(Mount, BusOwner)> {
+    let (driver, owner) = DeviceBus::open(bus_config(bus)?, Arc::clone(clock))?;
+    let boards = bus.boards.unwrap_or(BUS_BOARDS);
+    let mount = Mount {
+        driver: Arc::new(driver),
+        boards: boards.first..=boards.last,
+        rack: bus.rack.clone(),
+        annotations: config.annotations(bus),
+        max_changes: MAX_BUS_CHANGES,
+    };
+    Ok((mount, owner))
+}
+
 /// The BMCs as one driver, if there are any. Nothing is sent to them.
 fn open_bmcs(
     bmcs: Vec<config::Bmc>,
@@ -120,25 +155,29 @@ fn open_bmcs(
     if bmcs.is_empty() {
         return Ok(None);
     }
+    let annotations = bmcs.iter().map(|bmc| bmc.annotation.clone()).collect();
     let bmcs = bmcs.into_iter().map(bmc_config).collect();
     let (driver, owner) = ipmi::Bmcs::open(bmcs, bmc_settings(broker), Arc::clone(clock))?;
-    let mount =
-        Mount { driver: Arc::new(driver), boards: ipmi::BOARD..=ipmi::BOARD, max_changes: MAX_BMC_CHANGES };
+    let mount = Mount {
+        driver: Arc::new(driver),
+        boards: SERVERS,
+        rack: String::new(),
+        annotations,
+        max_changes: MAX_BMC_CHANGES,
+    };
     Ok(Some((mount, owner)))
 }
 
-/// What the log and `/readyz` say about the original's file. It has never kept the server from starting.
-fn defects(bmcs: &config::Bmcs) -> Vec<Defect> {
-    for warning in &bmcs.warnings {
-        tracing::warn!("{BMC_CONFIG}: {warning}");
-    }
-    let defect = bmcs.defect.iter().map(|error| {
-        let message =
-            format!("{error}; none of its BMCs is served until it is mended and the service restarted");
-        tracing::error!("{BMC_CONFIG}: {message}");
-        Defect { name: BMC_CONFIG.to_owned(), code: "bad_bmc_config", message }
-    });
-    defect.collect()
+/// What was known of the equipment. The disk may hang, so that it must not hold up anything else.
+async fn open_store(path: PathBuf) -> anyhow::Result<(Store, Stored, Option<SetAside>)> {
+    let open = tokio::task::spawn_blocking(move || Store::open(&path));
+    Ok(open.await.context("the inventory was not read by a fault of this program")??)
+}
+
+/// What is lost with a database that cannot be read.
+fn forgotten(set_aside: SetAside) -> Defect {
+    let SetAside { code, message, .. } = set_aside;
+    Defect { name: "inventory.file".to_owned(), code, message }
 }
 
 /// Waits for every wire owner, also after one that failed, so that none is cut off on the wire.
@@ -151,8 +190,15 @@ async fn join_all(mut owners: JoinSet<()>) -> anyhow::Result<()> {
 }
 
 fn bmc_config(bmc: config::Bmc) -> BmcConfig {
-    let asset_text = (!bmc.asset_text.is_empty()).then_some(bmc.asset_text);
-    BmcConfig { device: bmc.device, address: bmc.address, access: Arc::new(bmc.access), asset_text }
+    let config::Bmc { annotation, address, access, asset_text } = bmc;
+    BmcConfig {
+        board: annotation.board,
+        address,
+        access: Arc::new(access),
+        asset_text: (!asset_text.is_empty()).then_some(asset_text),
+        hostnames: annotation.hostnames,
+        ip_addresses: annotation.ip_addresses,
+    }
 }
 
 fn bmc_settings(broker: &config::Broker) -> ipmi::Settings {
@@ -233,7 +279,6 @@ fn limits(server: &config::Server) -> anyhow::Result<Limits> {
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicBool, Ordering};
-    use std::time::Duration;
 
     use opendcre_drivers::ipmi::{Problem, Stage};
     use opendcre_ipmi::client::Failure;

@@ -94,7 +94,8 @@ fn ids_follow_the_machines_over_restarts_and_what_is_gone_is_shown_as_missing() 
     let moved = || {
         let changes = site.get("2/changes");
         let kinds = changes["items"].as_array().unwrap().iter().map(|change| change["kind"].clone());
-        (kinds.filter(|kind| *kind == "moved").count() >= 2 && site.each("identity") == machines).then_some(())
+        (kinds.filter(|kind| *kind == "moved").count() >= 2 && site.each("identity") == machines)
+            .then_some(())
     };
     eventually("each machine has its id again", moved);
     site.stop();
@@ -147,8 +148,11 @@ fn racks_are_merged_over_sources_and_a_broken_one_hides_nobody() {
     let emulator = room.emulate(&[]);
     let fleet = fleet(2);
     let mut site = Site::new();
-    let second = Room::with_text(&json!({"boards": [{"board_id": "2", "firmware_version": "fw", "devices": [
-        {"device_id": "1", "device_type": "thermistor", "read": {"repeatable": true, "responses": [700]}}]}]}).to_string());
+    let second = Room::with_text(
+        &json!({"boards": [{"board_id": "2", "firmware_version": "fw", "devices": [
+        {"device_id": "1", "device_type": "thermistor", "read": {"repeatable": true, "responses": [700]}}]}]})
+        .to_string(),
+    );
     let mut lost = second.emulate(&[]);
     let equipment =
         [bus("hat", "rack_8", &room.tty()), bus("attic", "rack_9", &second.tty()), tables(&fleet, &[0, 1])];
@@ -156,10 +160,12 @@ fn racks_are_merged_over_sources_and_a_broken_one_hides_nobody() {
     site.wait_for_states(&["present"; 4]);
 
     let racks = site.get("2/racks");
-    let racks: Vec<_> = racks["items"].as_array().unwrap().iter().map(|rack| (&rack["id"], &rack["boards"])).collect();
+    let racks: Vec<_> =
+        racks["items"].as_array().unwrap().iter().map(|rack| (&rack["id"], &rack["boards"])).collect();
     assert_eq!(racks, [(&json!("rack_8"), &json!(3)), (&json!("rack_9"), &json!(1))]);
     let scan = site.get("1.3/scan/rack_8");
-    let ids: Vec<_> = scan["racks"][0]["boards"].as_array().unwrap().iter().map(|board| &board["board_id"]).collect();
+    let ids: Vec<_> =
+        scan["racks"][0]["boards"].as_array().unwrap().iter().map(|board| &board["board_id"]).collect();
     assert_eq!(ids, ["00000001", "40000001", "40000002"]);
 
     assert_eq!(lost.terminate(), Some(0));

@@ -1,0 +1,41 @@
+//! What it costs to know many boards: to list them, to find one or several by name, to answer what is known of them,
+//! and to know them again after a start.
+//!
+//! The product runs as it is installed, in front of emulated BMCs; what never asks the equipment is measured without
+//! any. Run by `cargo xtask bench`, which installs `wrk` and `valgrind`.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "a measurement stops at the first surprise and reads the clock"
+)]
+
+#[path = "../shared/emulator.rs"]
+mod emulator;
+mod fleet;
+#[path = "../shared/load.rs"]
+mod load;
+mod lookup;
+#[path = "../shared/measure.rs"]
+mod measure;
+mod range;
+mod room;
+#[path = "../shared/server.rs"]
+mod server;
+
+use std::io;
+
+fn main() -> io::Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.split_first() {
+        Some((word, rest)) if word == load::BARE => return load::run_bare(rest),
+        Some((word, rest)) if word == lookup::WORD => return lookup::run(rest),
+        _ => {}
+    }
+    let mut out = io::stdout().lock();
+    fleet::report(&mut out)?;
+    lookup::report(&mut out)?;
+    range::report(&mut out)
+}
