@@ -17,6 +17,9 @@ const EXAMPLES: &str = "25";
 /// Where a failure can be repeated with the same requests.
 const SEED: &str = "20";
 
+/// More than the longest time that an answer may be waited for, in seconds.
+const PATIENCE: &str = "60";
+
 /// Starts a demo and checks its answers.
 ///
 /// # Errors
@@ -29,10 +32,10 @@ pub(crate) fn check() -> Result<()> {
 
 fn schemathesis(url: &str) -> Command {
     let document = format!("{url}/opendcre/2/openapi.json");
-    let mut command = program(tool::schemathesis(), &["run", &document]);
-    command.args(["--checks", "all", "--max-examples", EXAMPLES, "--seed", SEED, "--no-color"]);
-    // A job waits for its targets unless it is told not to, and long polls wait for what may never come.
-    command.args(["--request-timeout", "60"]);
+    let mut command = program(tool::schemathesis(), &["--config-file", "xtask/schemathesis.toml", "run"]);
+    command.args([&document, "--checks", "all", "--max-examples", EXAMPLES, "--seed", SEED, "--no-color"]);
+    // Those who ask for changes may wait for what does not come.
+    command.args(["--request-timeout", PATIENCE, "--max-response-time", PATIENCE]);
     command
 }
 

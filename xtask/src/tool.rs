@@ -3,7 +3,7 @@
 //! Debian packages come from apt-get, as root or through sudo. Cargo tools go to target/tools, so that nothing in the
 //! home directory changes. What is there already is left as it is.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
@@ -131,7 +131,7 @@ fn install_schemathesis() -> Result<()> {
 }
 
 fn has_schemathesis() -> Result<bool> {
-    is_version(schemathesis(), SCHEMATHESIS_VERSION)
+    is_version(&schemathesis(), SCHEMATHESIS_VERSION)
 }
 
 /// Installs cargo-deny unless this version is there already.
@@ -159,15 +159,15 @@ fn tools() -> PathBuf {
 }
 
 fn has_cargo_deny() -> Result<bool> {
-    is_version(cargo_deny(), CARGO_DENY_VERSION)
+    is_version(&cargo_deny(), CARGO_DENY_VERSION)
 }
 
 /// Whether the program at `path` is there and says that it has this version.
-fn is_version(path: PathBuf, version: &str) -> Result<bool> {
+fn is_version(path: &Path, version: &str) -> Result<bool> {
     if !path.exists() {
         return Ok(false);
     }
-    let output = program(&path, &["--version"]).output();
+    let output = program(path, &["--version"]).output();
     let output = output.with_context(|| format!("cannot start {}", path.display()))?;
     let said = String::from_utf8_lossy(&output.stdout);
     Ok(said.split_whitespace().last() == Some(version))

@@ -57,7 +57,7 @@ impl Server {
     }
 
     /// Attends to the requests of `client`, whose arguments name the address of this server.
-    fn attend(answers: Vec<Answer>, client: impl FnOnce(&str) -> Child) -> (Vec<Seen>, Run) {
+    fn attend(answers: &[Answer], client: impl FnOnce(&str) -> Child) -> (Vec<Seen>, Run) {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let child = client(&listener.local_addr().unwrap().to_string());
         let id = child.id();
@@ -180,7 +180,7 @@ const ABORTED: &str = r#"{"id":"01","kind":"power","state":"aborted","counts":{"
 /// `power off` of three boards, against a server that answers the order and what follows like this.
 fn power_off(answers: &[Answer]) -> (Vec<Seen>, Run) {
     let answers = [&[Answer::With("200 OK", THREE_BOARDS)], answers].concat();
-    Server::attend(answers, |address| {
+    Server::attend(&answers, |address| {
         let mut command = opendcre(&["power", "off", "db", "--yes", "--server", address]);
         command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
     })
@@ -355,7 +355,7 @@ fn many_boards_are_not_changed_without_a_yes() {
 #[test]
 fn how_many_boards_are_many_may_come_from_the_environment() {
     let (seen, run) =
-        Server::attend(vec![Answer::With("200 OK", THREE_BOARDS), Answer::With("200 OK", DONE)], |address| {
+        Server::attend(&[Answer::With("200 OK", THREE_BOARDS), Answer::With("200 OK", DONE)], |address| {
             let mut command = opendcre(&["power", "off", "db", "--server", address]);
             command
                 .env("OPENDCRE_ASK_ABOVE", "3")

@@ -3,7 +3,7 @@
 
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue};
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::error::Category;
 
 use crate::problem::{Code, Problem};
@@ -23,6 +23,11 @@ pub(super) fn read<T: DeserializeOwned>(headers: &HeaderMap, body: &[u8]) -> Res
     if let Some(offset) = too_deep(body) {
         let detail = format!("the body is nested more than {MAX_DEPTH} deep");
         return Err(Problem::new(Code::TOO_DEEP, detail).at(characters(body, offset)));
+    }
+    if body.trim_ascii_start().first() != Some(&b'{') {
+        // A struct could be read from an array, too, but nobody means that.
+        parse::<IgnoredAny>(body)?;
+        return Err(Problem::new(Code::BAD_VALUE, "the body must be an object").at(0));
     }
     parse(body)
 }
@@ -110,6 +115,8 @@ mod tests {
         refused("{\"nodes\":\n 1}", "bad_value", 11);
         refused("{\"nodes\":\"a\",\"noeds\":1}", "bad_value", 19);
         refused("{}", "bad_value", 1);
+        refused("[\"all\"]", "bad_value", 0);
+        refused("null", "bad_value", 0);
         refused(&"[".repeat(17), "too_deep", 16);
         refused(&format!("\"ä\\\"[[[[[[[[[[[[[[[[[[\",{}", "[{".repeat(9)), "too_deep", 40);
     }

@@ -156,6 +156,8 @@ impl Schemas {
             let description = "The client has this version already, as `If-None-Match` says.";
             responses.insert("304".to_owned(), json!({ "description": description }));
         }
+        let description = "The head of the request is too long. This answer has no body.";
+        responses.insert("431".to_owned(), json!({ "description": description }));
         responses.extend(self.problems(route));
         responses
     }

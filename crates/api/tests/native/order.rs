@@ -96,6 +96,7 @@ async fn nothing_is_sent_while_anything_is_unclear() {
         ("/asset", json!({"nodes": "12", "text": "Möbel"}), 400, "bad_value"),
         ("/asset", json!({"nodes": "12", "text": ""}), 400, "bad_value"),
         ("/jobs/1/abort", json!({"now": true}), 400, "bad_value"),
+        ("/power", json!(["12", null, "off"]), 400, "bad_value"),
     ] {
         room.post(path, &order).await.problem(status, code);
     }

@@ -94,24 +94,24 @@ pub(crate) fn report(out: &mut impl Write) -> io::Result<()> {
         sought.iter().for_each(|sought| sought.look(way, 1));
         let turns: Vec<[f64; SIZES.len()]> =
             (0..ROUNDS).map(|_| sought.each_ref().map(|sought| sought.microseconds(way))).collect();
-        let [_, columns @ ..] = &["", "100", "1000", "10 000"];
-        writeln!(out, "\n| `{}`, boards | {} |\n|---|{}", way.word(), columns.join(" | "), "---|".repeat(3))?;
+        let columns = SIZES.map(|boards| boards.to_string());
+        writeln!(out, "\n| `{}`, boards | {} |\n|---|---|---|---|", way.word(), columns.join(" | "))?;
         let column = |size: usize| median(turns.iter().map(|turn| turn[size]));
-        row(out, "median time", [0, 1, 2].map(|size| format!("{:.2} µs", column(size))))?;
+        row(out, "median time", &[0, 1, 2].map(|size| format!("{:.2} µs", column(size))))?;
         let ratio = |size: usize| median(turns.iter().map(|turn| turn[size] / turn[0]));
-        row(out, "ratio, median of the turns", [0, 1, 2].map(|size| format!("{:.2}", ratio(size))))?;
+        row(out, "ratio, median of the turns", &[0, 1, 2].map(|size| format!("{:.2}", ratio(size))))?;
         let counts = SIZES.map(|boards| instructions(way, boards));
-        row(out, "instructions", counts.map(|count| format!("{count:.0}")))?;
+        row(out, "instructions", &counts.map(|count| format!("{count:.0}")))?;
         row(
             out,
             "**ratio of the instructions**",
-            counts.map(|count| format!("**{:.2}**", count / counts[0])),
+            &counts.map(|count| format!("**{:.2}**", count / counts[0])),
         )?;
     }
     Ok(())
 }
 
-fn row(out: &mut impl Write, what: &str, values: [String; SIZES.len()]) -> io::Result<()> {
+fn row(out: &mut impl Write, what: &str, values: &[String; SIZES.len()]) -> io::Result<()> {
     writeln!(out, "| {what} | {} |", values.join(" | "))
 }
 

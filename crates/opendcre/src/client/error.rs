@@ -200,6 +200,8 @@ fn code_and_comma(problem: &Problem) -> String {
 fn refused(status: u16, code: Option<&str>) -> Exit {
     match (status, code) {
         (503, _) => Exit::Busy,
+        // The path, which the user did not write: this server does not speak API 2.
+        (404, Some("not_found")) => Exit::Failed,
         (400 | 404 | 413 | 415 | 422, Some(_)) => Exit::Usage,
         (409, Some(code)) if code.starts_with("ambiguous_") => Exit::Usage,
         _ => Exit::Failed,
@@ -216,6 +218,7 @@ mod tests {
             (400, Some("bad_range"), Exit::Usage),
             (404, Some("unknown_board"), Exit::Usage),
             (404, None, Exit::Failed),
+            (404, Some("not_found"), Exit::Failed),
             (409, Some("ambiguous_name"), Exit::Usage),
             (409, Some("displaced"), Exit::Failed),
             (422, Some("unsupported"), Exit::Usage),

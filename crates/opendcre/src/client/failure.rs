@@ -115,7 +115,7 @@ mod tests {
     fn what_is_uncertain_counts_most() {
         let (known, unknown) = (failure("a", "null", "timeout"), failure("b", "null", "uncertain"));
         assert_eq!(exit(&[]), Exit::Done);
-        assert_eq!(exit(&[known.clone()]), Exit::Failed);
+        assert_eq!(exit(std::slice::from_ref(&known)), Exit::Failed);
         assert_eq!(exit(&[known.clone(), unknown, known]), Exit::Uncertain);
     }
 }

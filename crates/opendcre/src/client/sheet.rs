@@ -119,9 +119,9 @@ mod tests {
 
     #[test]
     fn a_board_alone_keeps_its_name_as_it_is() {
-        let row = Row { board: "rack 7, unit 1".to_owned(), cells: Vec::new() };
-        assert_eq!(folded(vec![row.clone()]), [row.clone()]);
-        let other = Row { board: "b".to_owned(), ..row.clone() };
-        assert_eq!(folded(vec![row, other])[0].board, "b,\"rack 7, unit 1\"");
+        let row = |board: &str| Row { board: board.to_owned(), cells: Vec::new() };
+        let names = |rows| folded(rows).into_iter().map(|row| row.board).collect::<Vec<_>>();
+        assert_eq!(names(vec![row("rack 7, unit 1")]), ["rack 7, unit 1"]);
+        assert_eq!(names(vec![row("rack 7, unit 1"), row("b")]), ["b,\"rack 7, unit 1\""]);
     }
 }
