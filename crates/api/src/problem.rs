@@ -41,13 +41,13 @@ macro_rules! codes {
 
 codes! {
     BAD_BODY = "bad_body", BAD_REQUEST;
-    BAD_CURSOR = "bad_cursor", BAD_REQUEST;
+    BAD_CURSOR = "bad_cursor", UNPROCESSABLE_ENTITY;
     BAD_JSON = "bad_json", BAD_REQUEST;
     BAD_PARAMETER = "bad_parameter", BAD_REQUEST;
-    BAD_RANGE = "bad_range", BAD_REQUEST;
+    BAD_RANGE = "bad_range", UNPROCESSABLE_ENTITY;
     BAD_VALUE = "bad_value", BAD_REQUEST;
-    EMPTY_RANGE = "empty_range", BAD_REQUEST;
-    RANGE_TOO_LARGE = "range_too_large", BAD_REQUEST;
+    EMPTY_RANGE = "empty_range", UNPROCESSABLE_ENTITY;
+    RANGE_TOO_LARGE = "range_too_large", UNPROCESSABLE_ENTITY;
     TOO_DEEP = "too_deep", BAD_REQUEST;
     UNKNOWN_FIELD = "unknown_field", BAD_REQUEST;
     UNKNOWN_PARAMETER = "unknown_parameter", BAD_REQUEST;
@@ -255,6 +255,7 @@ impl From<GatewayError> for Problem {
 impl From<SubmitError> for Problem {
     fn from(error: SubmitError) -> Self {
         let (code, retry_after) = match &error {
+            SubmitError::Forbidden { .. } => (Code::FORBIDDEN, None),
             SubmitError::IdempotencyMismatch { .. } => (Code::IDEMPOTENCY_MISMATCH, None),
             SubmitError::StoreUnavailable(_) => (Code::STORE_UNAVAILABLE, None),
             SubmitError::Busy { retry_after, .. } => (Code::BUSY, Some(*retry_after)),

@@ -244,6 +244,12 @@ impl Gateway {
         }
     }
 
+    /// Whether every change is refused.
+    #[must_use]
+    pub fn is_read_only(&self) -> bool {
+        self.inner.settings.read_only
+    }
+
     /// Whether the service is stopping.
     pub(crate) fn is_closed(&self) -> bool {
         self.inner.actions.is_closed()

@@ -50,6 +50,14 @@ pub(crate) trait Door: Send + Sync {
 /// Why an order was not taken up. Nothing was sent.
 #[derive(Debug, Clone, Error)]
 pub enum SubmitError {
+    /// Policy does not permit it.
+    #[error("{principal} may not do this: {reason}; nothing was sent")]
+    Forbidden {
+        /// Who asked.
+        principal: String,
+        /// Why not.
+        reason: &'static str,
+    },
     /// The key stands for another request.
     #[error("this idempotency key was used for another request, job {job}; use a new key; nothing was sent")]
     IdempotencyMismatch {
@@ -87,6 +95,7 @@ impl SubmitError {
     #[must_use]
     pub const fn code(&self) -> &'static str {
         match self {
+            Self::Forbidden { .. } => "forbidden",
             Self::IdempotencyMismatch { .. } => "idempotency_mismatch",
             Self::StoreUnavailable(_) => "store_unavailable",
             Self::Busy { .. } => "busy",

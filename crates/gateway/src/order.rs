@@ -7,7 +7,7 @@ use opendcre_model::BoxFuture;
 
 use crate::gateway::{Command, Gateway, Outcome};
 use crate::job::{Door, IdempotencyKey, JobId, JobRecord, Order, SubmitError, Submitted};
-use crate::{GatewayError, Principal};
+use crate::{GatewayError, Principal, policy};
 
 impl Door for Gateway {
     fn carry_out<'a>(
@@ -21,7 +21,7 @@ impl Door for Gateway {
 
 impl Gateway {
     /// Takes up an order for many devices, or finds the job for which `key` stands. Returns before the first of them is
-    /// finished. What the principal may not do is refused target by target.
+    /// finished. An order of which the principal may not do a part is refused as a whole.
     ///
     /// # Errors
     /// Every [`SubmitError`]; nothing was sent then.
@@ -31,6 +31,11 @@ impl Gateway {
         order: Order,
         key: Option<IdempotencyKey>,
     ) -> Result<Submitted, SubmitError> {
+        if let Some(reason) =
+            order.commands().find_map(|command| policy::refusal(&self.inner.settings, command))
+        {
+            return Err(SubmitError::Forbidden { principal: principal.name.clone(), reason });
+        }
         self.inner.jobs.submit(Arc::new(self.clone()), principal, order, key).await
     }
 

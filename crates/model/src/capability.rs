@@ -28,11 +28,13 @@ pub enum Capability {
     ChamberLed,
     /// Its speed can be set.
     FanControl,
+    /// It can show which server it is.
+    Identify,
 }
 
 impl Capability {
     /// Every capability.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Reading,
         Self::PowerState,
         Self::PowerControl,
@@ -43,6 +45,7 @@ impl Capability {
         Self::Led,
         Self::ChamberLed,
         Self::FanControl,
+        Self::Identify,
     ];
 
     const fn bit(self) -> u16 {

@@ -260,7 +260,7 @@ fn every_order_says_what_was_typed() {
             run(&[&["--server", &server.address], line.split(' ').collect::<Vec<_>>().as_slice()].concat());
         let order = server.requests().remove(1);
         assert_eq!((run.exit, run.err.as_str()), (0, ""), "{line}");
-        assert_eq!(order.line, format!("POST /opendcre/2/{path}?wait=2"), "{line}");
+        assert_eq!(order.line, format!("POST /opendcre/2/{path}?wait=0"), "{line}");
         assert_eq!(order.body, body, "{line}");
         assert!(order.key.unwrap().len() == 32, "{line}");
     }
@@ -278,7 +278,7 @@ fn an_order_names_exactly_the_boards_that_were_shown_and_is_followed_to_its_end(
         lines,
         [
             "GET /opendcre/2/boards?nodes=db&limit=0&fields=id%2Cname",
-            "POST /opendcre/2/power?wait=2",
+            "POST /opendcre/2/power?wait=0",
             "GET /opendcre/2/jobs/01?wait=20",
             "GET /opendcre/2/jobs/01?wait=20",
         ]
@@ -375,7 +375,7 @@ fn a_scan_asks_boards_and_lists_their_devices() {
     let server = Server::start(&[("200 OK", DONE), ("200 OK", boards)]);
     let run = run(&["scan", "--server", &server.address]);
     let seen = server.requests();
-    assert_eq!((seen[0].line.as_str(), seen[0].body.as_str()), ("POST /opendcre/2/scan?wait=2", "{}"));
+    assert_eq!((seen[0].line.as_str(), seen[0].body.as_str()), ("POST /opendcre/2/scan?wait=0", "{}"));
     assert_eq!((run.exit, run.err.as_str()), (0, ""));
     insta::assert_snapshot!(run.out, @"
     BOARD     NAME    RACK    DEVICE  KIND        DEVICE_NAME
@@ -446,7 +446,7 @@ fn errors_of_the_server_have_its_words_and_an_exit_code() {
         (
             ("400 Bad Request", range),
             2,
-            "error: the bracket is not closed (bad_range, HTTP 400)\n  node[01-\n      ^\n",
+            "error: the bracket is not closed (bad_range, HTTP 422)\n  node[01-\n      ^\n",
         ),
         (
             ("409 Conflict", ambiguous),

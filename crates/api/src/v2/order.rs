@@ -212,7 +212,7 @@ pub(super) async fn identify(
         (None, Some(seconds)) => Identify::Seconds(seconds.get()),
         _ => return Err(Problem::new(Code::BAD_VALUE, "give either on or seconds")),
     };
-    let targets = order.targets(&call, Capability::Led)?;
+    let targets = order.targets(&call, Capability::Identify)?;
     change(&call, &query, &JobAction::Identify(identify), &targets, &order).await
 }
 

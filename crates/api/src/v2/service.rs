@@ -38,6 +38,8 @@ pub(super) struct AboutBody {
     version: &'static str,
     /// The generations of the API that it serves.
     api_versions: Vec<&'static str>,
+    /// Whether every change is refused.
+    read_only: bool,
     /// When it started.
     started: Timestamp,
     boards: BoardCounts,
@@ -74,6 +76,7 @@ pub(super) async fn about(call: Call, _: NoPath, _: NoQuery) -> Result<Json<Abou
         name: "OpenDCRE",
         version: VERSION,
         api_versions: vec!["1.1", "1.2", "1.3", "2"],
+        read_only: call.gateway().is_read_only(),
         started: call.api.started(),
         boards: BoardCounts { total: counts.total(), present, missing, unknown },
     }))

@@ -224,11 +224,13 @@ fn bus_board(id: u32) -> Board {
 
 /// A server: what each has, and a sensor.
 fn server(number: u32) -> Board {
-    use Capability::{AssetInfo, AssetText, BootTarget, HostInfo, Led, PowerControl, PowerState, Reading};
+    use Capability::{
+        AssetInfo, AssetText, BootTarget, HostInfo, Identify, Led, PowerControl, PowerState, Reading,
+    };
     let devices = vec![
         device(0x0100, DeviceKind::Power, Some("power"), &[PowerState, PowerControl, AssetText]),
         device(0x0200, DeviceKind::System, Some("system"), &[AssetInfo, BootTarget, HostInfo]),
-        device(0x0300, DeviceKind::Led, Some("led"), &[Led]),
+        device(0x0300, DeviceKind::Led, Some("led"), &[Led, Identify]),
         device(0x0030, DeviceKind::Temperature, Some("CPU1 Temp"), &[Reading]),
     ];
     Board {

@@ -40,7 +40,7 @@ impl Bmc {
         ]);
         const SYSTEM: Capabilities =
             Capabilities::of(&[Capability::AssetInfo, Capability::BootTarget, Capability::HostInfo]);
-        const LED: Capabilities = Capabilities::of(&[Capability::Led]);
+        const LED: Capabilities = Capabilities::of(&[Capability::Led, Capability::Identify]);
         // As long as nobody has asked whether it measures, it may.
         let may_measure = self.knowledge.measures_power().unwrap_or(true);
         let power = if may_measure { METERED_POWER } else { POWER };

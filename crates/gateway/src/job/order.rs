@@ -82,6 +82,11 @@ impl Order {
         Self { kind: JobKind::Scan, request, targets: boards.into_iter().map(target).collect() }
     }
 
+    /// What will be carried out, target by target.
+    pub(crate) fn commands(&self) -> impl Iterator<Item = &Command> {
+        self.targets.iter().map(|target| &target.command)
+    }
+
     /// What will come of it at every target, before anything has.
     pub(super) fn results(&self) -> Vec<TargetResult> {
         self.targets.iter().map(Target::result).collect()

@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -33,7 +33,7 @@ struct Listing {
 }
 
 pub(crate) fn report(out: &mut impl Write) -> io::Result<()> {
-    let emulator = Emulator::start(Ipv4Addr::LOCALHOST.into(), BMCS);
+    let emulator = Emulator::start(BMCS);
     let directory = tempfile::tempdir()?;
     let begun = Instant::now();
     let server = Server::product(directory.path(), &equipment(&emulator.addresses, "5m"));

@@ -1,4 +1,4 @@
-//! What is asked: many BMCs on consecutive ports, either ours in one process or OpenIPMI's in several.
+//! What is asked: many BMCs, either ours in one process or OpenIPMI's in several.
 
 use std::net::SocketAddr;
 use std::process::Child;
@@ -28,7 +28,7 @@ enum Target {
 impl Fleet {
     /// Our emulated BMCs.
     pub(crate) fn emulated(count: u16) -> Self {
-        let emulator = Emulator::start(host().into(), count);
+        let emulator = Emulator::start(count);
         Self {
             name: "`opendcre emulate bmc`",
             addresses: emulator.addresses.clone(),

@@ -1,13 +1,10 @@
 //! Many emulated BMCs in one process.
 
 use std::io::{BufRead, BufReader};
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
 
 use crate::server::PRODUCT;
-
-/// Below the ports that the system gives to clients.
-const FIRST_PORT: u16 = 20_000;
 
 /// A running emulator. It ends when this goes away.
 pub(crate) struct Emulator {
@@ -16,16 +13,16 @@ pub(crate) struct Emulator {
 }
 
 impl Emulator {
-    /// Starts so many BMCs on consecutive ports of `host`, and waits until they listen.
-    pub(crate) fn start(host: IpAddr, count: u16) -> Self {
+    /// Starts so many BMCs on free ports, and waits until they listen.
+    pub(crate) fn start(count: u16) -> Self {
         let mut command = Command::new(PRODUCT);
-        let first = SocketAddr::from((host, FIRST_PORT)).to_string();
-        command.args(["emulate", "bmc", "--count", &count.to_string(), "--listen", &first]);
+        command.args(["emulate", "bmc", "--count", &count.to_string(), "--listen", "127.0.0.1:0"]);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("the emulator");
         let lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
-        let addresses =
-            lines.take(count.into()).map(|line| line.expect("a line").parse().expect("an address"));
-        Self { addresses: addresses.collect(), child }
+        let address = |line: Result<String, _>| line.expect("a line").parse().expect("an address");
+        let addresses: Vec<SocketAddr> = lines.take(count.into()).map(address).collect();
+        assert_eq!(addresses.len(), usize::from(count), "the emulator ended by itself");
+        Self { child, addresses }
     }
 }
 

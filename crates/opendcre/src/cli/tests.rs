@@ -131,6 +131,31 @@ fn nonsense_for_a_bmc_is_wrong_usage() {
     }
 }
 
+#[test]
+fn a_job_is_shown_or_aborted() {
+    let jobs = |words: &str| {
+        let line = format!("opendcre jobs {words}");
+        match Cli::try_parse_from(line.split_whitespace())?.command {
+            Command::Client(ClientCommand::Jobs(args)) => Ok((args.id, args.command)),
+            _ => panic!("not about jobs"),
+        }
+    };
+    let abort = |result: Result<_, clap::Error>| match result {
+        Ok((None, Some(JobsCommand::Abort { id }))) => id,
+        other => panic!("{other:?}"),
+    };
+    assert!(matches!(jobs(""), Ok((None, None))));
+    assert!(matches!(jobs("019a"), Ok((Some(id), None)) if id == "019a"));
+    assert_eq!(abort(jobs("abort 019a")), "019a");
+    assert!(jobs("abort").is_err() && jobs("019a abort").is_err());
+}
+
+#[test]
+fn a_range_that_begins_with_a_hyphen_is_no_option() {
+    assert!(Cli::try_parse_from(["opendcre", "list", "-rack_1"]).is_err());
+    assert!(Cli::try_parse_from(["opendcre", "list", "--", "-rack_1"]).is_ok());
+}
+
 /// Everybody on the machine can read the command lines of all programs.
 #[test]
 fn no_option_takes_a_secret() {

@@ -215,7 +215,7 @@ mod tests {
     #[test]
     fn what_is_wrong_with_the_request_is_wrong_usage() {
         for (status, code, exit) in [
-            (400, Some("bad_range"), Exit::Usage),
+            (422, Some("bad_range"), Exit::Usage),
             (404, Some("unknown_board"), Exit::Usage),
             (404, None, Exit::Failed),
             (404, Some("not_found"), Exit::Failed),

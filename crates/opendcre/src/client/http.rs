@@ -321,14 +321,14 @@ mod tests {
 
     #[test]
     fn a_refusal_says_what_the_server_says() {
-        let json = r#"{"type": "urn:opendcre:problem:bad_range", "title": "bad range", "status": 400, "code": "bad_range",
+        let json = r#"{"type": "urn:opendcre:problem:bad_range", "title": "bad range", "status": 422, "code": "bad_range",
             "detail": "the bracket is not closed", "request_id": "7", "parameter": "nodes", "position": 1}"#;
-        let refused = refusal(StatusCode::BAD_REQUEST, json, &[("nodes", "a[".to_owned())]);
-        assert_eq!(refused.to_string(), "the bracket is not closed (bad_range, HTTP 400)");
+        let refused = refusal(StatusCode::UNPROCESSABLE_ENTITY, json, &[("nodes", "a[".to_owned())]);
+        assert_eq!(refused.to_string(), "the bracket is not closed (bad_range, HTTP 422)");
         assert_eq!(refused.explanation(), ["  a[", "   ^"]);
         assert_eq!(
             serde_json::to_string(&refused.body()).unwrap(),
-            "{\"message\":\"the bracket is not closed\",\"code\":\"bad_range\",\"http_code\":400,\
+            "{\"message\":\"the bracket is not closed\",\"code\":\"bad_range\",\"http_code\":422,\
              \"parameter\":\"nodes\",\"position\":1}"
         );
     }

@@ -23,7 +23,7 @@ use super::{Answer, ClientError, Console, interrupt, listing};
 const ATTEMPTS: u32 = 5;
 /// The pause after the first attempt; it doubles with each further one.
 const PAUSE: Duration = Duration::from_millis(500);
-/// How long the server waits for the end of the job before it answers an order, or how far the job is.
+/// How long the server waits for the end of a job before it answers how far it is.
 const WAIT: Duration = Duration::from_secs(2);
 /// How long it waits before it answers how far the job is, if nobody watches.
 const UNWATCHED_WAIT: Duration = Duration::from_secs(20);
@@ -98,7 +98,8 @@ async fn run(
     body: &Value,
     console: &mut Console<'_>,
 ) -> Result<(Job, Option<Exit>), ClientError> {
-    let request = Request::post(&[path]).waiting(WAIT).ordering(&new_key()?, body);
+    // Answered at once, because only who knows the id of the job can abort it.
+    let request = Request::post(&[path]).waiting(Duration::ZERO).ordering(&new_key()?, body);
     let job = tokio::select! {
         biased;
         () = interrupt() => return Err(ClientError::Interrupted),
@@ -110,7 +111,7 @@ async fn run(
         () = interrupt() => {}
         job = finish(http, job, console) => return Ok((job?, None)),
     }
-    let job = abort(http, &id).await?;
+    let job = abort(http, &id).await.map_err(|error| job_lost(id, error))?;
     console.note(&job.told_after_abort())?;
     Ok((job, Some(Exit::Interrupted)))
 }
@@ -147,9 +148,14 @@ async fn finish(http: &Http, mut job: Job, console: &mut Console<'_>) -> Result<
             Err(error) if error.is_passing() => insist(http, &request, error, "asking again", console).await,
             other => other,
         };
-        job = asked.map_err(|error| ClientError::JobLost { job: job.id, reason: Box::new(error) })?;
+        job = asked.map_err(|error| job_lost(job.id, error))?;
     }
     Ok(job)
+}
+
+/// Nobody tells any more how the job `id` goes.
+fn job_lost(id: String, error: ClientError) -> ClientError {
+    ClientError::JobLost { job: id, reason: Box::new(error) }
 }
 
 /// Sends a request, of which one attempt has failed, again and again. `again` tells people what is done about it.

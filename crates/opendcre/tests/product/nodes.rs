@@ -119,7 +119,7 @@ fn wrong_ranges_are_marked_and_nothing_is_changed() {
     let demo = Demo::start();
     let marked = run(&demo, "power off web,node[01- --yes");
     assert_eq!((marked.exit, marked.out.as_str()), (2, ""));
-    assert!(marked.err.contains(" (bad_range, HTTP 400)\n  web,node[01-\n          ^\n"), "{}", marked.err);
+    assert!(marked.err.contains(" (bad_range, HTTP 422)\n  web,node[01-\n          ^\n"), "{}", marked.err);
     let unknown = run(&demo, "read web-01,nobody");
     assert_eq!((unknown.exit, unknown.out.as_str()), (2, ""));
     assert!(unknown.err.contains(" (unknown_name, HTTP "), "{}", unknown.err);
