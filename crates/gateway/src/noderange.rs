@@ -35,7 +35,7 @@ use evaluate::Evaluation;
 use syntax::Step;
 
 /// The most characters of a text.
-const MAX_CHARACTERS: usize = 4096;
+const MAX_CHARACTERS: usize = 65_536;
 /// How deep parentheses, and groups of groups, may be nested.
 const MAX_DEPTH: usize = 16;
 /// The most words that a range may stand for, those of its groups included.

@@ -1,7 +1,6 @@
 //! Orders: changes of many devices, taken up as jobs. Either every target of an order is clear, or nothing is sent to
 //! anybody.
 
-use std::num::NonZeroU8;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -106,8 +105,8 @@ order! {
         on: Option<bool>,
         /// For so many seconds.
         #[serde(skip_serializing_if = "Option::is_none")]
-        #[schemars(range(min = 1))]
-        seconds: Option<NonZeroU8>,
+        #[schemars(with = "Option<u8>", range(min = 1))]
+        seconds: Option<Seconds>,
     }
 }
 order! {
@@ -139,8 +138,38 @@ pub(super) struct ScanOrder {
 
 /// Revolutions per minute, 0 to 10000.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-#[serde(try_from = "u16")]
+#[serde(try_from = "Whole")]
 struct Rpm(u16);
+
+/// How long servers show which ones they are, 1 to 255 s.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(try_from = "Whole")]
+struct Seconds(u8);
+
+/// A whole number, which JSON may also write with a fraction of zero (JSON Schema 2020-12, §6.1.1).
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(transparent)]
+struct Whole(f64);
+
+impl Whole {
+    /// The number, if it is a whole one from `least` to `most`.
+    fn within(self, least: u16, most: u16) -> Result<u16, String> {
+        // Comparing instead of converting: nothing can be cut off.
+        let mut numbers = least..=most;
+        numbers
+            .find(|number| f64::from(*number) == self.0)
+            .ok_or_else(|| format!("{} is no whole number from {least} to {most}", self.0))
+    }
+}
+
+impl TryFrom<Whole> for Seconds {
+    type Error = String;
+
+    fn try_from(number: Whole) -> Result<Self, String> {
+        let seconds = number.within(1, 255)?;
+        u8::try_from(seconds).map(Self).map_err(|error| error.to_string())
+    }
+}
 
 /// What a device can store: 1 to 127 printable ASCII characters.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -185,7 +214,7 @@ pub(super) async fn led(
     let chamber = JobAction::SetChamberLed { on, color, blink };
     let (action, targets) = match (on, color, blink) {
         (None, None, None) => {
-            return Err(Problem::new(Code::BAD_VALUE, "say what the lamps shall do with on, color or blink"));
+            return Err(Problem::new(Code::INVALID, "say what the lamps shall do with on, color or blink"));
         }
         (Some(on), None, None) => match order.targets(&call, Capability::Led) {
             Ok(targets) => (JobAction::SetLed { on }, targets),
@@ -209,8 +238,8 @@ pub(super) async fn identify(
     let identify = match (order.on, order.seconds) {
         (Some(true), None) => Identify::On,
         (Some(false), None) => Identify::Off,
-        (None, Some(seconds)) => Identify::Seconds(seconds.get()),
-        _ => return Err(Problem::new(Code::BAD_VALUE, "give either on or seconds")),
+        (None, Some(seconds)) => Identify::Seconds(seconds.0),
+        _ => return Err(Problem::new(Code::INVALID, "give either on or seconds")),
     };
     let targets = order.targets(&call, Capability::Identify)?;
     change(&call, &query, &JobAction::Identify(identify), &targets, &order).await
@@ -320,11 +349,11 @@ impl Targets {
     }
 }
 
-impl TryFrom<u16> for Rpm {
-    type Error = &'static str;
+impl TryFrom<Whole> for Rpm {
+    type Error = String;
 
-    fn try_from(rpm: u16) -> Result<Self, Self::Error> {
-        if rpm > 10_000 { Err("rpm is 0 to 10000") } else { Ok(Self(rpm)) }
+    fn try_from(number: Whole) -> Result<Self, String> {
+        number.within(0, 10_000).map(Self)
     }
 }
 

@@ -84,7 +84,7 @@ text!(
     /// A node range.
     NodesText, "NodeRange",
     json_schema!({
-        "type": "string", "maxLength": 4096,
+        "type": "string", "maxLength": 65536,
         "description": "A node range: boards by id, name, host name, IP address, rack, group or label, such as \
             `web[01-40,45]`, `@db,-db-03`, `rack_1/00000011`, `~^web` or `owner=web`. `all` stands for every board.",
         "examples": ["all", "web[01-40,45],-web07"],

@@ -198,7 +198,7 @@ mod tests {
 
     #[test]
     fn an_error_for_programs_keeps_the_code_of_the_driver() {
-        let error = DriverError::new(Fault::NotPermitted, "bmc 0001 at 10.1.0.20:623: no")
+        let error = DriverError::new(Fault::NotPermitted, "bmc 40000001 at 10.1.0.20:623: no")
             .with_code("wrong_password");
         let body = serde_json::to_value(IpmiError::Change(error.into()).body()).unwrap();
         assert_eq!(
