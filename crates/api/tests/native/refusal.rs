@@ -41,8 +41,7 @@ async fn a_parameter_that_cannot_be_understood_is_named() {
     }
     let body = room.get("/boards?nodes=web-01,nobody").await.problem(404, "unknown_name");
     assert_eq!((&body["parameter"], &body["position"]), (&json!("nodes"), &json!(7)));
-    let long = format!("/boards?nodes={}", "a,".repeat(3000));
-    room.get(&long).await.problem(422, "range_too_large");
+    room.get("/boards?nodes=web-%5B1-99999%5D").await.problem(422, "range_too_large");
     assert!(room.bus.take_calls().is_empty() && room.bmcs.take_calls().is_empty());
 }
 
