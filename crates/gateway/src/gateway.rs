@@ -324,8 +324,17 @@ impl Gateway {
     }
 
     async fn ask(&self, query: Query, context: Context) -> Result<Latest, GatewayError> {
-        let (driver, place) = self.resolve(query.board(), context).await?;
+        let board = query.board();
+        let before = self.board(board);
+        let (driver, place) = self.resolve(board, context).await?;
         let observation = driver.read(query.at(place), context).await?;
+        // Within one lock, so that what another machine said is not kept after it has been forgotten.
+        let inventory = self.inventory();
+        if let (Some(before), Some(now)) = (before, inventory.board(board))
+            && !before.is_same_machine(now)
+        {
+            return Err(GatewayError::Displaced(board));
+        }
         Ok(self.inner.latest.put(query, observation, self.inner.clock.now()))
     }
 
@@ -366,6 +375,7 @@ impl Gateway {
             id: format!("{:x}-{number}", self.inner.started.as_nanosecond()),
             principal: principal.clone(),
             driver: driver.name().to_owned(),
+            identity: self.board(action.device().board).and_then(|board| board.identity.clone()),
             action,
         }
     }

@@ -18,7 +18,7 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use opendcre_model::{Board, BoardId, Identity, SERVERS};
 
 use crate::mount::{Annotation, Mount};
@@ -31,6 +31,12 @@ pub use record::{BoardFailure, BoardRecord, BoardState, ChangeKind, Changes, Gro
 
 /// The most boards that are kept. A board that no longer fits is reported and not remembered.
 const CAPACITY: usize = 65_536;
+
+/// Why a board is missing that a complete search of its mount did not find.
+const NOT_FOUND: &str = "missing";
+
+/// For how long nobody can have put another machine in the place of one that has shown who it is.
+const PROOF_HOLDS: SignedDuration = SignedDuration::from_secs(30);
 
 /// A place where a board can answer: the mount, and the id on its wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -73,6 +79,8 @@ pub(crate) struct Inventory {
     feed: Feed,
     version: u64,
     unsaved: BTreeSet<BoardId>,
+    /// Boards that are another machine, or in another place, than when this was asked last.
+    replaced: BTreeSet<BoardId>,
 }
 
 /// What the database must learn.
@@ -84,6 +92,8 @@ pub(crate) struct Unsaved {
     pub(crate) removed: Vec<BoardId>,
     /// What happened.
     pub(crate) changes: Vec<InventoryChange>,
+    /// Boards of which nothing that was read before counts any more.
+    pub(crate) replaced: BTreeSet<BoardId>,
 }
 
 impl Inventory {
@@ -110,6 +120,7 @@ impl Inventory {
             feed: Feed::new(changes),
             version: 0,
             unsaved: BTreeSet::new(),
+            replaced: BTreeSet::new(),
             groups,
         };
         let configured: Vec<Vec<Board>> = mounts.iter().map(|mount| mount.driver.configured()).collect();
@@ -166,10 +177,16 @@ impl Inventory {
         self.doubtful.contains(&id)
     }
 
-    /// Whether it is certain that the board that answers at its place is this one.
-    pub(crate) fn is_verified(&self, id: BoardId) -> bool {
-        let has_identity = self.boards.get(&id).is_some_and(|record| record.identity.is_some());
-        !has_identity || (self.verified.contains(&id) && !self.suspects.contains(&id))
+    /// Whether it is certain that the board that answers at its place is this one: it has just shown who it is, or has
+    /// no identity, so that whatever answers at its place is meant.
+    pub(crate) fn is_verified(&self, id: BoardId, now: Timestamp) -> bool {
+        let Some(record) = self.boards.get(&id) else { return true };
+        let is_proved = self.verified.contains(&id) && !self.suspects.contains(&id);
+        let is_fresh = || {
+            let age = record.last_seen.map(|seen| now.duration_since(seen));
+            age.is_some_and(|age| (SignedDuration::ZERO..=PROOF_HOLDS).contains(&age))
+        };
+        record.identity.is_none() || (is_proved && is_fresh())
     }
 
     /// Changes whenever anything in a listing may have changed.
@@ -199,27 +216,12 @@ impl Inventory {
             self.found(Place { mount, board: board.id }, board, now);
         }
         let found: HashSet<BoardId> = boards.iter().map(|board| board.id).collect();
-        let failure =
-            BoardFailure { code: "missing".to_owned(), message: "it did not answer the scan".to_owned() };
-        self.missed_others(mount, &found, &failure, now);
-    }
-
-    /// Notes that no board of a mount answered, and why.
-    pub(crate) fn missed_all(&mut self, mount: usize, failure: &BoardFailure, now: Timestamp) {
-        self.missed_others(mount, &HashSet::new(), failure, now);
-    }
-
-    fn missed_others(
-        &mut self,
-        mount: usize,
-        found: &HashSet<BoardId>,
-        failure: &BoardFailure,
-        now: Timestamp,
-    ) {
         for (_, mounts) in self.conflicts.iter_mut().filter(|(id, _)| !found.contains(id)) {
             mounts.remove(&mount);
         }
         self.conflicts.retain(|_, mounts| mounts.len() > 1);
+        let failure =
+            BoardFailure { code: NOT_FOUND.to_owned(), message: "it did not answer the scan".to_owned() };
         for (place, _) in self.boards_of(mount) {
             if !found.contains(&place.board) {
                 self.missed(place, failure.clone(), now);
@@ -227,13 +229,19 @@ impl Inventory {
         }
     }
 
-    /// Notes that exactly the mounts of `holders` hold board `id`.
+    /// Notes that a mount could not be searched, and why: none of its boards answered. That says nothing about conflicts:
+    /// a board that was on two mounts may still be on both.
+    pub(crate) fn missed_all(&mut self, mount: usize, failure: &BoardFailure, now: Timestamp) {
+        for (place, _) in self.boards_of(mount) {
+            self.missed(place, failure.clone(), now);
+        }
+    }
+
+    /// Notes that the mounts of `holders` hold board `id`. That others are silent does not end a conflict.
     pub(crate) fn found_on(&mut self, id: BoardId, holders: &[usize]) {
         self.doubtful.remove(&id);
         if holders.len() > 1 {
             self.conflicts.insert(id, holders.iter().copied().collect());
-        } else {
-            self.conflicts.remove(&id);
         }
     }
 
@@ -277,9 +285,12 @@ impl Inventory {
         self.looked.insert(place);
         let Some(record) = self.at(place) else { return };
         let mut next = BoardRecord::clone(record);
+        // Whoever answers there the next time may be somebody else.
+        self.verified.remove(&next.id);
         if next.state == BoardState::Present {
             next.state = BoardState::Missing;
             next.since = now;
+            self.replaced.insert(next.id);
             self.report(ChangeKind::Vanished, &next, failure.message.clone(), now);
         }
         next.failure = Some(failure);
@@ -295,7 +306,8 @@ impl Inventory {
 
     /// What the database must learn since this was asked last.
     pub(crate) fn take_unsaved(&mut self) -> Unsaved {
-        let mut unsaved = Unsaved { changes: self.feed.take_unsaved(), ..Unsaved::default() };
+        let replaced = std::mem::take(&mut self.replaced);
+        let mut unsaved = Unsaved { changes: self.feed.take_unsaved(), replaced, ..Unsaved::default() };
         for id in std::mem::take(&mut self.unsaved) {
             match self.boards.get(&id) {
                 Some(record) => unsaved.boards.push(Arc::clone(record)),
@@ -343,6 +355,9 @@ impl Inventory {
             // When a board was seen last changes all the time, and is not worth a write to a memory card.
             is_news = BoardRecord { last_seen: record.last_seen, ..BoardRecord::clone(old) } != record;
             self.aliases.remove(old);
+            if !old.is_same_machine(&record) {
+                self.replaced.insert(id);
+            }
             if let Some(identity) = &old.identity {
                 self.identities.remove(identity);
             }
@@ -361,6 +376,7 @@ impl Inventory {
     fn remove(&mut self, id: BoardId) {
         let Some(record) = self.boards.remove(&id) else { return };
         self.aliases.remove(&record);
+        self.replaced.insert(id);
         if let Some(identity) = &record.identity {
             self.identities.remove(identity);
         }

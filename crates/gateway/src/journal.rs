@@ -5,7 +5,7 @@
 use jiff::Timestamp;
 use opendcre_model::{
     Action, BoardId, BootOverride, ChamberLedSetting, ChamberLedState, DeviceId, DriverError, Identify,
-    Observation, PowerAction, PowerLimit, RawRequest,
+    Identity, Observation, PowerAction, PowerLimit, RawRequest,
 };
 use serde::Serialize;
 
@@ -22,6 +22,8 @@ pub(crate) struct Entry {
     pub(crate) driver: String,
     /// What will be done.
     pub(crate) action: Action,
+    /// The machine that has shown that it is this board, if it can.
+    pub(crate) identity: Option<Identity>,
 }
 
 /// One line of the audit log.
@@ -36,6 +38,8 @@ pub(crate) struct Line<'a> {
     driver: &'a str,
     board: BoardId,
     device: DeviceId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    identity: Option<&'a Identity>,
     action: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     text: Option<&'a str>,
@@ -66,6 +70,7 @@ impl Entry {
             driver: &self.driver,
             board: device.board,
             device: device.device,
+            identity: self.identity.as_ref(),
             action: self.action_name(),
             text: text(&self.action),
             parameters: parameters(&self.action),

@@ -37,10 +37,10 @@ impl Gateway {
         self.choose(board, reserved, context).await
     }
 
-    /// Makes sure that the machine that answers for `board` is the one that is known by this id: since the service
-    /// started it may have got another address, and another one its own.
+    /// Makes sure that the machine that answers for `board` is the one that is known by this id: since it was seen last it
+    /// may have got another address, and another one its own.
     pub(crate) async fn verify(&self, board: BoardId, context: Context) -> Result<(), GatewayError> {
-        if self.inventory().is_verified(board) {
+        if self.inventory().is_verified(board, self.inner.clock.now()) {
             return Ok(());
         }
         let (driver, place) = self.resolve(board, context).await?;
@@ -48,7 +48,8 @@ impl Gateway {
         let found = driver.discover(Scope::Board(place), context).await;
         self.note(known, &found);
         found?;
-        if self.inventory().is_verified(board) { Ok(()) } else { Err(GatewayError::Displaced(board)) }
+        let now = self.inner.clock.now();
+        if self.inventory().is_verified(board, now) { Ok(()) } else { Err(GatewayError::Displaced(board)) }
     }
 
     /// Whether the configuration names this board, so that it cannot be found by searching.

@@ -6,8 +6,11 @@ use opendcre_model::{BoardId, Health, Observation, Query};
 use tokio::time::Duration;
 
 use crate::gateway::Gateway;
-use crate::inventory::{BoardRecord, ChangeKind, Changes, Group, Inventory, InventoryChange, LookupError};
+use crate::inventory::{BoardRecord, Changes, Group, Inventory, LookupError};
 use crate::{NodeRange, RangeError};
+
+/// How old a reading may be that says something about the health of a board.
+const HEALTH_AGE: Duration = Duration::from_secs(15 * 60);
 
 impl Gateway {
     /// Every board, by its id.
@@ -80,12 +83,13 @@ impl Gateway {
         }
     }
 
-    /// The worst that the latest readings of a board say about it; nothing if none was taken.
+    /// The worst that the readings of a board say about it that are not older than a quarter of an hour; nothing if there are
+    /// none.
     #[must_use]
     pub fn health(&self, board: &BoardRecord) -> Option<Health> {
         let device = |id| opendcre_model::DeviceAddress { board: board.id, device: id };
         let queries = board.devices.iter().map(|d| Query::Sensor { device: device(d.id), kind: d.kind });
-        let latest = queries.filter_map(|query| self.inner.latest.get(&query, Duration::MAX));
+        let latest = queries.filter_map(|query| self.inner.latest.get(&query, HEALTH_AGE));
         latest
             .filter_map(|latest| match &*latest.observation {
                 Observation::Sensor(reading) => Some(reading.health),
@@ -96,21 +100,21 @@ impl Gateway {
 
     /// Hands what is new to the database, forgets the values of what is not there any more, and wakes whoever waits for it.
     pub(crate) fn save(&self) {
-        let unsaved = self.inventory_mut().take_unsaved();
-        let is_gone = |change: &&InventoryChange| {
-            matches!(change.kind, ChangeKind::Vanished | ChangeKind::Moved | ChangeKind::Removed)
-        };
-        for change in unsaved.changes.iter().filter(is_gone) {
-            self.inner.latest.forget_board(change.board);
+        let mut inventory = self.inventory_mut();
+        let unsaved = inventory.take_unsaved();
+        for board in &unsaved.replaced {
+            self.inner.latest.forget_board(*board);
         }
         if !unsaved.changes.is_empty() {
             self.inner.news.notify_waiters();
         }
+        // Still within the lock, so that an older record cannot overtake a newer one. The store never waits.
         if let Some(store) = &self.inner.store {
             store.save_boards(unsaved.boards);
             store.remove_boards(unsaved.removed);
             store.append_changes(unsaved.changes);
         }
+        drop(inventory);
     }
 
     /// Hands everything to the database, when boards were seen last included, and returns when it is on the disk.

@@ -8,6 +8,9 @@ use super::record::{BoardRecord, ChangeKind, Changes, InventoryChange};
 
 /// The most changes that are kept.
 const CAPACITY: usize = 10_000;
+/// How many numbers are left out at each start: a power cut may have cost the newest changes, and their numbers must not
+/// be given to others.
+const GAP: u64 = 1000;
 
 /// The newest changes.
 #[derive(Debug)]
@@ -20,7 +23,7 @@ pub(super) struct Feed {
 impl Feed {
     /// A feed that goes on after `changes`, oldest first.
     pub(super) fn new(changes: Vec<InventoryChange>) -> Self {
-        let latest = changes.last().map_or(0, |change| change.sequence);
+        let latest = changes.last().map_or(0, |change| change.sequence + GAP);
         let mut feed = Self { changes: changes.into(), latest, unsaved: Vec::new() };
         feed.forget();
         feed

@@ -12,7 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 use opendcre_model::{Board, BoardId, Identity};
 
 use super::record::{BoardFailure, BoardRecord, BoardState, ChangeKind};
-use super::{Inventory, Place};
+use super::{Inventory, NOT_FOUND, Place};
 
 /// For how long a server is kept that the configuration does not name any more.
 const FORGOTTEN_AFTER: SignedDuration = SignedDuration::from_hours(30 * 24);
@@ -141,11 +141,13 @@ impl Inventory {
         self.place(place.board).is_some_and(|other| other != place)
     }
 
-    /// A second board of one id: the id moves here if the first one is missing, otherwise both are in conflict.
+    /// A second board of one id: the id moves here if a search has shown that the first one is gone. If it is only silent,
+    /// both may be there.
     fn conflicting(&mut self, place: Place) -> Option<BoardId> {
         let id = place.board;
         let other = self.place(id)?;
-        if self.boards.get(&id)?.state == BoardState::Missing {
+        let record = self.boards.get(&id)?;
+        if record.failure.as_ref().is_some_and(|failure| failure.code == NOT_FOUND) {
             self.places.remove(&other);
             self.places.insert(place, id);
             return Some(id);
@@ -246,8 +248,7 @@ impl Inventory {
     fn moved(&mut self, place: Place, current: BoardId, owner: BoardId, now: Timestamp) -> Option<BoardId> {
         let identity = self.boards.get(&owner)?.identity.clone();
         if self.keeps_id(place) {
-            // Ids are fixed to places here, so the identity moves to another id.
-            self.identify(owner, None, true, now);
+            self.disown(owner, now);
             self.identify(current, identity, true, now);
             self.prove(current);
             return Some(current);
@@ -278,6 +279,18 @@ impl Inventory {
             self.create(former, now);
         }
         Some(owner)
+    }
+
+    /// Takes its identity from a board, because the configuration fixes another id to the place where it answers. Unless
+    /// its own id is fixed to a place, too, the board has no place any more: whoever answers there is somebody else.
+    fn disown(&mut self, owner: BoardId, now: Timestamp) {
+        if let Some(former) = self.place(owner)
+            && !self.keeps_id(former)
+        {
+            self.displace(owner, former, now);
+            self.create(former, now);
+        }
+        self.identify(owner, None, true, now);
     }
 
     /// Takes its place from a board that has turned out not to be there.

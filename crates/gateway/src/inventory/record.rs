@@ -131,6 +131,13 @@ impl BoardRecord {
         self.devices.iter().find(|device| device.id == id)
     }
 
+    /// Whether `other` is the same machine in the same place.
+    pub(crate) fn is_same_machine(&self, other: &Self) -> bool {
+        // An identity that was not known before is no other one.
+        let same_identity = self.identity.is_none() || self.identity == other.identity;
+        same_identity && (&self.driver, self.place) == (&other.driver, other.place)
+    }
+
     /// A few words that tell it from others: its id, its name if it has one, and its rack.
     #[must_use]
     pub fn describe(&self) -> String {

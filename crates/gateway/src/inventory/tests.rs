@@ -93,6 +93,10 @@ fn inventory() -> Inventory {
 
 const BMCS: usize = 2;
 
+fn silence() -> BoardFailure {
+    BoardFailure { code: "timeout".to_owned(), message: "no answer".to_owned() }
+}
+
 fn answers(inventory: &mut Inventory, n: u32, identity: Option<&str>) {
     inventory.found(Place { mount: BMCS, board: server(n) }, &machine(n, identity), now());
 }
@@ -184,7 +188,7 @@ fn an_id_survives_a_restart_with_another_order_of_the_configuration() {
     }
     let inventory = restart(inventory, &[3, 1, 2]);
     assert_eq!(servers(&inventory), [(1, Some(2)), (2, Some(3)), (3, Some(1))]);
-    assert!(!inventory.is_verified(server(1)), "nobody has answered yet");
+    assert!(!inventory.is_verified(server(1), now()), "nobody has answered yet");
 }
 
 #[test]
@@ -204,7 +208,7 @@ fn an_id_follows_the_identity_to_another_address() {
     );
     inventory.found(place(2), &machine(2, Some("uuid:a")), now());
     assert_eq!(servers(&inventory), [(1, Some(2)), (2, Some(1)), (3, Some(3))]);
-    assert!(inventory.is_verified(server(1)) && inventory.is_verified(server(2)));
+    assert!(inventory.is_verified(server(1), now()) && inventory.is_verified(server(2), now()));
     let since: Vec<ChangeKind> = kinds(&inventory).into_iter().skip(2).map(|(kind, _)| kind).collect();
     // The second one is back at once with another address; the first one was missing in between.
     let [vanished, moved] = [ChangeKind::Vanished, ChangeKind::Moved];
@@ -218,7 +222,7 @@ fn servers_that_swap_their_addresses_before_our_eyes_are_told_apart() {
     answers(&mut inventory, 2, Some("uuid:b"));
     answers(&mut inventory, 2, Some("uuid:a"));
     assert_eq!(inventory.board(server(2)).unwrap().place, None);
-    assert!(!inventory.is_verified(server(1)), "it may have moved");
+    assert!(!inventory.is_verified(server(1), now()), "it may have moved");
     answers(&mut inventory, 1, Some("uuid:b"));
     answers(&mut inventory, 2, Some("uuid:a"));
     assert_eq!(servers(&inventory), [(1, Some(2)), (2, Some(1)), (3, Some(3))]);
@@ -245,6 +249,44 @@ fn a_fixed_id_stays_at_its_place_whoever_answers() {
 }
 
 #[test]
+fn a_followed_id_without_its_machine_has_no_place() {
+    let mut mounts = mounts();
+    mounts[BMCS].annotations = vec![Annotation { board: server(2), keeps_id: true, ..Annotation::default() }];
+    let mut inventory = Inventory::new(&mounts, Vec::new(), Vec::new(), Vec::new(), now());
+    answers(&mut inventory, 1, Some("uuid:a"));
+    answers(&mut inventory, 2, Some("uuid:b"));
+    inventory.missed(Place { mount: BMCS, board: server(1) }, silence(), now());
+    // The first machine has taken the place of the second one, whose id is fixed.
+    answers(&mut inventory, 2, Some("uuid:a"));
+    assert_eq!(inventory.board(server(1)).unwrap().place, None, "nobody knows who answers there now");
+    assert_eq!(inventory.board(server(2)).unwrap().identity, Some(Identity("uuid:a".to_owned())));
+}
+
+#[test]
+fn who_was_silent_or_not_seen_lately_proves_who_it_is_again() {
+    let mut inventory = inventory();
+    answers(&mut inventory, 1, Some("uuid:a"));
+    assert!(inventory.is_verified(server(1), now()));
+    assert!(!inventory.is_verified(server(1), now() + SignedDuration::from_secs(31)));
+    assert!(
+        !inventory.is_verified(server(1), now() - SignedDuration::from_secs(1)),
+        "the clock was set back"
+    );
+    inventory.missed(Place { mount: BMCS, board: server(1) }, silence(), now());
+    assert!(!inventory.is_verified(server(1), now()));
+}
+
+#[test]
+fn a_conflict_does_not_end_because_a_bus_is_silent() {
+    let mut inventory = inventory();
+    inventory.found_all(0, &[bus_board(1)], now());
+    inventory.found_all(1, &[bus_board(1)], now());
+    inventory.missed_all(0, &silence(), now());
+    inventory.found_all(1, &[bus_board(1)], now());
+    assert_eq!(inventory.conflict(BoardId(1)), [0, 1]);
+}
+
+#[test]
 fn machines_with_one_identity_stay_two_boards() {
     let mut inventory = inventory();
     for _ in 0..3 {
@@ -260,8 +302,7 @@ fn machines_with_one_identity_stay_two_boards() {
     assert_eq!(kinds(&inventory), [(ChangeKind::Appeared, 1), (ChangeKind::Appeared, 2)]);
 
     // Not even when one of them is silent, or after a restart, whoever is asked first then.
-    let failure = BoardFailure { code: "timeout".to_owned(), message: "no answer".to_owned() };
-    inventory.missed(Place { mount: BMCS, board: server(1) }, failure, now());
+    inventory.missed(Place { mount: BMCS, board: server(1) }, silence(), now());
     answers(&mut inventory, 2, Some("uuid:same"));
     assert_eq!(servers(&inventory), apart);
     let mut inventory = restart(inventory, &[1, 2, 3]);

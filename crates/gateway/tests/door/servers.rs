@@ -201,6 +201,23 @@ async fn after_a_restart_a_server_proves_who_it_is_before_it_is_changed() {
 }
 
 #[tokio::test]
+async fn a_machine_that_comes_to_the_address_of_a_silent_one_is_not_changed() {
+    let folder = tempfile::tempdir().unwrap();
+    let (gateway, bmcs) = open(&folder, &[1]);
+    bmcs.answer(1, "uuid:a");
+    run(&gateway, Command::Refresh(Scope::All)).await.unwrap();
+    switch_off(&gateway, server(1)).await.unwrap();
+    bmcs.answering.lock().unwrap().clear();
+    run(&gateway, Command::Refresh(Scope::All)).await.unwrap();
+    bmcs.answer(1, "uuid:b");
+    assert_eq!(switch_off(&gateway, server(1)).await.unwrap_err().code(), "displaced");
+    assert_eq!(bmcs.changed.lock().unwrap().len(), 1);
+    let audit = std::fs::read_to_string(folder.path().join("audit.jsonl")).unwrap();
+    assert!(audit.lines().all(|line| line.contains(r#""identity":"uuid:a""#)), "{audit}");
+    gateway.shutdown().await;
+}
+
+#[tokio::test]
 async fn a_server_that_cannot_prove_who_it_is_is_not_changed_but_read() {
     let folder = tempfile::tempdir().unwrap();
     let (gateway, bmcs) = open(&folder, &[1]);
