@@ -1,8 +1,12 @@
 //! Where a request comes from, as far as a browser says it: pages of other sites may not control equipment.
+//!
+//! Browsers tell it in `Sec-Fetch-Site` where the gateway is reached over TLS or on the same machine, and otherwise in
+//! `Origin` and `Referer`. Programs send none of them.
 
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::header::{HOST, ORIGIN, REFERER};
+use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 
-/// Where a browser says what sort of page sent a request. Programs do not send it.
+/// Where a browser says what sort of page sent a request.
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// What it says about a page of this site, and about a person who typed the address.
@@ -12,5 +16,55 @@ const OUR_SITES: [&[u8]; 2] = [b"same-origin", b"none"];
 pub(crate) fn is_another(headers: &HeaderMap) -> bool {
     let is_ours =
         |value: &HeaderValue| OUR_SITES.iter().any(|site| site.eq_ignore_ascii_case(value.as_bytes()));
-    !headers.get_all(SEC_FETCH_SITE).iter().all(is_ours)
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok());
+    let is_here = |page: &HeaderValue| authority(page).is_some_and(|page| host == Some(page.as_str()));
+    let pages = headers.get_all(ORIGIN).iter().chain(headers.get_all(REFERER));
+    !headers.get_all(SEC_FETCH_SITE).iter().all(is_ours) || !pages.into_iter().all(is_here)
+}
+
+/// Host and port of the page that a header field names. None for `null`, which hides where a page comes from.
+fn authority(page: &HeaderValue) -> Option<String> {
+    let uri: Uri = page.to_str().ok()?.parse().ok()?;
+    uri.scheme()?;
+    uri.authority().map(ToString::to_string)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(fields: &[(&'static str, &'static str)]) -> HeaderMap {
+        let field = |(name, value): &(&'static str, &'static str)| {
+            (HeaderName::from_static(name), HeaderValue::from_static(value))
+        };
+        fields.iter().map(field).collect()
+    }
+
+    #[test]
+    fn programs_and_our_own_pages_are_no_other_site() {
+        for fields in [
+            &[("host", "gateway:5000")][..],
+            &[("host", "gateway:5000"), ("origin", "http://gateway:5000")],
+            &[("host", "gateway:5000"), ("referer", "http://gateway:5000/opendcre/2/docs")],
+            &[("host", "gateway:5000"), ("sec-fetch-site", "none")],
+        ] {
+            assert!(!is_another(&headers(fields)), "{fields:?}");
+        }
+    }
+
+    #[test]
+    fn pages_of_others_are_told_by_any_field() {
+        for field in [
+            ("origin", "http://evil.example"),
+            ("origin", "http://gateway:80"),
+            ("origin", "null"),
+            ("referer", "https://evil.example/gateway:5000"),
+            ("referer", "gateway:5000"),
+            ("sec-fetch-site", "cross-site"),
+            ("sec-fetch-site", "same-site"),
+        ] {
+            assert!(is_another(&headers(&[("host", "gateway:5000"), field])), "{field:?}");
+            assert!(is_another(&headers(&[field])), "{field:?}");
+        }
+    }
 }

@@ -9,7 +9,7 @@ use crate::AuditError;
 #[derive(Debug, Error)]
 pub enum GatewayError {
     /// No driver may hold this board; nothing was sent.
-    #[error("no bus holds board {0}; correct the board id, or widen the range of a bus in the configuration")]
+    #[error("no bus and no configured server is board {0}; correct the id, or the configuration")]
     UnknownBoard(BoardId),
     /// Several drivers hold a board of this name, so it is unclear which one is meant.
     #[error(

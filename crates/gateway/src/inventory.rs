@@ -257,7 +257,7 @@ impl Inventory {
 
     /// Notes that a board answered at `place`, and what it said.
     pub(crate) fn found(&mut self, place: Place, board: &Board, now: Timestamp) {
-        let Some(id) = self.settle(place, board.identity.as_ref(), now) else { return };
+        let Some(id) = self.settle(place, board, now) else { return };
         let Some(record) = self.boards.get(&id) else { return };
         let mut next = BoardRecord::clone(record);
         let was = record.state;

@@ -5,7 +5,8 @@
 //! up again by itself.
 //!
 //! An order with an idempotency key is carried out at most once, also over restarts: it is refused if it cannot be
-//! brought to the disk. Without a key it is carried out all the same. This module knows neither equipment nor HTTP.
+//! brought to the disk. Without a key it is carried out all the same. Keys are kept for a day, or as long as there is room
+//! for 100,000. This module knows neither equipment nor HTTP.
 
 mod order;
 mod record;
@@ -35,7 +36,7 @@ use crate::{Command, GatewayError, Outcome, Principal, Store, StoreError};
 use order::Target;
 use record::SkipReason;
 use run::Job;
-use table::{Limits, Table};
+use table::{Displaced, Known, Limits, Table};
 
 /// Whatever carries out one command, at most once.
 pub(crate) trait Door: Send + Sync {
@@ -67,7 +68,7 @@ pub enum SubmitError {
     /// The order has a key, and cannot be brought to the disk.
     #[error("nothing was sent, because the request cannot be remembered with its idempotency key: {0}")]
     StoreUnavailable(StoreError),
-    /// One more would be too much.
+    /// Too much runs already.
     #[error("{reason}; nothing was sent, ask again later")]
     Busy {
         /// What there is too much of.
@@ -136,22 +137,25 @@ impl Jobs {
 
     fn with_limits(
         limits: Limits,
-        kept: Vec<StoredJob>,
+        mut kept: Vec<StoredJob>,
         store: Option<Store>,
         clock: Arc<dyn WallClock>,
     ) -> Self {
-        let mut table = Table::new(limits);
         let now = clock.now();
-        for mut job in kept {
-            if job.record.finished.is_none() {
-                job.record.break_off(now);
-                keep(store.as_ref(), job.clone());
+        for job in kept.iter_mut().filter(|job| job.record.finished.is_none()) {
+            job.record.break_off(now);
+            if let Some(store) = &store {
+                store.keep_job(job.clone());
             }
-            table.restore(job);
         }
-        remove(store.as_ref(), table.forget(0, now));
+        kept.sort_by_key(|job| job.record.finished);
+        let mut table = Table::new(limits);
+        kept.into_iter().for_each(|job| table.restore(job));
+        let displaced = table.make_room(0, now);
         let tasks = TaskTracker::new();
-        Self { inner: Arc::new(Inner { table: Mutex::new(table), store, clock, tasks }) }
+        let jobs = Self { inner: Arc::new(Inner { table: Mutex::new(table), store, clock, tasks }) };
+        jobs.note(displaced);
+        jobs
     }
 
     /// Takes up an order for `principal`, to be carried out through `door`, or finds the job for which `key` stands.
@@ -166,42 +170,54 @@ impl Jobs {
         order: Order,
         key: Option<IdempotencyKey>,
     ) -> Result<Submitted, SubmitError> {
-        // Taken before it is asked whether the service stops: in this order `shutdown` refuses this job or waits for it.
-        let token = self.inner.tasks.token();
-        let (job, replayed) = self.take_up(principal, &order, key)?;
-        if !replayed {
-            let (jobs, job, principal) = (self.clone(), Arc::clone(&job), principal.clone());
-            self.inner.tasks.spawn(async move { jobs.oversee(job, door, principal, order.targets).await });
+        let (known, replayed) = self.take_up(door, principal, order, key)?;
+        known.submitted(replayed).await
+    }
+
+    /// The job for which `key` of `principal` stands; nothing if there is none, or not any more.
+    ///
+    /// # Errors
+    /// [`SubmitError::IdempotencyMismatch`] and [`SubmitError::StoreUnavailable`].
+    pub(crate) async fn replayed(
+        &self,
+        principal: &Principal,
+        key: &IdempotencyKey,
+    ) -> Result<Option<Submitted>, SubmitError> {
+        let known = self.table().find(&principal.name, key)?;
+        match known {
+            Some(known) => known.submitted(true).await.map(Some),
+            None => Ok(None),
         }
-        drop(token);
-        job.admitted().await?;
-        Ok(Submitted { job: job.record(), replayed })
     }
 
     /// What is known of a job; nothing if there is none, or not any more.
     pub(crate) fn get(&self, id: JobId) -> Option<Arc<JobRecord>> {
-        self.job(id).map(|job| job.record())
+        self.known(id).map(|known| known.record())
     }
 
     /// Every job that is known, newest first.
     pub(crate) fn list(&self) -> Vec<Arc<JobRecord>> {
-        self.table().jobs().rev().map(|job| job.record()).collect()
+        self.table().records()
     }
 
     /// Skips every target of a job that has not begun; what runs is finished. What is known of the job then; nothing if
     /// there is none.
     pub(crate) fn abort(&self, id: JobId) -> Option<Arc<JobRecord>> {
-        let job = self.job(id)?;
-        job.end(SkipReason::Aborted);
-        Some(job.record())
+        let known = self.known(id)?;
+        if let Known::Running(job) = &known {
+            job.end(SkipReason::Aborted);
+        }
+        Some(known.record())
     }
 
     /// What is known of a job when it has ended, or when `within` is over; nothing if there is none.
     pub(crate) async fn wait(&self, id: JobId, within: Duration) -> Option<Arc<JobRecord>> {
-        let job = self.job(id)?;
-        // What is known after the time is as good an answer.
-        let _ = timeout(within, job.finished()).await;
-        Some(job.record())
+        let known = self.known(id)?;
+        if let Known::Running(job) = &known {
+            // What is known after the time is as good an answer.
+            let _ = timeout(within, job.finished()).await;
+        }
+        Some(known.record())
     }
 
     /// Refuses orders from now on, skips what has not begun, and returns when everything that runs has ended.
@@ -209,28 +225,44 @@ impl Jobs {
         {
             let mut table = self.table();
             table.close();
-            table.jobs().for_each(|job| job.end(SkipReason::ShuttingDown));
+            table.running().for_each(|job| job.end(SkipReason::ShuttingDown));
         }
         self.inner.tasks.close();
         self.inner.tasks.wait().await;
     }
 
-    /// The job of an order, and whether it was there before.
+    /// The job of an order, and whether it was there before. A new one begins.
     fn take_up(
         &self,
+        door: Arc<dyn Door>,
         principal: &Principal,
-        order: &Order,
+        order: Order,
         key: Option<IdempotencyKey>,
-    ) -> Result<(Arc<Job>, bool), SubmitError> {
+    ) -> Result<(Known, bool), SubmitError> {
         let now = self.inner.clock.now();
         let mut table = self.table();
         if let Some(key) = &key
-            && let Some(job) = table.find(&principal.name, key)?
+            && let Some(known) = table.find(&principal.name, key)?
         {
-            return Ok((job, true));
+            return Ok((known, true));
         }
-        remove(self.inner.store.as_ref(), table.forget(order.targets.len(), now));
-        Ok((table.add(&principal.name, order, key, now)?, false))
+        let (job, displaced) = table.add(&principal.name, &order, key, now)?;
+        self.note(displaced);
+        let oversee = self.clone().oversee(Arc::clone(&job), door, principal.clone(), order.targets);
+        // While the table is locked: `shutdown` closes it, then waits for every task.
+        self.inner.tasks.spawn(oversee);
+        Ok((Known::Running(job), false))
+    }
+
+    /// Lets the store know what is left of jobs that made room.
+    fn note(&self, displaced: Vec<Displaced>) {
+        let Some(store) = &self.inner.store else { return };
+        for job in displaced {
+            match job {
+                Displaced::Condensed(job) => store.keep_job(job),
+                Displaced::Forgotten(id) => store.remove_jobs([id]),
+            }
+        }
     }
 
     /// Brings a job to the disk, carries it out, and brings to the disk how it ended.
@@ -264,13 +296,15 @@ impl Jobs {
         if let Err(failure) = self.store(stored).await {
             tracing::warn!(job = %job.id(), %failure, "the end of a job is not on the disk yet");
         }
+        // First the table: who waits for the end finds room for the next job then.
+        self.table().finish(Arc::clone(&record));
         job.finish(record);
     }
 
     /// Forgets a job that must not begin.
     fn refuse(&self, job: &Job, failure: StoreError) {
         self.table().remove(job.id());
-        remove(self.inner.store.as_ref(), vec![job.id()]);
+        self.note(vec![Displaced::Forgotten(job.id())]);
         job.refuse(failure);
     }
 
@@ -281,24 +315,12 @@ impl Jobs {
         }
     }
 
-    fn job(&self, id: JobId) -> Option<Arc<Job>> {
+    fn known(&self, id: JobId) -> Option<Known> {
         self.table().get(id)
     }
 
     fn table(&self) -> MutexGuard<'_, Table> {
         // Every change of the table is complete in itself, so a panic elsewhere cannot have broken it.
         self.inner.table.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-fn keep(store: Option<&Store>, job: StoredJob) {
-    if let Some(store) = store {
-        store.keep_job(job);
-    }
-}
-
-fn remove(store: Option<&Store>, jobs: Vec<JobId>) {
-    if let Some(store) = store {
-        store.remove_jobs(jobs);
     }
 }

@@ -39,6 +39,19 @@ impl Gateway {
         self.inner.jobs.submit(Arc::new(self.clone()), principal, order, key).await
     }
 
+    /// The job for which `key` of `principal` stands, so that nothing needs to be looked for in order to find it; nothing
+    /// if there is none, or not any more.
+    ///
+    /// # Errors
+    /// [`SubmitError::IdempotencyMismatch`] and [`SubmitError::StoreUnavailable`]; nothing was sent then.
+    pub async fn replayed(
+        &self,
+        principal: &Principal,
+        key: &IdempotencyKey,
+    ) -> Result<Option<Submitted>, SubmitError> {
+        self.inner.jobs.replayed(principal, key).await
+    }
+
     /// What is known of a job; nothing if there is none, or not any more.
     #[must_use]
     pub fn job(&self, id: JobId) -> Option<Arc<JobRecord>> {

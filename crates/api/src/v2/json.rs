@@ -13,12 +13,17 @@ const MAX_DEPTH: usize = 16;
 
 /// Reads a body. An empty one counts as an empty object.
 pub(super) fn read<T: DeserializeOwned>(headers: &HeaderMap, body: &[u8]) -> Result<T, Problem> {
-    if body.is_empty() {
+    let media_type = headers.get(CONTENT_TYPE);
+    if body.is_empty() && media_type.is_none() {
         return parse(b"{}");
     }
-    if !is_json(headers.get(CONTENT_TYPE)) {
+    // Also of an empty body: what a form of a web page sends is none of ours.
+    if !is_json(media_type) {
         let detail = "the body must be JSON, and say so with the header Content-Type: application/json";
         return Err(Problem::new(Code::UNSUPPORTED_MEDIA_TYPE, detail));
+    }
+    if body.is_empty() {
+        return parse(b"{}");
     }
     if let Some(offset) = too_deep(body) {
         let detail = format!("the body is nested more than {MAX_DEPTH} deep");
@@ -129,7 +134,8 @@ mod tests {
         for bad in ["text/json", "application/jsonx", "", "application/x-www-form-urlencoded"] {
             assert_eq!(read_as(bad, "{\"nodes\":\"a\"}").unwrap_err().code(), "unsupported_media_type");
         }
-        assert_eq!(read_as("text/plain", "").unwrap_err().code(), "bad_value");
+        assert_eq!(read_as("text/plain", "").unwrap_err().code(), "unsupported_media_type");
+        assert_eq!(read_as("application/json", "").unwrap_err().code(), "bad_value");
     }
 
     proptest! {

@@ -53,7 +53,8 @@ impl Shared {
 #[derive(Debug)]
 pub struct BusOwner {
     bus: Bus,
-    line: Line,
+    /// Nothing as long as the line has not been there.
+    line: Option<Line>,
 }
 
 #[derive(Debug)]
@@ -76,19 +77,26 @@ impl BusOwner {
     pub(super) fn open(config: BusConfig, shared: Arc<Shared>) -> Result<Self, LineError> {
         let line = Line::open(&config.device, config.baud)?;
         info!(bus = config.name, device = %config.device.display(), baud = config.baud, "bus open");
-        let master = Master::new(config.master());
-        Ok(Self { bus: Bus { config, shared, master, started: now(), back_off: FIRST_BACK_OFF }, line })
+        Ok(Self { bus: Bus::new(config, shared), line: Some(line) })
+    }
+
+    /// The owner of a bus whose line cannot be opened now, which it goes on trying.
+    pub(super) fn absent(config: BusConfig, shared: Arc<Shared>, error: &LineError) -> Self {
+        shared.queue().close(&format!("{error}; it is opened when it can be"), false);
+        Self { bus: Bus::new(config, shared), line: None }
     }
 
     /// Serves the bus until `stop`; what is on the wire then is finished first.
     pub async fn run(self, stop: CancellationToken) {
         let Self { mut bus, mut line } = self;
-        while let End::Lost(error) = bus.serve(&line, &stop).await {
-            bus.lose(&error);
-            drop(line);
-            match bus.recover(&stop).await {
-                Some(recovered) => line = recovered,
-                None => break,
+        if line.is_none() {
+            line = bus.recover(&stop).await;
+        }
+        while let Some(current) = line.take() {
+            if let End::Lost(error) = bus.serve(&current, &stop).await {
+                bus.lose(&error);
+                drop(current);
+                line = bus.recover(&stop).await;
             }
         }
         // What is on the wire has been finished, or its line was lost.
@@ -98,6 +106,11 @@ impl BusOwner {
 }
 
 impl Bus {
+    fn new(config: BusConfig, shared: Arc<Shared>) -> Self {
+        let master = Master::new(config.master());
+        Self { config, shared, master, started: now(), back_off: FIRST_BACK_OFF }
+    }
+
     async fn serve(&mut self, line: &Line, stop: &CancellationToken) -> End {
         let mut buffer = [0; 512];
         loop {

@@ -17,20 +17,6 @@ use super::{Inventory, NOT_FOUND, Place};
 /// For how long a server is kept that the configuration does not name any more.
 const FORGOTTEN_AFTER: SignedDuration = SignedDuration::from_hours(30 * 24);
 
-impl BoardRecord {
-    /// It is not there any more.
-    fn lose(&mut self, code: &str, reason: &str, now: Timestamp) {
-        let message = format!(
-            "{reason}; it is found again when its own identity answers at an address of the configuration"
-        );
-        self.failure = Some(BoardFailure { code: code.to_owned(), message });
-        if self.state != BoardState::Missing {
-            self.state = BoardState::Missing;
-            self.since = now;
-        }
-    }
-}
-
 impl Inventory {
     /// Takes over what was known before a restart, as far as it still fits the configuration.
     pub(super) fn restore(&mut self, records: Vec<BoardRecord>, configured: &[Vec<Board>], now: Timestamp) {
@@ -48,14 +34,19 @@ impl Inventory {
                 self.unsaved.insert(record.id);
                 continue;
             }
-            if place.is_none() {
-                record.lose("not_configured", "no address of the configuration is that of this board", now);
+            match place {
+                Some(place) => {
+                    record.place = Some(place.board);
+                    self.places.insert(place, record.id);
+                    self.put(record);
+                }
+                None => self.lose(
+                    record,
+                    "not_configured",
+                    "no table of the configuration is that of this board",
+                    now,
+                ),
             }
-            record.place = place.map(|place| place.board);
-            if let Some(place) = place {
-                self.places.insert(place, record.id);
-            }
-            self.put(record);
         }
     }
 
@@ -67,6 +58,7 @@ impl Inventory {
         Spot {
             place,
             driver: source.map(|source| source.name.clone()).unwrap_or_default(),
+            name: annotation.and_then(|annotation| annotation.name.clone()),
             addresses: super::union(own, &board.ip_addresses),
             keeps_id: self.keeps_id(place),
         }
@@ -91,16 +83,11 @@ impl Inventory {
         self.put(next);
     }
 
-    /// Decides which board it is that answers at `place` with `identity`. Nothing if there is no room for another one.
-    pub(super) fn settle(
-        &mut self,
-        place: Place,
-        identity: Option<&Identity>,
-        now: Timestamp,
-    ) -> Option<BoardId> {
+    /// Decides which board it is that answers at `place`. Nothing if there is no room for another one.
+    pub(super) fn settle(&mut self, place: Place, board: &Board, now: Timestamp) -> Option<BoardId> {
         self.looked.insert(place);
         let current = self.occupant(place, now)?;
-        let Some(identity) = identity else { return Some(current) };
+        let Some(identity) = &board.identity else { return Some(current) };
         let known = self.boards.get(&current)?.identity.clone();
         if known.as_ref() == Some(identity) {
             self.prove(current);
@@ -114,7 +101,7 @@ impl Inventory {
                 self.suspects.insert(owner);
                 self.nameless(place, current, known.is_some(), now)
             }
-            Some(owner) => self.moved(place, current, owner, now),
+            Some(owner) => self.moved(place, current, owner, board, now),
         }
     }
 
@@ -245,7 +232,14 @@ impl Inventory {
     }
 
     /// A board that was elsewhere answers here.
-    fn moved(&mut self, place: Place, current: BoardId, owner: BoardId, now: Timestamp) -> Option<BoardId> {
+    fn moved(
+        &mut self,
+        place: Place,
+        current: BoardId,
+        owner: BoardId,
+        board: &Board,
+        now: Timestamp,
+    ) -> Option<BoardId> {
         let identity = self.boards.get(&owner)?.identity.clone();
         if self.keeps_id(place) {
             self.disown(owner, now);
@@ -259,19 +253,12 @@ impl Inventory {
             self.places.remove(&former);
         }
         self.places.insert(place, owner);
-        let mut record = BoardRecord::clone(self.boards.get(&owner)?);
-        let was = match (former, self.sources.get(former.map_or(usize::MAX, |former| former.mount))) {
-            (Some(former), Some(source)) => format!("{} of {}", former.board, source.name),
-            _ => "an unknown place".to_owned(),
-        };
-        record.place = Some(place.board);
+        let record = BoardRecord::clone(self.boards.get(&owner)?);
+        let was = addresses(&record);
+        let mut record = BoardRecord { place: Some(place.board), ..record };
         record.driver.clone_from(&self.sources.get(place.mount)?.name);
-        self.report(
-            ChangeKind::Moved,
-            &record,
-            format!("was at {was}, is at {} of {}", place.board, record.driver),
-            now,
-        );
+        self.describe(&mut record, place, board);
+        self.report(ChangeKind::Moved, &record, format!("was at {was}, is at {}", addresses(&record)), now);
         self.put(record);
         self.prove(owner);
         if let Some(former) = former {
@@ -312,22 +299,28 @@ impl Inventory {
             self.remove(id);
             return;
         }
-        let mut next = BoardRecord::clone(record);
-        next.place = None;
-        let message =
-            "another machine answers at its address; it is shown again when its own identity answers";
-        next.failure = Some(BoardFailure { code: "displaced".to_owned(), message: message.to_owned() });
-        if next.state != BoardState::Missing {
-            next.state = BoardState::Missing;
-            next.since = now;
-            self.report(
-                ChangeKind::Vanished,
-                &next,
-                "another machine answers at its address".to_owned(),
-                now,
-            );
+        self.lose(BoardRecord::clone(record), "displaced", "another machine answers at its address", now);
+    }
+
+    /// Takes everything from a board that belongs to its place: where it is, and what the configuration calls whatever is
+    /// there.
+    fn lose(&mut self, mut record: BoardRecord, code: &str, reason: &str, now: Timestamp) {
+        if record.state != BoardState::Missing {
+            record.state = BoardState::Missing;
+            record.since = now;
+            self.report(ChangeKind::Vanished, &record, reason.to_owned(), now);
         }
-        self.put(next);
+        let message = format!(
+            "{reason}; it is found again when its own identity answers at an address of the configuration"
+        );
+        record.failure = Some(BoardFailure { code: code.to_owned(), message });
+        record.place = None;
+        record.name = record.id.to_string();
+        record.hostnames.clear();
+        record.ip_addresses.clear();
+        record.labels.clear();
+        record.groups.clear();
+        self.put(record);
     }
 
     fn identify(&mut self, id: BoardId, identity: Option<Identity>, is_news: bool, now: Timestamp) {
@@ -346,14 +339,21 @@ impl Inventory {
     }
 }
 
+/// Where people look for a server.
+fn addresses(record: &BoardRecord) -> String {
+    let addresses: Vec<String> = record.ip_addresses.iter().map(ToString::to_string).collect();
+    if addresses.is_empty() { "an unknown address".to_owned() } else { addresses.join(", ") }
+}
+
 /// Whether a server without a place is kept: it may have got another address, and prove who it is there.
 fn may_come_back(record: &BoardRecord, now: Timestamp) -> bool {
     let seen = record.last_seen.filter(|_| record.identity.is_some());
     seen.is_some_and(|seen| now.duration_since(seen) < FORGOTTEN_AFTER)
 }
 
-/// Which board of before a restart is where in the configuration: first those whose id is fixed, then those whose
-/// addresses nobody else has, then those with the same id on the same wire.
+/// Which board of before a restart is where in the configuration: first those whose id is fixed, then those with the same
+/// name, then those whose addresses nobody else has, then those with the same id on the same wire. Whoever answers there
+/// must still show who it is.
 fn matches(
     inventory: &Inventory,
     records: &[BoardRecord],
@@ -366,6 +366,7 @@ fn matches(
         Pairing { records: records.iter().collect(), spots: spots.collect(), matches: HashMap::new() };
     pairing.pair(|record| Some(record.id), |spot| spot.keeps_id.then_some(spot.place.board));
     pairing.spots.retain(|spot| !spot.keeps_id);
+    pairing.pair(|record| Some(record.name.clone()), |spot| spot.name.clone());
     pairing.pair(
         |record| Some(record.ip_addresses.clone()).filter(|addresses| !addresses.is_empty()),
         |spot| Some(spot.addresses.clone()),
@@ -381,6 +382,7 @@ fn matches(
 struct Spot {
     place: Place,
     driver: String,
+    name: Option<String>,
     addresses: Vec<IpAddr>,
     keeps_id: bool,
 }

@@ -210,9 +210,8 @@ fn an_id_follows_the_identity_to_another_address() {
     assert_eq!(servers(&inventory), [(1, Some(2)), (2, Some(1)), (3, Some(3))]);
     assert!(inventory.is_verified(server(1), now()) && inventory.is_verified(server(2), now()));
     let since: Vec<ChangeKind> = kinds(&inventory).into_iter().skip(2).map(|(kind, _)| kind).collect();
-    // The second one is back at once with another address; the first one was missing in between.
     let [vanished, moved] = [ChangeKind::Vanished, ChangeKind::Moved];
-    assert_eq!(since, [vanished, moved, ChangeKind::Changed, moved, ChangeKind::Returned]);
+    assert_eq!(since, [vanished, moved, moved, ChangeKind::Returned]);
 }
 
 #[test]
@@ -235,6 +234,35 @@ fn a_new_machine_at_an_address_is_a_new_board() {
     answers(&mut inventory, 1, Some("uuid:new"));
     assert_eq!(servers(&inventory), [(1, None), (2, Some(2)), (3, Some(3)), (4, Some(1))]);
     assert_eq!(inventory.board(server(1)).unwrap().failure.as_ref().unwrap().code, "displaced");
+}
+
+#[test]
+fn a_displaced_machine_leaves_its_name_to_the_one_in_its_place() {
+    let mut mounts = mounts();
+    mounts[BMCS].annotations =
+        vec![Annotation { board: server(1), name: Some("db-01".to_owned()), ..Annotation::default() }];
+    let mut inventory = Inventory::new(&mounts, Vec::new(), Vec::new(), Vec::new(), now());
+    answers(&mut inventory, 1, Some("uuid:a"));
+    answers(&mut inventory, 1, Some("uuid:new"));
+    assert_eq!(inventory.lookup("db-01"), Ok(server(4)));
+    assert_eq!(inventory.lookup("10.1.0.1"), Ok(server(4)));
+}
+
+#[test]
+fn after_a_restart_a_table_is_known_by_its_name() {
+    let mut mounts = mounts();
+    let table = |place, name: &str| Annotation {
+        board: server(place),
+        name: Some(name.to_owned()),
+        ..Annotation::default()
+    };
+    mounts[BMCS].annotations = vec![table(1, "one"), table(2, "two"), table(3, "three")];
+    let mut inventory = Inventory::new(&mounts, Vec::new(), Vec::new(), Vec::new(), now());
+    let boards = inventory.take_unsaved().boards.iter().map(|board| BoardRecord::clone(board)).collect();
+    // Without addresses that would tell them apart, and with the tables in another order.
+    mounts[BMCS].annotations = vec![table(1, "three"), table(2, "one"), table(3, "two")];
+    let inventory = Inventory::new(&mounts, Vec::new(), boards, Vec::new(), now());
+    assert_eq!(servers(&inventory), [(1, Some(2)), (2, Some(3)), (3, Some(1))]);
 }
 
 #[test]

@@ -34,7 +34,7 @@ pub struct JobRecord {
     pub id: JobId,
     /// What is done.
     pub kind: JobKind,
-    /// The order as the client wrote it.
+    /// The order as the client wrote it; null if the job is condensed.
     pub request: Value,
     /// The name of whoever ordered it.
     pub principal: String,
@@ -44,8 +44,12 @@ pub struct JobRecord {
     pub created: Timestamp,
     /// When its last target was finished. Nothing while it runs.
     pub finished: Option<Timestamp>,
-    /// What came of it at every target, in the order of the targets.
+    /// What came of it at every target, in the order of the targets; nothing if the job is condensed.
     pub results: Vec<TargetResult>,
+    /// What is left of the results of a condensed job. To make room, the request and the results of the jobs that ended
+    /// first are forgotten.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub condensed: Option<JobCounts>,
 }
 
 /// What a job does.
@@ -143,7 +147,8 @@ pub struct JobCounts {
     pub uncertain: usize,
 }
 
-/// What makes a request that is sent twice the same request. It holds for the principal who sent it, for at least a day.
+/// What makes a request that is sent twice the same request. It holds for the principal who sent it, for at least a day,
+/// or as long as there is room: for 100,000 jobs, of which those that ended first are forgotten first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IdempotencyKey {
     /// The key that the client chose, at most 255 bytes.
@@ -201,6 +206,9 @@ impl JobRecord {
     /// How many targets are in which state.
     #[must_use]
     pub fn counts(&self) -> JobCounts {
+        if let Some(counts) = self.condensed {
+            return counts;
+        }
         let mut counts = JobCounts { total: self.results.len(), ..JobCounts::default() };
         for result in &self.results {
             *match result.state {
@@ -213,6 +221,22 @@ impl JobRecord {
             } += 1;
         }
         counts
+    }
+
+    /// What is kept of a job that has ended if there is no room for its request and results.
+    pub(crate) fn condense(&self) -> Self {
+        let Self { id, kind, state, created, finished, .. } = *self;
+        Self {
+            id,
+            kind,
+            request: Value::Null,
+            principal: self.principal.clone(),
+            state,
+            created,
+            finished,
+            results: Vec::new(),
+            condensed: Some(self.counts()),
+        }
     }
 
     /// Skips every target that has not begun.

@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
-use jiff::Timestamp;
 use opendcre_model::{BoardId, Fault};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
@@ -27,10 +26,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// The shortest pause before a busy target is tried again.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
 
-/// A job that is known.
+/// A job that is carried out.
 pub(super) struct Job {
     id: JobId,
-    created: Timestamp,
     targets: usize,
     key: Option<IdempotencyKey>,
     record: Mutex<Arc<JobRecord>>,
@@ -53,25 +51,19 @@ enum Phase {
 }
 
 impl Job {
-    pub(super) fn new(record: Arc<JobRecord>, key: Option<IdempotencyKey>) -> Self {
-        let phase = if record.finished.is_some() { Phase::Finished } else { Phase::Storing };
+    pub(super) fn new(record: JobRecord, key: Option<IdempotencyKey>) -> Self {
         Self {
             id: record.id,
-            created: record.created,
             targets: record.results.len(),
             key,
-            record: Mutex::new(record),
-            phase: watch::Sender::new(phase),
+            record: Mutex::new(Arc::new(record)),
+            phase: watch::Sender::new(Phase::Storing),
             ending: CancellationToken::new(),
         }
     }
 
     pub(super) const fn id(&self) -> JobId {
         self.id
-    }
-
-    pub(super) const fn created(&self) -> Timestamp {
-        self.created
     }
 
     /// How many targets it has.
@@ -81,10 +73,6 @@ impl Job {
 
     pub(super) const fn key(&self) -> Option<&IdempotencyKey> {
         self.key.as_ref()
-    }
-
-    pub(super) fn is_running(&self) -> bool {
-        matches!(*self.phase.borrow(), Phase::Storing | Phase::Running)
     }
 
     /// What is known of it now.
@@ -127,7 +115,7 @@ impl Job {
 
     /// Lets nothing more begin. What runs goes on to its end.
     pub(super) fn end(&self, reason: SkipReason) {
-        if self.is_running() {
+        if matches!(*self.phase.borrow(), Phase::Storing | Phase::Running) {
             let mut record = self.locked();
             Arc::make_mut(&mut record).skip_waiting(reason);
             // While the record is locked: a busy target must not begin to wait again in between.

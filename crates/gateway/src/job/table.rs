@@ -1,7 +1,10 @@
-//! The jobs that are known: which are admitted, how long they are remembered, and which request is which job. It carries
-//! nothing out and does no I/O.
+//! The jobs that are known: which are admitted, how much of them is remembered and for how long, and which request is
+//! which job. It carries nothing out and does no I/O.
+//!
+//! What is remembered never keeps an order away: only what runs does. To make room, the jobs that ended first are
+//! condensed, or forgotten if no young key stands for them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,12 +12,12 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::record::{IdempotencyKey, JobId, JobRecord, JobState, StoredJob};
 use super::run::Job;
-use super::{Order, SubmitError};
+use super::{Order, SubmitError, Submitted};
 
-/// How long a key stands for its job at least.
+/// How long a key stands for its job at least, as far as there is room.
 const KEY_LIFETIME: SignedDuration = SignedDuration::from_hours(24);
 
-/// When it is worth asking again while jobs run.
+/// When it is worth asking again while too much runs.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
 
 /// The bounds of the table.
@@ -22,10 +25,10 @@ const RETRY_AFTER: Duration = Duration::from_secs(5);
 pub(super) struct Limits {
     /// The most jobs that run at the same time.
     pub(super) running: usize,
-    /// The most finished jobs that are remembered besides those whose key is young.
+    /// The most finished jobs that are remembered in full.
     pub(super) finished: usize,
-    /// The most jobs with a young key.
-    pub(super) keys: usize,
+    /// The most condensed jobs. Each takes about half a kilobyte.
+    pub(super) condensed: usize,
     /// The most targets of one order.
     pub(super) targets: usize,
     /// The most results of all jobs together. Each takes less than a kilobyte.
@@ -34,19 +37,63 @@ pub(super) struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { running: 64, finished: 1_000, keys: 10_000, targets: 65_536, results: 200_000 }
+        Self { running: 64, finished: 1_000, condensed: 100_000, targets: 65_536, results: 200_000 }
     }
+}
+
+/// A job that is known.
+pub(super) enum Known {
+    /// One that is carried out, or about to be.
+    Running(Arc<Job>),
+    /// One that has ended.
+    Finished(Arc<JobRecord>),
+}
+
+/// What became of a finished job to make room.
+pub(super) enum Displaced {
+    /// This is left of it.
+    Condensed(StoredJob),
+    /// Nothing is left of it.
+    Forgotten(JobId),
+}
+
+/// A job that has ended.
+struct Finished {
+    record: Arc<JobRecord>,
+    key: Option<IdempotencyKey>,
 }
 
 /// The jobs that are known.
 #[derive(Default)]
 pub(super) struct Table {
     limits: Limits,
-    jobs: BTreeMap<JobId, Arc<Job>>,
+    running: BTreeMap<JobId, Arc<Job>>,
+    finished: HashMap<JobId, Finished>,
+    /// The finished jobs that are remembered in full, in the order in which they ended.
+    full: VecDeque<JobId>,
+    /// The finished jobs that are condensed, in the order in which they ended.
+    condensed: VecDeque<JobId>,
     /// Which job the key of a principal stands for.
     keys: HashMap<(String, String), JobId>,
     last: Option<JobId>,
     is_closed: bool,
+}
+
+impl Known {
+    pub(super) fn record(&self) -> Arc<JobRecord> {
+        match self {
+            Self::Running(job) => job.record(),
+            Self::Finished(record) => Arc::clone(record),
+        }
+    }
+
+    /// What its client is told, as soon as it is on the disk, if it must be.
+    pub(super) async fn submitted(self, replayed: bool) -> Result<Submitted, SubmitError> {
+        if let Self::Running(job) = &self {
+            job.admitted().await?;
+        }
+        Ok(Submitted { job: self.record(), replayed })
+    }
 }
 
 impl Table {
@@ -54,46 +101,59 @@ impl Table {
         Self { limits, ..Self::default() }
     }
 
-    /// Takes up a job of an earlier run of the service.
+    /// Takes up a finished job of an earlier run of the service. Those that ended first come first.
     pub(super) fn restore(&mut self, StoredJob { record, key }: StoredJob) {
-        self.insert(Arc::new(record), key);
+        self.name(record.id, &record.principal, key.as_ref());
+        self.remember(Arc::new(record), key);
     }
 
-    /// Every job, oldest first.
-    pub(super) fn jobs(&self) -> impl DoubleEndedIterator<Item = &Arc<Job>> {
-        self.jobs.values()
+    /// What is known of every job, newest first.
+    pub(super) fn records(&self) -> Vec<Arc<JobRecord>> {
+        let running = self.running.values().map(|job| job.record());
+        let finished = self.finished.values().map(|job| Arc::clone(&job.record));
+        let mut records: Vec<_> = running.chain(finished).collect();
+        records.sort_unstable_by(|a, b| b.id.cmp(&a.id));
+        records
     }
 
-    pub(super) fn get(&self, id: JobId) -> Option<Arc<Job>> {
-        self.jobs.get(&id).cloned()
+    /// Every job that has not ended.
+    pub(super) fn running(&self) -> impl Iterator<Item = &Arc<Job>> {
+        self.running.values()
+    }
+
+    pub(super) fn get(&self, id: JobId) -> Option<Known> {
+        let running = self.running.get(&id).map(|job| Known::Running(Arc::clone(job)));
+        running.or_else(|| self.finished.get(&id).map(|job| Known::Finished(Arc::clone(&job.record))))
     }
 
     /// The job for which `key` of `principal` stands.
-    pub(super) fn find(
-        &self,
-        principal: &str,
-        key: &IdempotencyKey,
-    ) -> Result<Option<Arc<Job>>, SubmitError> {
-        let name = (principal.to_owned(), key.key.clone());
-        let Some(job) = self.keys.get(&name).and_then(|id| self.jobs.get(id)) else { return Ok(None) };
-        if job.key().is_some_and(|known| known.fingerprint == key.fingerprint) {
-            Ok(Some(Arc::clone(job)))
+    pub(super) fn find(&self, principal: &str, key: &IdempotencyKey) -> Result<Option<Known>, SubmitError> {
+        let Some(&id) = self.keys.get(&(principal.to_owned(), key.key.clone())) else { return Ok(None) };
+        let known = match self.running.get(&id) {
+            Some(job) => job.key(),
+            None => self.finished.get(&id).and_then(|job| job.key.as_ref()),
+        };
+        if known.is_some_and(|known| known.fingerprint == key.fingerprint) {
+            Ok(self.get(id))
         } else {
-            Err(SubmitError::IdempotencyMismatch { job: job.id() })
+            Err(SubmitError::IdempotencyMismatch { job: id })
         }
     }
 
-    /// Takes up a new job, for which there must be room.
+    /// Takes up a new job, and tells what made room for it.
     pub(super) fn add(
         &mut self,
         principal: &str,
         order: &Order,
         key: Option<IdempotencyKey>,
         now: Timestamp,
-    ) -> Result<Arc<Job>, SubmitError> {
-        self.check(order.targets.len(), key.is_some(), now)?;
+    ) -> Result<(Arc<Job>, Vec<Displaced>), SubmitError> {
+        self.check(order.targets.len())?;
+        let displaced = self.make_room(order.targets.len(), now);
+        let id = JobId::after(self.last, now);
+        self.name(id, principal, key.as_ref());
         let record = JobRecord {
-            id: JobId::after(self.last, now),
+            id,
             kind: order.kind,
             request: order.request.clone(),
             principal: principal.to_owned(),
@@ -101,14 +161,24 @@ impl Table {
             created: now,
             finished: None,
             results: order.results(),
+            condensed: None,
         };
-        Ok(self.insert(Arc::new(record), key))
+        let job = Arc::new(Job::new(record, key));
+        self.running.insert(id, Arc::clone(&job));
+        Ok((job, displaced))
     }
 
+    /// Forgets a running job that must not begin.
     pub(super) fn remove(&mut self, id: JobId) {
-        let Some(job) = self.jobs.remove(&id) else { return };
-        if let Some(name) = key_name(&job) {
-            self.keys.remove(&name);
+        if let Some(job) = self.running.remove(&id) {
+            self.unname(id, &job.record().principal, job.key());
+        }
+    }
+
+    /// Notes the last record of a running job.
+    pub(super) fn finish(&mut self, record: Arc<JobRecord>) {
+        if let Some(job) = self.running.remove(&record.id) {
+            self.remember(record, job.key().cloned());
         }
     }
 
@@ -117,39 +187,64 @@ impl Table {
         self.is_closed = true;
     }
 
-    /// Forgets old jobs, as far as the bounds demand it of a table that shall take `targets` more, and names them.
-    pub(super) fn forget(&mut self, targets: usize, now: Timestamp) -> Vec<JobId> {
-        let forgettable: Vec<(JobId, usize)> = self
-            .jobs()
-            .filter(|job| !job.is_running() && !has_young_key(job, now))
-            .map(|job| (job.id(), job.targets()))
-            .collect();
-        let mut jobs = forgettable.len();
-        let mut results = self.results().saturating_add(targets);
-        let mut forgotten = Vec::new();
-        for (id, targets) in forgettable {
-            if jobs <= self.limits.finished && results <= self.limits.results {
+    /// Makes room for `targets` results more, and tells how.
+    pub(super) fn make_room(&mut self, targets: usize, now: Timestamp) -> Vec<Displaced> {
+        let full = self.full.iter().filter_map(|id| self.finished.get(id));
+        let mut results: usize = full.map(|job| job.record.results.len()).sum();
+        results = results.saturating_add(self.running_targets()).saturating_add(targets);
+        let mut displaced = Vec::new();
+        while self.full.len() > self.limits.finished || results > self.limits.results {
+            let Some(job) = self.full.pop_front().and_then(|id| self.finished.remove(&id)) else { break };
+            results = results.saturating_sub(job.record.results.len());
+            displaced.push(self.displace(job, now));
+        }
+        while let Some(job) = self.condensed.front().and_then(|id| self.finished.get(id)) {
+            if self.condensed.len() <= self.limits.condensed && job.has_young_key(now) {
                 break;
             }
-            jobs -= 1;
-            results -= targets;
-            self.remove(id);
-            forgotten.push(id);
+            let forgotten = self.condensed.pop_front().and_then(|id| self.finished.remove(&id));
+            displaced.extend(forgotten.map(|job| self.forget(&job)));
         }
-        forgotten
+        displaced
     }
 
-    fn insert(&mut self, record: Arc<JobRecord>, key: Option<IdempotencyKey>) -> Arc<Job> {
-        let job = Arc::new(Job::new(record, key));
-        if let Some(name) = key_name(&job) {
-            self.keys.insert(name, job.id());
+    /// Condenses a job if its key must be remembered, otherwise forgets it.
+    fn displace(&mut self, job: Finished, now: Timestamp) -> Displaced {
+        if !job.has_young_key(now) {
+            return self.forget(&job);
         }
-        self.last = self.last.max(Some(job.id()));
-        self.jobs.insert(job.id(), Arc::clone(&job));
-        job
+        let stored = StoredJob { record: job.record.condense(), key: job.key };
+        self.remember(Arc::new(stored.record.clone()), stored.key.clone());
+        Displaced::Condensed(stored)
     }
 
-    fn check(&self, targets: usize, has_key: bool, now: Timestamp) -> Result<(), SubmitError> {
+    fn forget(&mut self, Finished { record, key }: &Finished) -> Displaced {
+        self.unname(record.id, &record.principal, key.as_ref());
+        Displaced::Forgotten(record.id)
+    }
+
+    fn remember(&mut self, record: Arc<JobRecord>, key: Option<IdempotencyKey>) {
+        let queue = if record.condensed.is_some() { &mut self.condensed } else { &mut self.full };
+        queue.push_back(record.id);
+        self.finished.insert(record.id, Finished { record, key });
+    }
+
+    fn name(&mut self, id: JobId, principal: &str, key: Option<&IdempotencyKey>) {
+        self.last = self.last.max(Some(id));
+        if let Some(IdempotencyKey { key, .. }) = key {
+            self.keys.insert((principal.to_owned(), key.clone()), id);
+        }
+    }
+
+    fn unname(&mut self, id: JobId, principal: &str, key: Option<&IdempotencyKey>) {
+        let name = key.map(|key| (principal.to_owned(), key.key.clone()));
+        // A key that was forgotten on a disk that could not be written may stand for a later job by now.
+        if let Some(name) = name.filter(|name| self.keys.get(name) == Some(&id)) {
+            self.keys.remove(&name);
+        }
+    }
+
+    fn check(&self, targets: usize) -> Result<(), SubmitError> {
         let limits = &self.limits;
         if self.is_closed {
             return Err(SubmitError::ShuttingDown);
@@ -157,38 +252,24 @@ impl Table {
         if targets > limits.targets {
             return Err(SubmitError::TooManyTargets { targets, most: limits.targets });
         }
-        if self.jobs().filter(|job| job.is_running()).count() >= limits.running {
+        if self.running.len() >= limits.running {
             return Err(SubmitError::Busy { reason: "too many jobs are running", retry_after: RETRY_AFTER });
         }
-        if has_key && self.jobs().filter(|job| has_young_key(job, now)).count() >= limits.keys {
-            let reason = "too many idempotency keys were used within a day";
-            return Err(SubmitError::Busy { reason, retry_after: self.next_room(now) });
-        }
-        if self.results().saturating_add(targets) > limits.results {
-            let reason = "the jobs of the last day have too many targets to remember more";
-            return Err(SubmitError::Busy { reason, retry_after: self.next_room(now) });
+        if self.running_targets().saturating_add(targets) > limits.results {
+            let reason = "the jobs that are running have too many targets";
+            return Err(SubmitError::Busy { reason, retry_after: RETRY_AFTER });
         }
         Ok(())
     }
 
-    fn results(&self) -> usize {
-        self.jobs().map(|job| job.targets()).sum()
-    }
-
-    /// When the oldest young key is old, and its job may be forgotten.
-    fn next_room(&self, now: Timestamp) -> Duration {
-        let oldest = self.jobs().find(|job| has_young_key(job, now));
-        let left = oldest.map(|job| KEY_LIFETIME - now.duration_since(job.created()));
-        left.and_then(|left| Duration::try_from(left).ok()).unwrap_or_default().max(RETRY_AFTER)
+    fn running_targets(&self) -> usize {
+        self.running().map(|job| job.targets()).sum()
     }
 }
 
-/// Whether a job has a key that must not be forgotten. One from the future is young: the clock was set back.
-fn has_young_key(job: &Job, now: Timestamp) -> bool {
-    job.key().is_some() && now.duration_since(job.created()) < KEY_LIFETIME
-}
-
-fn key_name(job: &Job) -> Option<(String, String)> {
-    let key = job.key()?;
-    Some((job.record().principal.clone(), key.key.clone()))
+impl Finished {
+    /// Whether it has a key that should not be forgotten. One from the future is young: the clock was set back.
+    fn has_young_key(&self, now: Timestamp) -> bool {
+        self.key.is_some() && now.duration_since(self.record.created) < KEY_LIFETIME
+    }
 }

@@ -62,6 +62,7 @@ fn job(id: u64, size: usize) -> StoredJob {
         created: Timestamp::UNIX_EPOCH,
         finished: None,
         results: Vec::new(),
+        condensed: None,
     };
     StoredJob { record, key: None }
 }

@@ -47,13 +47,7 @@ impl Service {
     /// The first of them that cannot be opened.
     pub(crate) async fn open(config: &Config, clock: &Arc<dyn WallClock>) -> anyhow::Result<Self> {
         let server = Server::bind(config.server.listen).await?;
-        let mut mounts = Vec::new();
-        let mut buses = Vec::new();
-        for bus in &config.devicebus {
-            let (mount, owner) = open_bus(config, bus, clock)?;
-            mounts.push(mount);
-            buses.push(owner);
-        }
+        let (mut mounts, buses) = open_buses(config, clock)?;
         let bmcs = read_bmcs(config.clone()).await??;
         let mut defects = bmcs.defects;
         for warning in &bmcs.warnings {
@@ -128,22 +122,37 @@ async fn read_bmcs(config: Config) -> anyhow::Result<Result<config::Bmcs, config
     read.await.context("the files with the BMCs were not read by a fault of this program")
 }
 
-/// One bus as a driver. Nothing is sent to it.
-fn open_bus(
+/// The buses as drivers. Nothing is sent to them. One whose tty is not there keeps no other equipment from being served;
+/// if there is no other, it is an error of the start.
+fn open_buses(
     config: &Config,
-    bus: &config::DeviceBus,
     clock: &Arc<dyn WallClock>,
-) -> anyhow::Result<(Mount, BusOwner)> {
-    let (driver, owner) = DeviceBus::open(bus_config(bus)?, Arc::clone(clock))?;
+) -> anyhow::Result<(Vec<Mount>, Vec<BusOwner>)> {
+    let is_alone = config.devicebus.len() == 1 && config.ipmi.is_empty() && config.legacy.bmc_config.is_none();
+    let open = |bus: &config::DeviceBus| {
+        let settings = bus_config(bus)?;
+        let (driver, owner) = match DeviceBus::open(settings.clone(), Arc::clone(clock)) {
+            Ok(opened) => opened,
+            Err(error) if is_alone => return Err(error.into()),
+            Err(error) => {
+                tracing::error!(bus = bus.name, %error, "a bus is not served yet");
+                DeviceBus::absent(settings, &error, Arc::clone(clock))
+            }
+        };
+        Ok((bus_mount(config, bus, driver), owner))
+    };
+    config.devicebus.iter().map(open).collect()
+}
+
+fn bus_mount(config: &Config, bus: &config::DeviceBus, driver: DeviceBus) -> Mount {
     let boards = bus.boards.unwrap_or(BUS_BOARDS);
-    let mount = Mount {
+    Mount {
         driver: Arc::new(driver),
         boards: boards.first..=boards.last,
         rack: bus.rack.clone(),
         annotations: config.annotations(bus),
         max_changes: MAX_BUS_CHANGES,
-    };
-    Ok((mount, owner))
+    }
 }
 
 /// The BMCs as one driver, if there are any. Nothing is sent to them.

@@ -178,3 +178,26 @@ fn racks_are_merged_over_sources_and_a_broken_one_hides_nobody() {
     drop(emulator);
     fleet.stop().unwrap();
 }
+
+#[test]
+fn a_bus_whose_tty_is_missing_at_the_start_hides_nobody_and_comes_later() {
+    let (room, late) = (Room::new(), Room::with_text(&json!({"boards": [{"board_id": "2", "firmware_version": "fw",
+        "devices": [{"device_id": "1", "device_type": "led", "read": {"repeatable": true, "responses": [1]}}]}]}).to_string()));
+    let _emulator = room.emulate(&[]);
+    let mut site = Site::new();
+    site.start(&[bus("hat", "rack_8", &room.tty()), bus("attic", "rack_9", &late.tty())].concat());
+    site.wait_for_states(&["present"]);
+    let sources = site.get("2/sources");
+    assert_eq!(
+        (&sources["items"][0]["name"], &sources["items"][0]["code"]),
+        (&json!("attic"), &json!("gone"))
+    );
+
+    let _late = late.emulate(&[]);
+    let scan = format!("curl -X POST 'http://{}/opendcre/2/scan'", site.address);
+    eventually("the late bus is searched", || {
+        shell(&scan);
+        (site.each("id") == ["00000001", "00000002"]).then_some(())
+    });
+    site.stop();
+}

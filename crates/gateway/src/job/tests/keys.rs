@@ -214,6 +214,7 @@ fn job_of(id: u64) -> Arc<JobRecord> {
         created,
         finished: Some(created),
         results: Vec::new(),
+        condensed: None,
     })
 }
 
@@ -242,17 +243,17 @@ async fn only_so_many_jobs_run_at_the_same_time() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_oldest_finished_jobs_are_forgotten() {
+async fn the_jobs_that_ended_first_are_forgotten() {
     let jobs = jobs_within(Limits { finished: 2, ..Limits::default() }, &FakeClock::new());
     let door = FakeDoor::new(|_, _| done());
-    let running = submit(&jobs, &door, order([(1, 1)])).await;
-    let keyed = finish_one(&jobs, key("k", 1)).await;
-    let mut others = Vec::new();
-    for _ in 0..4 {
-        others.push(finish_one(&jobs, None).await);
-    }
+    let slow = submit(&jobs, &door, order([(1, 1), (1, 2)])).await;
+    let first = finish_one(&jobs, None).await;
+    let second = finish_one(&jobs, None).await;
+    jobs.wait(slow, Duration::from_secs(10)).await.unwrap();
+    let last = finish_one(&jobs, None).await;
     let listed: Vec<JobId> = jobs.list().iter().map(|job| job.id).collect();
-    assert_eq!(listed, [others[3], others[2], others[1], keyed, running]);
+    assert_eq!(listed, [last, second, slow]);
+    assert_eq!(jobs.get(first), None);
 }
 
 #[tokio::test]
@@ -269,37 +270,89 @@ async fn a_forgotten_job_is_forgotten_by_the_store() {
     assert!(jobs_of(folder.path()).0.list().iter().map(|job| job.id.0).eq([3, 2]));
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_key_is_remembered_for_a_day() {
-    let clock = FakeClock::new();
-    let jobs = jobs_within(Limits { finished: 0, keys: 2, ..Limits::default() }, &clock);
-    finish_one(&jobs, key("a", 1)).await;
-    clock.advance(12);
-    finish_one(&jobs, key("b", 1)).await;
-    clock.advance(11);
-    let refused = submit_one(&jobs, closed_door(), key("c", 1)).await.unwrap_err();
-    let an_hour = Duration::from_secs(3_600);
-    assert!(
-        matches!(refused, SubmitError::Busy { retry_after, .. } if retry_after == an_hour),
-        "{refused:?}"
-    );
-    assert!(submit_one(&jobs, closed_door(), key("a", 1)).await.unwrap().replayed);
-    finish_one(&jobs, None).await;
+/// Checks that of the job that `key` of anna stands for only the request and the results are forgotten.
+async fn assert_condensed(jobs: &Jobs, key: Option<IdempotencyKey>, before: &JobRecord) {
+    let again = submit_one(jobs, closed_door(), key).await.unwrap();
+    assert!(again.replayed);
+    let condensed = Some(before.counts());
+    assert_eq!(*again.job, JobRecord { request: json!(null), results: vec![], condensed, ..before.clone() });
+    assert_eq!(again.job.counts(), before.counts());
+}
 
-    clock.advance(1);
-    finish_one(&jobs, key("c", 1)).await;
-    assert!(submit_one(&jobs, closed_door(), key("b", 1)).await.unwrap().replayed);
+#[tokio::test(start_paused = true)]
+async fn jobs_with_a_young_key_are_condensed_to_make_room() {
+    let clock = FakeClock::new();
+    let jobs = jobs_within(Limits { finished: 1, ..Limits::default() }, &clock);
+    let keyed = jobs.get(finish_one(&jobs, key("a", 1)).await).unwrap();
+    finish_one(&jobs, None).await;
+    let last = finish_one(&jobs, None).await;
+    assert_condensed(&jobs, key("a", 1), &keyed).await;
+    assert_eq!(
+        submit_one(&jobs, closed_door(), key("a", 2)).await.unwrap_err().code(),
+        "idempotency_mismatch"
+    );
+    assert!(jobs.list().iter().rev().map(|job| job.id).take(1).eq([keyed.id]));
+    assert!(jobs.get(last).is_some());
+
+    // As long as the clock is set back, the key is young.
     clock.advance(-48);
-    assert!(submit_one(&jobs, closed_door(), key("c", 1)).await.unwrap().replayed);
-    clock.advance(48 + 12);
-    // Its job was forgotten, so this is a new one.
+    finish_one(&jobs, None).await;
+    assert_condensed(&jobs, key("a", 1), &keyed).await;
+    clock.advance(48 + 24);
+    finish_one(&jobs, None).await;
+    assert_eq!(jobs.get(keyed.id), None);
+    assert!(!submit_one(&jobs, instant_door(), key("a", 2)).await.unwrap().replayed);
+}
+
+#[tokio::test]
+async fn condensed_jobs_live_through_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let limits = Limits { finished: 0, ..Limits::default() };
+    let reopened = || {
+        let (store, stored, _) = Store::open(folder.path().join("inventory.db")).unwrap();
+        Jobs::with_limits(limits, stored.jobs, Some(store), FakeClock::new())
+    };
+    let jobs = reopened();
+    let keyed = jobs.get(finish_one(&jobs, key("a", 1)).await).unwrap();
+    let plain = finish_one(&jobs, None).await;
+    drop(jobs);
+    for _ in 0..2 {
+        let jobs = reopened();
+        assert_eq!(jobs.get(plain), None);
+        assert_condensed(&jobs, key("a", 1), &keyed).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn too_many_keys_make_the_oldest_be_forgotten_and_refuse_nothing() {
+    let limits = Limits { finished: 1, condensed: 2, ..Limits::default() };
+    let jobs = jobs_within(limits, &FakeClock::new());
+    for name in ["a", "b", "c", "d", "e"] {
+        finish_one(&jobs, key(name, 1)).await;
+    }
+    for name in ["b", "c", "d", "e"] {
+        assert!(submit_one(&jobs, closed_door(), key(name, 1)).await.unwrap().replayed, "{name}");
+    }
+    assert_eq!(jobs.list().len(), 4);
     assert!(!submit_one(&jobs, instant_door(), key("a", 1)).await.unwrap().replayed);
 }
 
 #[tokio::test(start_paused = true)]
-async fn results_are_remembered_as_long_as_there_is_room() {
-    let clock = FakeClock::new();
-    let jobs = jobs_within(Limits { targets: 4, results: 6, ..Limits::default() }, &clock);
+async fn a_key_is_found_without_its_order() {
+    let jobs = jobs_in_memory();
+    let anna = principal("anna");
+    let (first, other) = (key("k", 1).unwrap(), key("k", 2).unwrap());
+    assert_eq!(jobs.replayed(&anna, &first).await.unwrap(), None);
+    let id = finish_one(&jobs, Some(first.clone())).await;
+    let found = jobs.replayed(&anna, &first).await.unwrap().unwrap();
+    assert_eq!((found.replayed, found.job.id), (true, id));
+    assert_eq!(jobs.replayed(&principal("berta"), &first).await.unwrap(), None);
+    assert_eq!(jobs.replayed(&anna, &other).await.unwrap_err().code(), "idempotency_mismatch");
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_results_of_what_runs_keep_orders_away() {
+    let jobs = jobs_within(Limits { targets: 4, results: 6, ..Limits::default() }, &FakeClock::new());
     let targets = |count| order((1..=count).map(|board| (board, 1)));
     let anna = principal("anna");
     let refused = jobs.submit(closed_door(), &anna, targets(5), None).await.unwrap_err();
@@ -308,11 +361,16 @@ async fn results_are_remembered_as_long_as_there_is_room() {
 
     let plain = finish_one(&jobs, None).await;
     let keyed = jobs.submit(instant_door(), &anna, targets(4), key("k", 1)).await.unwrap().job.id;
-    jobs.wait(keyed, Duration::from_secs(10)).await.unwrap();
-    let refused = jobs.submit(closed_door(), &anna, targets(3), None).await.unwrap_err();
-    assert_eq!(refused.code(), "busy");
+    let ended = jobs.wait(keyed, Duration::from_secs(10)).await.unwrap();
+    let running = submit(&jobs, &FakeDoor::new(|_, _| done()), targets(3)).await;
     assert_eq!(jobs.get(plain), None);
-    clock.advance(24);
-    jobs.submit(instant_door(), &anna, targets(3), None).await.unwrap();
-    assert_eq!(jobs.get(keyed), None);
+    assert_eq!(jobs.get(keyed).unwrap().condensed, Some(ended.counts()));
+    assert_eq!(ended.counts().ok, 4);
+
+    let refused = jobs.submit(closed_door(), &anna, targets(4), None).await.unwrap_err();
+    assert!(
+        matches!(refused, SubmitError::Busy { retry_after, .. } if retry_after < Duration::from_secs(60))
+    );
+    jobs.wait(running, Duration::from_secs(10)).await.unwrap();
+    jobs.submit(instant_door(), &anna, targets(4), None).await.unwrap();
 }
