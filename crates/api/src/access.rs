@@ -1,6 +1,5 @@
 //! The access log: one event per request, also for those whose client did not wait for the answer.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use http::request::Parts;
@@ -18,7 +17,7 @@ const MAX_PATH: usize = 256;
 /// A running request; says how it went when it is dropped.
 pub(crate) struct Entry {
     head: Arc<Parts>,
-    remote: SocketAddr,
+    remote: Arc<str>,
     request_id: RequestId,
     start: Instant,
     status: u16,
@@ -26,7 +25,7 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
-    pub(crate) fn start(head: Arc<Parts>, remote: SocketAddr, request_id: RequestId) -> Self {
+    pub(crate) fn start(head: Arc<Parts>, remote: Arc<str>, request_id: RequestId) -> Self {
         Self { head, remote, request_id, start: Instant::now(), status: CLIENT_WENT_AWAY, bytes: 0 }
     }
 

@@ -47,7 +47,7 @@ struct Inner {
 /// Who sent a request.
 #[derive(Clone, Copy)]
 pub(crate) struct Caller<'a> {
-    pub(crate) remote: SocketAddr,
+    pub(crate) remote: &'a str,
     pub(crate) request_id: &'a RequestId,
 }
 
@@ -56,7 +56,7 @@ impl Caller<'_> {
     pub(crate) fn principal(&self) -> Principal {
         Principal {
             name: "anonymous".to_owned(),
-            remote: self.remote.to_string(),
+            remote: self.remote.to_owned(),
             request_id: self.request_id.as_str().to_owned(),
         }
     }
@@ -103,16 +103,26 @@ impl Api {
     where
         B: HttpBody<Data = Bytes> + Unpin,
     {
+        self.respond_to(request, remote.to_string().into()).await
+    }
+
+    /// As [`respond`](Self::respond), with the address as text, which is made once for all requests of a connection.
+    pub(crate) async fn respond_to<B>(&self, request: Request<B>, remote: Arc<str>) -> Reply
+    where
+        B: HttpBody<Data = Bytes> + Unpin,
+    {
         let (head, body) = request.into_parts();
         let head = Arc::new(head);
         let request_id = self.inner.request_ids.name(&head.headers);
-        let entry = Entry::start(Arc::clone(&head), remote, request_id.clone());
+        let entry = Entry::start(Arc::clone(&head), Arc::clone(&remote), request_id.clone());
         let mut reply = if v2::is_below(head.uri.path()) {
             let call =
                 Call { api: self.clone(), head: Arc::clone(&head), remote, request_id: request_id.clone() };
             v2::respond(call, body).await
         } else {
-            self.respond_as_before(&head, body, Caller { remote, request_id: &request_id }).await
+            let caller = Caller { remote: &remote, request_id: &request_id };
+            // Apart, so that the future of every request is not as large as that of the largest.
+            Box::pin(self.respond_as_before(&head, body, caller)).await
         };
         reply.headers_mut().insert(X_REQUEST_ID, request_id.to_header());
         if head.method == Method::HEAD {

@@ -1,5 +1,6 @@
 //! Names for requests, so that an answer, the access log and the audit log can be laid side by side.
 
+use std::io::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -48,8 +49,13 @@ impl RequestIds {
 
     fn next(&self) -> RequestId {
         let number = self.count.fetch_add(1, Ordering::Relaxed);
-        let text = format!("{}-{number:x}", self.started);
-        RequestId(HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from(number)))
+        let mut buffer = [0; MAX_LENGTH];
+        let mut free = buffer.as_mut_slice();
+        // Two numbers are shorter than the longest name.
+        write!(free, "{}-{number:x}", self.started).ok();
+        let length = MAX_LENGTH - free.len();
+        let value = buffer.get(..length).and_then(|text| HeaderValue::from_bytes(text).ok());
+        RequestId(value.unwrap_or_else(|| HeaderValue::from(number)))
     }
 }
 

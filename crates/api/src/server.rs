@@ -173,10 +173,10 @@ impl Connections {
             tracing::debug!(%error, %remote, "a client hung up at once");
             return;
         }
-        let api = self.api;
+        let (api, caller) = (self.api, Arc::<str>::from(remote.to_string()));
         let service = service_fn(move |request| {
-            let api = api.clone();
-            async move { Ok::<_, Infallible>(api.respond(request, remote).await) }
+            let (api, caller) = (api.clone(), Arc::clone(&caller));
+            async move { Ok::<_, Infallible>(api.respond_to(request, caller).await) }
         });
         let mut connection = pin!(self.http.serve_connection(TokioIo::new(stream), service));
         // A token of its own: every wake-up looks at it, and a shared one is a lock between all connections.

@@ -57,6 +57,9 @@ const BASE: &str = "/opendcre/2";
 /// What need not be encoded in a part of a path or query.
 const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b',');
 
+/// How many segments most paths have at most.
+const USUAL_DEPTH: usize = 6;
+
 /// Whether a path, as it came, belongs to this generation.
 pub(crate) fn is_below(path: &str) -> bool {
     path.strip_prefix(BASE).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
@@ -111,7 +114,16 @@ where
 
 /// A path without its first slash, cut at the others; no segments if it is empty.
 fn segments(path: &str) -> Vec<Cow<'_, str>> {
-    if path.is_empty() { Vec::new() } else { path.split('/').map(decode).collect() }
+    if path.is_empty() {
+        return Vec::new();
+    }
+    let mut segments = Vec::with_capacity(USUAL_DEPTH);
+    if path.contains('%') {
+        segments.extend(path.split('/').map(decode));
+    } else {
+        segments.extend(path.split('/').map(Cow::Borrowed));
+    }
+    segments
 }
 
 /// The body, if `route` reads one. Any other is taken off the connection, so that it can be used again.

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::audit::AuditLog;
-use crate::inventory::{BoardRecord, Group, Inventory};
+use crate::inventory::{BoardRecord, Group, Inventory, Place};
 use crate::job::Jobs;
 use crate::journal::Entry;
 use crate::latest::{Latest, LatestTable};
@@ -269,7 +269,17 @@ impl Gateway {
     /// What every driver counted for its partners, driver by driver in the order of the mounts. Does no I/O.
     #[must_use]
     pub fn statistics(&self) -> Vec<LinkStatistics> {
-        self.inner.mounts.iter().flat_map(|mount| mount.driver.statistics()).collect()
+        let inventory = self.inventory();
+        let mut all = Vec::new();
+        for (mount, mounted) in self.inner.mounts.iter().enumerate() {
+            for mut link in mounted.driver.statistics() {
+                // Drivers know places; everybody else knows the board that is there.
+                let board = inventory.at(Place { mount, board: link.board });
+                link.board = board.map_or(link.board, |board| board.id);
+                all.push(link);
+            }
+        }
+        all
     }
 
     /// Refuses commands from now on and returns when every change that has begun is finished and recorded.

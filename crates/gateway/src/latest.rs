@@ -8,6 +8,8 @@ use jiff::Timestamp;
 use opendcre_model::{BoardId, DeviceAddress, Observation, Query};
 use tokio::time::Instant;
 
+use crate::{Command, Gateway, GatewayError, Principal};
+
 /// The most answers that are kept of one board. There are as many boards as the inventory holds.
 const CAPACITY: usize = 4096;
 
@@ -27,6 +29,23 @@ struct Entry {
     observation: Arc<Observation>,
     time: Timestamp,
     at: Instant,
+}
+
+impl Gateway {
+    /// The latest answer to a question, if it is younger than `max_age`. The equipment is not asked.
+    ///
+    /// # Errors
+    /// When `principal` may not ask the question now.
+    pub fn known(
+        &self,
+        principal: &Principal,
+        query: Query,
+        max_age: Duration,
+    ) -> Result<Option<Latest>, GatewayError> {
+        // What is known may be told to whoever may ask for it.
+        self.authorise(principal, &Command::Query(query))?;
+        Ok(self.inner.latest.get(&query, max_age))
+    }
 }
 
 /// All latest answers.

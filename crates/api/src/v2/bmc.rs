@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use opendcre_gateway::BoardRecord;
 use opendcre_model::{BoardId, LinkState, LinkStatistics};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -18,7 +19,7 @@ use crate::problem::Problem;
 #[schemars(rename = "Bmcs")]
 pub(super) struct BmcsBody {
     /// The BMCs, in the order of their boards. The counters begin at zero when the service starts.
-    bmcs: Vec<BmcBody>,
+    items: Vec<BmcBody>,
 }
 
 /// What is known of a BMC.
@@ -26,7 +27,11 @@ pub(super) struct BmcsBody {
 #[schemars(rename = "Bmc")]
 struct BmcBody {
     #[schemars(with = "BoardIdText")]
-    board_id: BoardId,
+    board: BoardId,
+    /// What people call it.
+    board_name: String,
+    /// The rack that holds it.
+    rack: String,
     /// Where it is: its address and port.
     address: String,
     #[schemars(with = "LinkStateWord")]
@@ -59,16 +64,22 @@ struct BmcBody {
 
 /// `GET /bmcs`.
 pub(super) async fn list(call: Call, _: NoPath, _: NoQuery) -> Result<Json<BmcsBody>, Problem> {
-    let bmcs = call.gateway().statistics().into_iter().map(BmcBody::from).collect();
-    Ok(Json(BmcsBody { bmcs }))
+    let gateway = call.gateway();
+    let bmc = |link: LinkStatistics| {
+        let board = gateway.board(link.board)?;
+        Some(BmcBody::of(link, &board))
+    };
+    Ok(Json(BmcsBody { items: gateway.statistics().into_iter().filter_map(bmc).collect() }))
 }
 
-impl From<LinkStatistics> for BmcBody {
-    fn from(link: LinkStatistics) -> Self {
+impl BmcBody {
+    fn of(link: LinkStatistics, board: &BoardRecord) -> Self {
         let microseconds = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
         let (code, message) = link.failure.map(|failure| (failure.code, failure.message)).unzip();
         Self {
-            board_id: link.board,
+            board: board.id,
+            board_name: board.name.clone(),
+            rack: board.rack.clone(),
             address: link.address.to_string(),
             state: link.state,
             since: link.since,

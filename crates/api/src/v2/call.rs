@@ -1,6 +1,5 @@
 //! One request to API 2, as its handlers see it.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use http::request::Parts;
@@ -15,7 +14,8 @@ use crate::request_id::RequestId;
 pub(crate) struct Call {
     pub(crate) api: Api,
     pub(crate) head: Arc<Parts>,
-    pub(crate) remote: SocketAddr,
+    /// The address of the client, as text.
+    pub(crate) remote: Arc<str>,
     pub(crate) request_id: RequestId,
 }
 
@@ -27,7 +27,7 @@ impl Call {
 
     /// Who asks.
     pub(super) fn principal(&self) -> Principal {
-        Caller { remote: self.remote, request_id: &self.request_id }.principal()
+        Caller { remote: &self.remote, request_id: &self.request_id }.principal()
     }
 
     /// Cancelled when the server stops: who only waits for news waits no longer.

@@ -21,12 +21,13 @@ use crate::problem::{Code, Problem};
 #[serde(default)]
 pub(super) struct ChangeQuery {
     /// Only changes with a greater sequence than this: that of the last change that is known already, or the `latest` of
-    /// an answer. Without it, the oldest that are kept come first.
+    /// an answer. Without it, the oldest that are kept come first. If changes after it are not kept any more, or it is
+    /// greater than `latest`, the answer is 410 at once, however long the request would wait.
     after: Option<u64>,
     /// The most changes to answer.
     #[schemars(with = "u16", range(min = 1, max = 1000))]
     limit: Limit,
-    /// How many seconds to wait for a change if there is none.
+    /// How many seconds to wait for a change if there is none yet.
     #[schemars(with = "u8", range(max = 50))]
     wait: Wait<0>,
 }
@@ -70,20 +71,28 @@ struct ChangeBody {
 
 /// `GET /changes`.
 pub(super) async fn list(call: Call, _: NoPath, query: ChangeQuery) -> Result<Json<ChangesBody>, Problem> {
-    let after = query.after.unwrap_or(0);
-    let limit = usize::from(query.limit.0);
-    if query.wait.0 > Duration::ZERO && call.gateway().changes(after, 1).changes.is_empty() {
-        let news = call.stopping().run_until_cancelled(call.gateway().wait_for_change(after));
+    let mut found = changes(&call, &query)?;
+    if query.wait.0 > Duration::ZERO && found.changes.is_empty() {
+        let news =
+            call.stopping().run_until_cancelled(call.gateway().wait_for_change(query.after.unwrap_or(0)));
         // Nothing new is an answer, too.
         _ = timeout(query.wait.0, news).await;
+        found = changes(&call, &query)?;
     }
-    let Changes { changes, oldest, latest } = call.gateway().changes(after, limit);
-    let is_forgotten = oldest.is_some_and(|oldest| after.saturating_add(1) < oldest);
-    if query.after.is_some() && (is_forgotten || after > latest) {
+    let Changes { changes, oldest, latest } = found;
+    Ok(Json(ChangesBody { items: changes.into_iter().map(ChangeBody::from).collect(), latest, oldest }))
+}
+
+/// The changes that are wanted, as far as they happened.
+fn changes(call: &Call, query: &ChangeQuery) -> Result<Changes, Problem> {
+    let after = query.after.unwrap_or(0);
+    let found = call.gateway().changes(after, query.limit.0.into());
+    let is_forgotten = found.oldest.is_some_and(|oldest| after.saturating_add(1) < oldest);
+    if query.after.is_some() && (is_forgotten || after > found.latest) {
         let detail = "the changes after this one are not kept any more; read the boards, then go on from the latest change";
         return Err(Problem::new(Code::GONE_CURSOR, detail).in_parameter("after").at(0));
     }
-    Ok(Json(ChangesBody { items: changes.into_iter().map(ChangeBody::from).collect(), latest, oldest }))
+    Ok(found)
 }
 
 impl From<InventoryChange> for ChangeBody {

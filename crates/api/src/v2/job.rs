@@ -33,8 +33,9 @@ const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-re
 pub(super) struct JobBody<'a> {
     #[serde(flatten)]
     summary: SummaryBody<'a>,
-    /// What came of it at every target.
-    results: Vec<ResultBody<'a>>,
+    /// What came of it at every target. Left out if that was asked for, or if the job is condensed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    results: Option<Vec<ResultBody<'a>>>,
 }
 
 /// A job without its results.
@@ -47,14 +48,17 @@ pub(super) struct SummaryBody<'a> {
     kind: JobKind,
     #[schemars(with = "JobStateWord")]
     state: JobState,
-    /// The order as it was understood.
-    #[schemars(with = "serde_json::Map<String, Value>")]
+    /// The order as it was understood; null if the job is condensed.
+    #[schemars(with = "Option<serde_json::Map<String, Value>>")]
     request: &'a Value,
     /// When it was ordered.
     created: Timestamp,
     /// When its last target was finished; null while it runs.
     finished: Option<Timestamp>,
     counts: CountsBody,
+    /// Whether this is all that is remembered: to make room, the requests and results of the jobs that ended first are
+    /// forgotten.
+    condensed: bool,
 }
 
 /// How many targets of a job are in which state.
@@ -97,17 +101,23 @@ struct ResultBody<'a> {
     result: Option<&'a Value>,
 }
 
-/// How long to wait for the end of a job.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
+/// How long to wait for the end of a job, and what to show of it.
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(default)]
 pub(super) struct JobQuery {
     /// How many seconds to wait for the job to end.
     #[schemars(with = "u8", range(max = 50))]
     wait: Wait<0>,
+    /// Whether to show what came of every target. Who asks how far a large job is may do without.
+    results: bool,
 }
 
-/// A job with its results.
-pub(super) struct Job(Arc<JobRecord>);
+/// A job.
+pub(super) struct Job {
+    record: Arc<JobRecord>,
+    /// Whether to show its results, as far as they are remembered.
+    with_results: bool,
+}
 
 /// A job of a listing.
 pub(super) struct JobItem(Arc<JobRecord>);
@@ -126,14 +136,14 @@ pub(super) async fn list(call: Call, _: NoPath, _: NoQuery) -> Result<Vec<JobIte
 /// `GET /jobs/{job}`.
 pub(super) async fn get(call: Call, path: JobPath, query: JobQuery) -> Result<One<Job>, Problem> {
     let id = id(&path.job)?;
-    let job = finished(&call, id, query.wait.0).await;
-    job.map(|job| One(Job(job))).ok_or_else(|| unknown(&path.job))
+    let record = finished(&call, id, query.wait.0).await.ok_or_else(|| unknown(&path.job))?;
+    Ok(One(Job { record, with_results: query.results }))
 }
 
 /// `POST /jobs/{job}/abort`.
 pub(super) async fn abort(call: Call, path: JobPath, _: NoQuery, _: NoBody) -> Result<One<Job>, Problem> {
-    let job = call.gateway().abort(id(&path.job)?);
-    job.map(|job| One(Job(job))).ok_or_else(|| unknown(&path.job))
+    let record = call.gateway().abort(id(&path.job)?).ok_or_else(|| unknown(&path.job))?;
+    Ok(One(Job { record, with_results: true }))
 }
 
 /// Nothing.
@@ -159,12 +169,18 @@ async fn finished(call: &Call, id: JobId, within: Duration) -> Option<Arc<JobRec
     ended.unwrap_or_else(|| call.gateway().job(id))
 }
 
+impl Default for JobQuery {
+    fn default() -> Self {
+        Self { wait: Wait::default(), results: true }
+    }
+}
+
 impl Ordered {
     /// The answer about an order that was taken up, when its job has ended or `within` is over.
     pub(super) async fn after(call: &Call, submitted: Submitted, within: Duration) -> Self {
         let Submitted { job, replayed } = submitted;
-        let job = finished(call, job.id, within).await.unwrap_or(job);
-        Self { job: Job(job), replayed }
+        let record = finished(call, job.id, within).await.unwrap_or(job);
+        Self { job: Job { record, with_results: true }, replayed }
     }
 }
 
@@ -184,12 +200,12 @@ impl Answer for Ordered {
 
     fn into_reply(self) -> Result<Reply, Problem> {
         let Self { job, replayed } = self;
-        let has_ended = job.0.finished.is_some();
+        let has_ended = job.record.finished.is_some();
         let status = if has_ended { StatusCode::OK } else { StatusCode::ACCEPTED };
         let mut reply = answer::json(status, &job.body())?;
         if !has_ended {
             let path =
-                HeaderValue::try_from(format!("{BASE}/jobs/{}", job.0.id)).map_err(Problem::internal)?;
+                HeaderValue::try_from(format!("{BASE}/jobs/{}", job.record.id)).map_err(Problem::internal)?;
             reply.headers_mut().insert(LOCATION, path);
         }
         if replayed {
@@ -207,9 +223,10 @@ impl Show for Job {
     type Body<'a> = JobBody<'a>;
 
     fn body(&self) -> JobBody<'_> {
+        let shows_results = self.with_results && self.record.condensed.is_none();
         JobBody {
-            summary: SummaryBody::from(&*self.0),
-            results: self.0.results.iter().map(ResultBody::from).collect(),
+            summary: SummaryBody::from(&*self.record),
+            results: shows_results.then(|| self.record.results.iter().map(ResultBody::from).collect()),
         }
     }
 }
@@ -253,6 +270,7 @@ impl<'a> From<&'a JobRecord> for SummaryBody<'a> {
             created: job.created,
             finished: job.finished,
             counts: CountsBody { total, waiting, running, ok, failed, skipped, uncertain },
+            condensed: job.condensed.is_some(),
         }
     }
 }

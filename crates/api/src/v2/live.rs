@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use opendcre_gateway::{BoardRecord, Command, Outcome};
 use opendcre_model::{
-    AssetInfo, BoardAsset, BoardId, BootTarget, Capability, ChassisAsset, DeviceAddress, DeviceId,
+    AssetInfo, BoardAsset, BoardId, BootTarget, Capability, ChassisAsset, DeviceAddress, DeviceId, HostInfo,
     Observation, ProductAsset, Query,
 };
 use schemars::JsonSchema;
@@ -57,8 +57,9 @@ pub(super) struct BootBody {
 pub(super) struct HostBody {
     #[schemars(with = "BoardIdText")]
     board: BoardId,
-    #[schemars(with = "DeviceIdText")]
-    device: DeviceId,
+    /// The device that told it; null if it stands in the configuration.
+    #[schemars(with = "Option<DeviceIdText>")]
+    device: Option<DeviceId>,
     hostnames: Vec<String>,
     /// Its addresses, and those of its management controller.
     ip_addresses: Vec<IpAddr>,
@@ -135,17 +136,19 @@ pub(super) async fn boot(call: Call, path: BoardPath, query: DeviceQuery) -> Res
     }
 }
 
-/// `GET /boards/{board}/host`.
+/// `GET /boards/{board}/host`: from the board itself if one of its devices knows, otherwise from the configuration.
 pub(super) async fn host(call: Call, path: BoardPath, query: DeviceQuery) -> Result<Json<HostBody>, Problem> {
     let board = call.gateway().lookup(&path.board)?;
+    let knows = board.devices.iter().any(|device| device.capabilities.has(Capability::HostInfo));
+    if !knows && query.device.is_none() {
+        let (hostnames, ip_addresses) = (board.hostnames.clone(), board.ip_addresses.clone());
+        return Ok(Json(HostBody { board: board.id, device: None, hostnames, ip_addresses }));
+    }
     let address = address(&board, &query, Capability::HostInfo)?;
     match ask(&call, Query::HostInfo(address)).await? {
-        Observation::HostInfo(host) => Ok(Json(HostBody {
-            board: board.id,
-            device: address.device,
-            hostnames: host.hostnames,
-            ip_addresses: host.ip_addresses,
-        })),
+        Observation::HostInfo(HostInfo { hostnames, ip_addresses }) => {
+            Ok(Json(HostBody { board: board.id, device: Some(address.device), hostnames, ip_addresses }))
+        }
         _ => Err(malformed()),
     }
 }

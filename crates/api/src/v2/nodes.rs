@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use opendcre_gateway::BoardRecord;
-use opendcre_model::{Capability, Device};
+use opendcre_model::{Capability, Device, DeviceId};
 
 use super::call::Call;
 use crate::problem::{Code, Problem};
@@ -38,25 +38,41 @@ pub(super) fn of_rack(call: &Call, rack: &str) -> Result<Vec<Arc<BoardRecord>>, 
     Ok(boards)
 }
 
-/// Whether `text` is the id or, in any case, the name of `device`.
-pub(super) fn is_called(device: &Device, text: &str) -> bool {
-    let is_named = device.name.as_ref().is_some_and(|name| name.eq_ignore_ascii_case(text));
-    is_named || text.parse() == Ok(device.id)
+/// What a request calls a device: its id or, in any case, its name.
+pub(super) struct Called<'a> {
+    text: &'a str,
+    /// The id, if the text can be one.
+    id: Option<DeviceId>,
+}
+
+impl<'a> Called<'a> {
+    pub(super) fn of(text: &'a str) -> Self {
+        Self { text, id: text.parse().ok() }
+    }
+
+    /// Whether `device` is meant.
+    pub(super) fn fits(&self, device: &Device) -> bool {
+        let is_named = || device.name.as_ref().is_some_and(|name| name.eq_ignore_ascii_case(self.text));
+        self.id == Some(device.id) || is_named()
+    }
 }
 
 /// The one device of `board` that `text` is the id or name of.
 pub(super) fn device<'a>(board: &'a BoardRecord, text: &str) -> Result<&'a Device, Problem> {
-    let named: Vec<&Device> = board.devices.iter().filter(|device| is_called(device, text)).collect();
-    let text = opendcre_model::excerpt(text);
-    match named.as_slice() {
-        [only] => Ok(only),
-        [] => {
+    let called = Called::of(text);
+    let mut devices = board.devices.iter().filter(|device| called.fits(device));
+    match (devices.next(), devices.next()) {
+        (Some(only), None) => Ok(only),
+        (None, _) => {
+            let text = opendcre_model::excerpt(text);
             let detail =
                 format!("{} has no device {text:?}; its devices are shown with it", board.describe());
             Err(Problem::new(Code::UNKNOWN_DEVICE, detail))
         }
-        several => {
+        (Some(first), Some(second)) => {
+            let text = opendcre_model::excerpt(text);
             let detail = format!("several devices of {} are called {text:?}; use the id", board.describe());
+            let several = [first, second].into_iter().chain(devices);
             Err(Problem::new(Code::AMBIGUOUS_DEVICE, detail).with_candidates(candidates(several)))
         }
     }
@@ -87,7 +103,7 @@ pub(super) fn capable<'a>(
                 board.describe(),
                 word(capability)
             );
-            Err(Problem::new(Code::AMBIGUOUS_DEVICE, detail).with_candidates(candidates(several)))
+            Err(Problem::new(Code::AMBIGUOUS_DEVICE, detail).with_candidates(candidates(several.iter().copied())))
         }
     }
 }
@@ -98,10 +114,10 @@ fn word(capability: Capability) -> String {
     word.and_then(|word| word.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
-fn candidates(devices: &[&Device]) -> Vec<String> {
-    let describe = |device: &&Device| match &device.name {
+fn candidates<'a>(devices: impl Iterator<Item = &'a Device>) -> Vec<String> {
+    let describe = |device: &Device| match &device.name {
         Some(name) => format!("device {} ({name}, {})", device.id, device.kind),
         None => format!("device {} ({})", device.id, device.kind),
     };
-    devices.iter().take(NAMED_CANDIDATES).map(describe).collect()
+    devices.take(NAMED_CANDIDATES).map(describe).collect()
 }

@@ -176,6 +176,13 @@ impl TryFrom<Whole> for Seconds {
 #[serde(try_from = "String")]
 struct AssetText(String);
 
+/// An order as the client sent it.
+struct Request {
+    /// Its body as it was understood.
+    body: Value,
+    key: Option<IdempotencyKey>,
+}
+
 /// The devices of an order, one of each board.
 struct Targets(Vec<(Arc<BoardRecord>, Device)>);
 
@@ -186,8 +193,8 @@ pub(super) async fn power(
     query: OrderQuery,
     order: PowerOrder,
 ) -> Result<Ordered, Problem> {
-    let targets = order.targets(&call, Capability::PowerControl)?;
-    change(&call, &query, &JobAction::Power(order.action), &targets, &order).await
+    let action = JobAction::Power(order.action);
+    change(&call, &query, &order, || Ok((action, order.targets(&call, Capability::PowerControl)?))).await
 }
 
 /// `POST /boot`.
@@ -197,10 +204,9 @@ pub(super) async fn boot(
     query: OrderQuery,
     order: BootOrder,
 ) -> Result<Ordered, Problem> {
-    let targets = order.targets(&call, Capability::BootTarget)?;
     let BootOrder { target, persistent, efi, .. } = order;
     let action = JobAction::SetBootTarget(BootOverride { target, persistent, efi });
-    change(&call, &query, &action, &targets, &order).await
+    change(&call, &query, &order, || Ok((action, order.targets(&call, Capability::BootTarget)?))).await
 }
 
 /// `POST /led`: lamps of boards, unless the order is for the lamps of chambers or there are only those.
@@ -212,20 +218,20 @@ pub(super) async fn led(
 ) -> Result<Ordered, Problem> {
     let LedOrder { on, color, blink, .. } = order;
     let chamber = JobAction::SetChamberLed { on, color, blink };
-    let (action, targets) = match (on, color, blink) {
+    let lamps = || match (on, color, blink) {
         (None, None, None) => {
-            return Err(Problem::new(Code::INVALID, "say what the lamps shall do with on, color or blink"));
+            Err(Problem::new(Code::INVALID, "say what the lamps shall do with on, color or blink"))
         }
         (Some(on), None, None) => match order.targets(&call, Capability::Led) {
-            Ok(targets) => (JobAction::SetLed { on }, targets),
+            Ok(targets) => Ok((JobAction::SetLed { on }, targets)),
             Err(problem) => {
                 let targets = order.targets(&call, Capability::ChamberLed);
-                (chamber, targets.map_err(|_| problem)?)
+                Ok((chamber, targets.map_err(|_| problem)?))
             }
         },
-        _ => (chamber, order.targets(&call, Capability::ChamberLed)?),
+        _ => Ok((chamber, order.targets(&call, Capability::ChamberLed)?)),
     };
-    change(&call, &query, &action, &targets, &order).await
+    change(&call, &query, &order, lamps).await
 }
 
 /// `POST /identify`.
@@ -241,8 +247,8 @@ pub(super) async fn identify(
         (None, Some(seconds)) => Identify::Seconds(seconds.0),
         _ => return Err(Problem::new(Code::INVALID, "give either on or seconds")),
     };
-    let targets = order.targets(&call, Capability::Identify)?;
-    change(&call, &query, &JobAction::Identify(identify), &targets, &order).await
+    let action = JobAction::Identify(identify);
+    change(&call, &query, &order, || Ok((action, order.targets(&call, Capability::Identify)?))).await
 }
 
 /// `POST /fan`.
@@ -252,8 +258,8 @@ pub(super) async fn fan(
     query: OrderQuery,
     order: FanOrder,
 ) -> Result<Ordered, Problem> {
-    let targets = order.targets(&call, Capability::FanControl)?;
-    change(&call, &query, &JobAction::SetFanSpeed { rpm: order.rpm.0 }, &targets, &order).await
+    let action = JobAction::SetFanSpeed { rpm: order.rpm.0 };
+    change(&call, &query, &order, || Ok((action, order.targets(&call, Capability::FanControl)?))).await
 }
 
 /// `POST /asset`.
@@ -263,9 +269,8 @@ pub(super) async fn asset(
     query: OrderQuery,
     order: AssetOrder,
 ) -> Result<Ordered, Problem> {
-    let targets = order.targets(&call, Capability::AssetText)?;
     let action = JobAction::SetAssetText(order.text.0.clone());
-    change(&call, &query, &action, &targets, &order).await
+    change(&call, &query, &order, || Ok((action, order.targets(&call, Capability::AssetText)?))).await
 }
 
 /// `POST /scan`.
@@ -276,39 +281,59 @@ pub(super) async fn scan(
     order: ScanOrder,
 ) -> Result<Ordered, Problem> {
     let start = Instant::now();
+    let request = Request::of(&call, &order)?;
+    if let Some(before) = request.replayed(&call, query.wait.0).await? {
+        return Ok(before);
+    }
     if order.nodes.is_none() {
         // Boards that nobody knows yet cannot be targets.
         call.gateway().execute(&call.principal(), Command::Scan(Scope::All)).await?;
     }
     let boards = nodes::select(&call, order.nodes.as_deref())?;
-    let request = request(&order)?;
-    let refresh = Order::refresh(boards.iter().map(|board| &**board), request.clone());
+    let refresh = Order::refresh(boards.iter().map(|board| &**board), request.body.clone());
     // The search is a part of the time that the client is willing to wait.
     let wait = query.wait.0.saturating_sub(start.elapsed());
-    submit(&call, wait, refresh, &request).await
+    request.submit(&call, wait, refresh).await
 }
 
+/// Takes up the change that `resolve` tells, with its targets, unless it was taken up before.
 async fn change(
     call: &Call,
     query: &OrderQuery,
-    action: &JobAction,
-    targets: &Targets,
     order: &impl Serialize,
+    resolve: impl FnOnce() -> Result<(JobAction, Targets), Problem>,
 ) -> Result<Ordered, Problem> {
-    let request = request(order)?;
-    let targets = targets.0.iter().map(|(board, device)| (&**board, device));
-    submit(call, query.wait.0, Order::change(action, targets, request.clone()), &request).await
+    let request = Request::of(call, order)?;
+    if let Some(before) = request.replayed(call, query.wait.0).await? {
+        return Ok(before);
+    }
+    let (action, Targets(targets)) = resolve()?;
+    let targets = targets.iter().map(|(board, device)| (&**board, device));
+    let change = Order::change(&action, targets, request.body.clone());
+    request.submit(call, query.wait.0, change).await
 }
 
-async fn submit(call: &Call, wait: Duration, order: Order, request: &Value) -> Result<Ordered, Problem> {
-    let key = idempotency_key(call, request)?;
-    let submitted = call.gateway().submit(&call.principal(), order, key).await?;
-    Ok(Ordered::after(call, submitted, wait).await)
-}
+impl Request {
+    fn of(call: &Call, order: &impl Serialize) -> Result<Self, Problem> {
+        let body = serde_json::to_value(order).map_err(Problem::internal)?;
+        let key = idempotency_key(call, &body)?;
+        Ok(Self { body, key })
+    }
 
-/// The order as it was understood.
-fn request(order: &impl Serialize) -> Result<Value, Problem> {
-    serde_json::to_value(order).map_err(Problem::internal)
+    /// The job of the same order, if it was taken up before. Asked before anything is looked for: what the order names
+    /// may have another name by now.
+    async fn replayed(&self, call: &Call, wait: Duration) -> Result<Option<Ordered>, Problem> {
+        let Some(key) = &self.key else { return Ok(None) };
+        match call.gateway().replayed(&call.principal(), key).await? {
+            Some(submitted) => Ok(Some(Ordered::after(call, submitted, wait).await)),
+            None => Ok(None),
+        }
+    }
+
+    async fn submit(self, call: &Call, wait: Duration, order: Order) -> Result<Ordered, Problem> {
+        let submitted = call.gateway().submit(&call.principal(), order, self.key).await?;
+        Ok(Ordered::after(call, submitted, wait).await)
+    }
 }
 
 /// The key that the client gave, and what tells this request from another one with the same key.

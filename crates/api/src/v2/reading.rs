@@ -21,7 +21,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use super::answer::{self, Answer, Documented};
 use super::call::Call;
 use super::measurement::{FailureBody, Pieces, ReadingBody, ReadingsBody};
-use super::nodes;
+use super::nodes::{self, Called};
 use super::route::{BoardPath, DevicePath, NoPath, RackPath};
 use super::schema::{KindWord, MaxAgeText, NodesText};
 use super::span::Span;
@@ -127,7 +127,12 @@ pub(super) async fn of_device(call: Call, path: DevicePath, query: AgeQuery) -> 
     let principal = call.principal();
     let mut outcomes = Vec::new();
     for target in targets(&board, device) {
-        let answer = call.gateway().read(&principal, target.query, max_age).await;
+        let answer = match call.gateway().known(&principal, target.query, max_age) {
+            Ok(Some(latest)) => Ok(latest),
+            // Apart, because to ask the equipment takes a large future.
+            Ok(None) => Box::pin(call.gateway().read(&principal, target.query, max_age)).await,
+            Err(error) => Err(error),
+        };
         outcomes.push((target, answer));
     }
     Ok(Readings::Few(outcomes))
@@ -160,16 +165,17 @@ async fn of_boards(
 impl ReadingQuery {
     /// The questions to `board`.
     fn targets(&self, board: &Arc<BoardRecord>) -> impl Iterator<Item = Target> {
-        let is_meant = |device: &&Device| {
+        let called = self.device.as_deref().map(Called::of);
+        let is_meant = move |device: &&Device| {
             self.kind.is_none_or(|kind| kind == device.kind)
-                && self.device.as_ref().is_none_or(|text| nodes::is_called(device, text))
+                && called.as_ref().is_none_or(|called| called.fits(device))
         };
         board.devices.iter().filter(is_meant).flat_map(move |device| targets(board, device))
     }
 }
 
 /// The questions to one device: one for each of its capabilities that has a value.
-fn targets(board: &Arc<BoardRecord>, device: &Device) -> impl Iterator<Item = Target> {
+fn targets<'a>(board: &'a Arc<BoardRecord>, device: &'a Device) -> impl Iterator<Item = Target> + 'a {
     let address = DeviceAddress { board: board.id, device: device.id };
     let kind = device.kind;
     let queries = [
@@ -178,9 +184,8 @@ fn targets(board: &Arc<BoardRecord>, device: &Device) -> impl Iterator<Item = Ta
         (Capability::Led, Query::Led(address)),
     ];
     let capabilities = device.capabilities;
-    let (board, device) = (Arc::clone(board), device.clone());
     let asked = queries.into_iter().filter(move |(capability, _)| capabilities.has(*capability));
-    asked.map(move |(_, query)| Target { board: Arc::clone(&board), device: device.clone(), query })
+    asked.map(|(_, query)| Target { board: Arc::clone(board), device: device.clone(), query })
 }
 
 /// The answers of the equipment as they come, until patience is over: what has not come by then has failed.

@@ -59,9 +59,10 @@ fn down(number: u32) -> LinkStatistics {
 }
 
 fn documented_example() -> Value {
-    let (_, rest) = PAGE.split_once("```json\n{\"bmcs\"").unwrap();
+    let (_, section) = PAGE.split_once("`GET /bmcs` says").unwrap();
+    let (_, rest) = section.split_once("```json\n").unwrap();
     let (example, _) = rest.split_once("```").unwrap();
-    serde_json::from_str(&format!("{{\"bmcs\"{example}")).unwrap()
+    serde_json::from_str(example).unwrap()
 }
 
 #[tokio::test]
@@ -77,7 +78,7 @@ async fn what_is_not_known_is_null() {
     let room = Room::new().await;
     *room.bmcs.links.lock().unwrap() = vec![unknown(1)];
     let answer = room.json("/bmcs").await;
-    let bmc = answer["bmcs"][0].as_object().unwrap();
+    let bmc = answer["items"][0].as_object().unwrap();
     let nulls: Vec<&str> =
         bmc.iter().filter(|(_, value)| value.is_null()).map(|(key, _)| key.as_str()).collect();
     assert_eq!(nulls, ["code", "latency_us", "message"]);

@@ -51,6 +51,14 @@ async fn who_waits_is_answered_with_the_next_change() {
     assert_eq!(start.elapsed(), Duration::from_secs(35));
 }
 
+#[tokio::test(start_paused = true)]
+async fn who_waits_after_a_change_that_never_happened_is_told_so_at_once() {
+    let room = Room::new().await;
+    let start = Instant::now();
+    room.get("/changes?after=5&wait=30").await.problem(410, "gone_cursor");
+    assert_eq!(start.elapsed(), Duration::ZERO);
+}
+
 #[tokio::test]
 async fn a_server_that_stops_keeps_nobody_waiting() {
     let room = Room::new().await;

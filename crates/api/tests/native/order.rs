@@ -143,6 +143,39 @@ async fn a_named_order_is_taken_up_once() {
 }
 
 #[tokio::test]
+async fn a_named_order_is_known_before_anything_is_looked_for() {
+    let room = Room::new().await;
+    let search = || {
+        let request = Request::post(format!("{BASE}/scan")).header("idempotency-key", "morning");
+        room.send(request.body(Full::default()).unwrap())
+    };
+    let first = search().await.json();
+    let order = json!({"nodes": "11", "action": "off"});
+    let switched = named(&room, "night-8", &order).await.json();
+    room.bus.take_calls();
+    assert_eq!(search().await.json(), first);
+    assert!(room.bus.take_calls().is_empty());
+
+    let switch = device(0x4009, DeviceKind::Power, None, &[Capability::PowerControl]);
+    room.bus.boards.lock().unwrap()[0].devices.push(switch);
+    room.refresh().await;
+    named(&room, "night-9", &order).await.problem(409, "ambiguous_device");
+    assert_eq!(named(&room, "night-8", &order).await.json(), switched);
+}
+
+#[tokio::test]
+async fn a_job_is_shown_without_its_results_on_demand() {
+    let room = Room::new().await;
+    let mut job = room.post("/power", &json!({"nodes": "all", "action": "off"})).await.json();
+    let path = format!("/jobs/{}", job["id"].as_str().unwrap());
+    assert_eq!(room.json(&format!("{path}?results=true")).await, job);
+    assert_eq!(job["condensed"], false);
+    job.as_object_mut().unwrap().remove("results").unwrap();
+    assert_eq!(room.json(&format!("{path}?results=false")).await, job);
+    room.get(&format!("{path}?results=no")).await.problem(400, "bad_parameter");
+}
+
+#[tokio::test]
 async fn a_target_that_fails_does_not_fail_the_others() {
     let room = Room::new().await;
     room.bmcs.fail(Some(DriverError::new(Fault::Uncertain, "the answer is lost")));

@@ -73,7 +73,7 @@ async fn what_is_not_there_is_404_and_what_is_not_clear_is_409() {
 #[tokio::test]
 async fn what_a_board_cannot_do_is_said_before_it_is_asked() {
     let room = Room::new().await;
-    for path in ["/boards/11/boot", "/boards/11/host", "/boards/11/boot?device=4001"] {
+    for path in ["/boards/11/boot", "/boards/11/host?device=4001", "/boards/11/boot?device=4001"] {
         let body = room.get(path).await.problem(422, "unsupported");
         assert!(body["detail"].as_str().unwrap().contains("nothing was sent"), "{body}");
     }

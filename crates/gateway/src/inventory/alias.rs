@@ -1,6 +1,7 @@
 //! Which boards go by a name: their ids, names, host names, addresses, racks and groups. Looking one up takes the same
 //! time however many boards there are.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::Hash;
 use std::net::IpAddr;
@@ -129,8 +130,9 @@ impl Aliases {
 
     /// The boards that go by `name` other than by their id.
     pub(super) fn find(&self, name: &str) -> BTreeSet<BoardId> {
-        let by_name = self.names.get(&name.to_lowercase()).into_iter();
-        let address = name.parse().ok();
+        let by_name = self.names.get(&*in_lower_case(name)).into_iter();
+        // Most names are none, and to see that is cheaper than to read one.
+        let address = if name.contains(['.', ':']) { name.parse().ok() } else { None };
         let by_address = address.and_then(|address: IpAddr| self.addresses.get(&address));
         by_name.chain(by_address).flatten().copied().collect()
     }
@@ -172,6 +174,12 @@ fn names(record: &BoardRecord) -> impl Iterator<Item = String> {
     let names: BTreeSet<String> =
         record.hostnames.iter().chain([&record.name]).map(|name| name.to_lowercase()).collect();
     names.into_iter()
+}
+
+/// Costs no memory for what people usually write.
+fn in_lower_case(name: &str) -> Cow<'_, str> {
+    let is_plain = |byte: u8| byte.is_ascii() && !byte.is_ascii_uppercase();
+    if name.bytes().all(is_plain) { Cow::Borrowed(name) } else { Cow::Owned(name.to_lowercase()) }
 }
 
 fn forget<K: Hash + Eq>(table: &mut HashMap<K, BTreeSet<BoardId>>, key: &K, id: BoardId) {
