@@ -1,4 +1,4 @@
-//! The door itself.
+//! The door itself: every command passes it, on its way to the equipment and back.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use opendcre_model::{
     Action, BoardId, Context, Driver, DriverError, Fault, LinkStatistics, Observation, Priority, Query,
-    Scope, WallClock,
+    WallClock,
 };
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout};
@@ -15,99 +15,20 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::audit::AuditLog;
-use crate::inventory::{BoardRecord, Group, Inventory, Place};
+use crate::command::{Command, Outcome};
+use crate::inventory::{Inventory, Place};
 use crate::job::Jobs;
 use crate::journal::Entry;
 use crate::latest::{Latest, LatestTable};
 use crate::look::Depth;
-use crate::mount::{Mount, Mounted};
+use crate::mount::{Equipment, Mounted};
+use crate::readiness::{Defect, Readiness};
+use crate::settings::Settings;
 use crate::store::{Store, Stored};
 use crate::{GatewayError, Principal, policy};
 
 /// How long [`Gateway::give_up`] waits for the disk.
 const LAST_RECORDS: Duration = Duration::from_secs(1);
-
-/// What the owner of the service wants: what may be done at all, and how long each class of command may take,
-/// waiting in queues included.
-#[derive(Debug, Clone, Copy)]
-pub struct Settings {
-    /// For reading one value.
-    pub read_timeout: Duration,
-    /// For one change, recording it included.
-    pub control_timeout: Duration,
-    /// For finding out what is there.
-    pub scan_timeout: Duration,
-    /// Whether every change is refused.
-    pub read_only: bool,
-    /// How old the answer to [`Command::List`] may be.
-    pub cache: Duration,
-}
-
-/// What may be asked at the door.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Command {
-    /// Tell what is known, if everything was looked for not longer ago than [`Settings::cache`]; otherwise look.
-    List(Scope),
-    /// Search the buses. Boards of the configuration are only listed.
-    Scan(Scope),
-    /// Search the buses, and ask every board of the configuration who it is and what it holds.
-    Refresh(Scope),
-    /// Ask one question.
-    Query(Query),
-    /// Change something.
-    Action(Action),
-}
-
-/// What came of a command.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Outcome {
-    /// Answer to [`Command::List`], [`Command::Scan`] and [`Command::Refresh`].
-    Scan(ScanReport),
-    /// Answer to [`Command::Query`] and [`Command::Action`].
-    Observation(Observation),
-}
-
-/// What a scan found.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ScanReport {
-    /// The boards, driver by driver in the order of the mounts. Those of the configuration may be in any state.
-    pub boards: Vec<Arc<BoardRecord>>,
-    /// The drivers that could not be scanned, by name; their boards are missing.
-    pub failures: Vec<(String, DriverError)>,
-}
-
-/// What the gateway serves.
-#[derive(Default)]
-pub struct Equipment {
-    /// The drivers.
-    pub mounts: Vec<Mount>,
-    /// The groups that the configuration names.
-    pub groups: Vec<Group>,
-    /// What cannot be served; only told to whoever asks how the service is.
-    pub defects: Vec<Defect>,
-}
-
-/// Whether commands can be carried out now.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Readiness {
-    /// The service is stopping and refuses commands.
-    pub shutting_down: bool,
-    /// Every driver by name in the order of the mounts, and whether it can be used.
-    pub drivers: Vec<(String, Result<(), DriverError>)>,
-    /// What has been missing since the start.
-    pub defects: Vec<Defect>,
-}
-
-/// Equipment that is configured but not served until somebody mends the configuration and restarts the service.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Defect {
-    /// What is missing, such as the key of the configuration that names it.
-    pub name: String,
-    /// The stable machine-readable code.
-    pub code: &'static str,
-    /// One sentence for people: what is wrong, where, and what to do.
-    pub message: String,
-}
 
 /// The application. Clones are the same door.
 #[derive(Clone)]
@@ -143,31 +64,6 @@ pub(crate) struct LastLook {
     pub(crate) at: Instant,
     /// The drivers that failed then.
     pub(crate) failures: Vec<(String, DriverError)>,
-}
-
-// === impl Settings ===
-
-impl Default for Settings {
-    /// Changes are permitted. Reads 10 s, changes 30 s, scans 50 s: all less than clients and proxies usually wait, which is 60 s.
-    fn default() -> Self {
-        Self {
-            read_timeout: Duration::from_secs(10),
-            control_timeout: Duration::from_secs(30),
-            scan_timeout: Duration::from_secs(50),
-            read_only: false,
-            cache: Duration::from_secs(600),
-        }
-    }
-}
-
-// === impl Readiness ===
-
-impl Readiness {
-    /// Whether every driver can be used. Defects do not count: everything else is served, and waiting mends nothing.
-    #[must_use]
-    pub fn is_ready(&self) -> bool {
-        !self.shutting_down && self.drivers.iter().all(|(_, health)| health.is_ok())
-    }
 }
 
 // === impl Gateway ===
@@ -259,10 +155,14 @@ impl Gateway {
     #[must_use]
     pub fn readiness(&self) -> Readiness {
         let driver = |mount: &Mounted| (mount.driver.name().to_owned(), mount.driver.health());
+        let mut defects = self.inner.defects.clone();
+        if let Some(Err(message)) = self.inner.store.as_ref().map(Store::health) {
+            defects.push(Defect { name: "inventory.file".to_owned(), code: "store_unavailable", message });
+        }
         Readiness {
-            shutting_down: self.inner.actions.is_closed(),
+            shutting_down: self.is_closed(),
             drivers: self.inner.mounts.iter().map(driver).collect(),
-            defects: self.inner.defects.clone(),
+            defects,
         }
     }
 

@@ -259,7 +259,7 @@ impl Jobs {
         let Some(store) = &self.inner.store else { return };
         for job in displaced {
             match job {
-                Displaced::Condensed(job) => store.keep_job(job),
+                Displaced::Condensed(job) => store.keep_job(*job),
                 Displaced::Forgotten(id) => store.remove_jobs([id]),
             }
         }

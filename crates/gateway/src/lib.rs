@@ -2,9 +2,12 @@
 //!
 //! [`Gateway::execute`] authorises a command, finds the driver that holds the board, records the intent of a
 //! change on disk, lets the driver do it, and records the outcome. Whoever asks – HTTP today, schedules and other
-//! protocols later – asks here. This crate knows neither HTTP nor any protocol of the equipment.
+//! protocols later – asks here. It also knows what there is: the inventory of all boards, the latest values, node ranges
+//! that select among them, and orders for many of them as jobs. This crate knows neither HTTP nor any protocol of the
+//! equipment.
 
 mod audit;
+mod command;
 mod error;
 mod gateway;
 mod inventory;
@@ -17,14 +20,17 @@ mod noderange;
 mod order;
 mod policy;
 mod principal;
+mod readiness;
 mod reading;
 mod resolve;
+mod settings;
 mod store;
 mod view;
 
 pub use audit::{AuditError, AuditLog};
+pub use command::{Command, Outcome, ScanReport};
 pub use error::GatewayError;
-pub use gateway::{Command, Defect, Equipment, Gateway, Outcome, Readiness, ScanReport, Settings};
+pub use gateway::Gateway;
 pub use inventory::{
     BoardFailure, BoardRecord, BoardState, ChangeKind, Changes, Group, InventoryChange, LookupError,
 };
@@ -33,7 +39,9 @@ pub use job::{
     SubmitError, Submitted, TargetResult, TargetState, result,
 };
 pub use latest::Latest;
-pub use mount::{Annotation, Mount};
+pub use mount::{Annotation, Equipment, Mount};
 pub use noderange::{Directory, Found, NodeRange, RangeError, fold};
 pub use principal::Principal;
+pub use readiness::{Defect, Readiness};
+pub use settings::Settings;
 pub use store::{SetAside, Store, StoreError, Stored};

@@ -11,7 +11,8 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::GatewayError;
-use crate::gateway::{Command, Gateway, LastLook, ScanReport};
+use crate::command::{Command, ScanReport};
+use crate::gateway::{Gateway, LastLook};
 use crate::inventory::{BoardFailure, BoardRecord, BoardState, Place};
 use crate::mount::Mounted;
 

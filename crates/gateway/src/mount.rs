@@ -9,8 +9,21 @@ use std::time::Duration;
 use opendcre_model::{BoardId, Driver, DriverError, Fault};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::{Defect, Group};
+
 /// When it is worth asking again after [`Mount::max_changes`] was reached.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// What the gateway serves.
+#[derive(Default)]
+pub struct Equipment {
+    /// The drivers.
+    pub mounts: Vec<Mount>,
+    /// The groups that the configuration names.
+    pub groups: Vec<Group>,
+    /// What cannot be served; only told to whoever asks how the service is.
+    pub defects: Vec<Defect>,
+}
 
 /// A driver, and the boards that it may hold. The ranges of several mounts may overlap.
 #[derive(Clone)]

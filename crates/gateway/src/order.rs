@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use opendcre_model::BoxFuture;
 
-use crate::gateway::{Command, Gateway, Outcome};
+use crate::command::{Command, Outcome};
+use crate::gateway::Gateway;
 use crate::job::{Door, IdempotencyKey, JobId, JobRecord, Order, SubmitError, Submitted};
 use crate::{GatewayError, Principal, policy};
 

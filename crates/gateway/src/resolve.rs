@@ -93,16 +93,10 @@ impl Gateway {
 
     /// Asks for `board` wherever it may be; exactly one wire may have it.
     pub(crate) async fn find(&self, board: BoardId, context: Context) -> Result<Place, GatewayError> {
-        let asked: Vec<_> = match self.inventory().place(board) {
-            Some(place) if self.inner.mounts.get(place.mount).is_some_and(|mount| mount.is_configured) => {
-                self.inner.mounts.get(place.mount).map(|mount| (place, mount)).into_iter().collect()
-            }
-            _ => self.candidates(board).map(|(mount, mounted)| (Place { mount, board }, mounted)).collect(),
-        };
-        let answers = join_all(asked.into_iter().map(|(place, mount)| async move {
+        let asked = self.possible_places(board).into_iter().map(async |(place, mount)| {
             (place, mount.driver.discover(Scope::Board(place.board), context).await)
-        }));
-        let answers = answers.await;
+        });
+        let answers = join_all(asked).await;
         let holders: Vec<Place> =
             answers.iter().filter(|(_, result)| result.is_ok()).map(|(place, _)| *place).collect();
         let mounts: Vec<usize> = holders.iter().map(|place| place.mount).collect();
@@ -126,6 +120,18 @@ impl Gateway {
             (None, Some(error)) => Err(DriverError::clone(error).into()),
             (None, None) => Err(GatewayError::UnknownBoard(board)),
         }
+    }
+
+    /// Where `board` may answer: its place if the configuration names it, otherwise every bus that may hold it.
+    fn possible_places(&self, board: BoardId) -> Vec<(Place, &Mounted)> {
+        if self.is_configured(board) {
+            let place = self.inventory().place(board);
+            return place
+                .and_then(|place| Some((place, self.inner.mounts.get(place.mount)?)))
+                .into_iter()
+                .collect();
+        }
+        self.candidates(board).map(|(mount, mounted)| (Place { mount, board }, mounted)).collect()
     }
 
     /// Whether a board is known to be at `place`.

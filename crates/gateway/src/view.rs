@@ -1,9 +1,9 @@
 //! What everybody may look at without asking the equipment: boards, names, groups and what happened to them.
 
 use std::sync::{Arc, PoisonError, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Duration;
 
-use opendcre_model::{BoardId, Health, Observation, Query};
-use tokio::time::Duration;
+use opendcre_model::{BoardId, DeviceAddress, Health, Observation, Query};
 
 use crate::gateway::Gateway;
 use crate::inventory::{BoardRecord, Changes, Group, Inventory, LookupError};
@@ -87,7 +87,7 @@ impl Gateway {
     /// none.
     #[must_use]
     pub fn health(&self, board: &BoardRecord) -> Option<Health> {
-        let device = |id| opendcre_model::DeviceAddress { board: board.id, device: id };
+        let device = |id| DeviceAddress { board: board.id, device: id };
         let queries = board.devices.iter().map(|d| Query::Sensor { device: device(d.id), kind: d.kind });
         let latest = queries.filter_map(|query| self.inner.latest.get(&query, HEALTH_AGE));
         latest

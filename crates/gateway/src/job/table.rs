@@ -4,6 +4,7 @@
 //! What is remembered never keeps an order away: only what runs does. To make room, the jobs that ended first are
 //! condensed, or forgotten if no young key stands for them.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,7 +28,7 @@ pub(super) struct Limits {
     pub(super) running: usize,
     /// The most finished jobs that are remembered in full.
     pub(super) finished: usize,
-    /// The most condensed jobs. Each takes about half a kilobyte.
+    /// The most condensed jobs. Each takes between half a kilobyte and a whole one, depending on the length of its key.
     pub(super) condensed: usize,
     /// The most targets of one order.
     pub(super) targets: usize,
@@ -52,7 +53,7 @@ pub(super) enum Known {
 /// What became of a finished job to make room.
 pub(super) enum Displaced {
     /// This is left of it.
-    Condensed(StoredJob),
+    Condensed(Box<StoredJob>),
     /// Nothing is left of it.
     Forgotten(JobId),
 }
@@ -112,7 +113,7 @@ impl Table {
         let running = self.running.values().map(|job| job.record());
         let finished = self.finished.values().map(|job| Arc::clone(&job.record));
         let mut records: Vec<_> = running.chain(finished).collect();
-        records.sort_unstable_by(|a, b| b.id.cmp(&a.id));
+        records.sort_unstable_by_key(|job| Reverse(job.id));
         records
     }
 
@@ -215,7 +216,7 @@ impl Table {
         }
         let stored = StoredJob { record: job.record.condense(), key: job.key };
         self.remember(Arc::new(stored.record.clone()), stored.key.clone());
-        Displaced::Condensed(stored)
+        Displaced::Condensed(Box::new(stored))
     }
 
     fn forget(&mut self, Finished { record, key }: &Finished) -> Displaced {

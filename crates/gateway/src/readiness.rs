@@ -1,0 +1,33 @@
+//! How the service is doing.
+
+use opendcre_model::DriverError;
+
+/// Whether commands can be carried out now.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Readiness {
+    /// The service is stopping and refuses commands.
+    pub shutting_down: bool,
+    /// Every driver by name in the order of the mounts, and whether it can be used.
+    pub drivers: Vec<(String, Result<(), DriverError>)>,
+    /// What has been missing since the start.
+    pub defects: Vec<Defect>,
+}
+
+/// Equipment that is configured but not served until somebody mends the configuration and restarts the service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Defect {
+    /// What is missing, such as the key of the configuration that names it.
+    pub name: String,
+    /// The stable machine-readable code.
+    pub code: &'static str,
+    /// One sentence for people: what is wrong, where, and what to do.
+    pub message: String,
+}
+
+impl Readiness {
+    /// Whether every driver can be used. Defects do not count: everything else is served, and waiting mends nothing.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        !self.shutting_down && self.drivers.iter().all(|(_, health)| health.is_ok())
+    }
+}
