@@ -118,11 +118,7 @@ fn segments(path: &str) -> Vec<Cow<'_, str>> {
         return Vec::new();
     }
     let mut segments = Vec::with_capacity(USUAL_DEPTH);
-    if path.contains('%') {
-        segments.extend(path.split('/').map(decode));
-    } else {
-        segments.extend(path.split('/').map(Cow::Borrowed));
-    }
+    segments.extend(path.split('/').map(decode));
     segments
 }
 

@@ -3,7 +3,7 @@
 use std::sync::{Arc, PoisonError, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
-use opendcre_model::{BoardId, DeviceAddress, Health, Observation, Query};
+use opendcre_model::{BoardId, DeviceAddress, Health, Observation, Quality, Query};
 
 use crate::gateway::Gateway;
 use crate::inventory::{BoardRecord, Changes, Group, Inventory, LookupError};
@@ -92,7 +92,7 @@ impl Gateway {
         let latest = queries.filter_map(|query| self.inner.latest.get(&query, HEALTH_AGE));
         latest
             .filter_map(|latest| match &*latest.observation {
-                Observation::Sensor(reading) => Some(reading.health),
+                Observation::Sensor(reading) if reading.quality != Quality::Unavailable => Some(reading.health),
                 _ => None,
             })
             .max()

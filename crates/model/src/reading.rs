@@ -75,7 +75,8 @@ pub struct Reading {
     pub measurements: Vec<Measurement>,
     /// How far the value can be trusted.
     pub quality: Quality,
-    /// What the value means, as far as the equipment says it.
+    /// What the value means, as far as the equipment says it. Of a reading that is [`Quality::Unavailable`] it says nothing:
+    /// without a value there is nothing to judge.
     pub health: Health,
     /// What else the sensor reports, in words.
     pub states: Vec<String>,

@@ -14,12 +14,13 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use clap::{Arg, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 pub use client::{
     AllNodes, AssetArgs, AssetCommand, ChangeOptions, ChangesArgs, ClientCommand, DeviceOption, ExpandArgs,
-    FanArgs, FanCommand, GroupsArgs, IdentifyArgs, JobsArgs, JobsCommand, LedArgs, LedCommand, NodeBootArgs,
-    NodeBootCommand, Nodes, OptionalNodes, PowerArgs, PowerCommand, ReadArgs, SensorArgs, Targets, WatchArgs,
+    FanArgs, FanCommand, GroupsArgs, IdentifyArgs, JobsArgs, JobsCommand, LedArgs, LedCommand, ListArgs,
+    NodeBootArgs, NodeBootCommand, Nodes, OptionalNodes, PowerArgs, PowerCommand, ReadArgs, SensorArgs,
+    Targets, WatchArgs,
 };
 pub use emulate::{
     AnswerHeaders, BmcFaultKind, BmcSpread, BusProtocol, EmulateArgs, EmulateBmcArgs, EmulateBusArgs,
@@ -42,7 +43,7 @@ Exit codes:
   4  the server, or the BMC, is busy; try again later
   5  the BMC does not accept the user, or not for this (`opendcre ipmi`)
   6  a change was sent, and what has come of it is unknown, be it for one of many boards
-  130  interrupted by Ctrl-C
+  130  a change was interrupted by Ctrl-C; `watch` and `changes --follow` end with 0 by it
 
 Examples:
   opendcre demo
@@ -106,6 +107,12 @@ pub struct ClientOptions {
     pub no_fold: bool,
 }
 
+/// The client options as commands take them that have no use for them: everywhere, but not in their help.
+fn unused_client_options() -> Vec<Arg> {
+    let client = ClientOptions::augment_args(clap::Command::new("client"));
+    client.get_arguments().map(|option| option.clone().hide(true)).collect()
+}
+
 /// How answers and errors are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum OutputFormat {
@@ -119,21 +126,21 @@ pub enum OutputFormat {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run the gateway
-    #[command(after_help = "\
+    #[command(args = unused_client_options(), after_help = "\
 Examples:
   opendcre serve
   opendcre serve --config ./opendcre.toml")]
     Serve(ServeArgs),
 
     /// Run the gateway on an emulated room, to try things out
-    #[command(after_help = "\
+    #[command(args = unused_client_options(), after_help = "\
 Examples:
   opendcre demo
   opendcre demo --listen 127.0.0.1:8080")]
     Demo(DemoArgs),
 
     /// Play the part of equipment
-    #[command(after_help = "\
+    #[command(args = unused_client_options(), after_help = "\
 Examples:
   opendcre emulate bus --config room.json --link /tmp/bus
   opendcre emulate bmc --count 4")]
@@ -144,14 +151,14 @@ Examples:
     Ipmi(IpmiArgs),
 
     /// Check, show or describe the configuration
-    #[command(after_help = "\
+    #[command(args = unused_client_options(), after_help = "\
 Examples:
   opendcre config check --config ./opendcre.toml
   opendcre config schema > opendcre.schema.json")]
     Config(ConfigArgs),
 
     /// Print the completion script of a shell
-    #[command(after_help = "\
+    #[command(args = unused_client_options(), after_help = "\
 Examples:
   opendcre completions bash > /etc/bash_completion.d/opendcre
   opendcre completions zsh > ~/.zfunc/_opendcre

@@ -74,8 +74,7 @@ async fn converse(
         ClientCommand::Scan(args) => job::scan(http, args, console).await,
         ClientCommand::Read(args) => reading::read(http, args, console).await,
         ClientCommand::Watch(args) => {
-            let round = reading::round(args);
-            let read = async || reading::gather(http, &round).await;
+            let read = async || reading::round(http, args).await;
             watch::run(watch::Schedule::from(args), interrupt(), read, console).await
         }
         ClientCommand::Power(args) => match args.command.action() {
@@ -115,6 +114,7 @@ async fn converse(
         ClientCommand::Host(targets) => survey::of_targets(http, &survey::HOST, targets, console).await,
         ClientCommand::Groups(args) => listing::groups(http, args, console).await,
         ClientCommand::Racks => listing::racks(http, console).await,
+        ClientCommand::Bmcs => listing::bmcs(http, console).await,
         ClientCommand::Sources => listing::sources(http, console).await,
         ClientCommand::Jobs(args) => job::jobs(http, args, console).await,
         ClientCommand::Changes(args) => feed::run(http, args, console).await,

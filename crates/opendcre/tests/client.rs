@@ -196,10 +196,11 @@ fn every_question_has_its_path() {
             ],
         ),
         ("list db-[01-02] -o json", vec!["GET /opendcre/2/boards?nodes=db-%5B01-02%5D&limit=0"]),
+        ("list db --state missing -o json", vec!["GET /opendcre/2/boards?nodes=db&limit=0&state=missing"]),
         ("read all", vec!["GET /opendcre/2/readings?nodes=all"]),
         (
-            "read 10 --device 0x1FF --kind THERMISTOR --max-age 1m30s",
-            vec!["GET /opendcre/2/readings?nodes=10&device=1FF&kind=thermistor&max_age=90000ms"],
+            "read 10 --device 0x1FF --max-age 1m30s",
+            vec!["GET /opendcre/2/readings?nodes=10&device=1FF&max_age=90000ms"],
         ),
         ("watch 10 --count 1", vec!["GET /opendcre/2/readings?nodes=10&max_age=0ms"]),
         ("power status 10 --device power", vec!["GET /opendcre/2/readings?nodes=10&device=power&max_age=0"]),
@@ -216,6 +217,7 @@ fn every_question_has_its_path() {
         ("groups", vec!["GET /opendcre/2/groups?limit=0"]),
         ("groups a/b", vec!["GET /opendcre/2/groups/a%2Fb"]),
         ("sources", vec!["GET /opendcre/2/sources?limit=0"]),
+        ("bmcs", vec!["GET /opendcre/2/bmcs"]),
         ("jobs", vec!["GET /opendcre/2/jobs?limit=0"]),
         ("changes --after 7", vec!["GET /opendcre/2/changes?limit=1000&after=7&wait=0"]),
         ("expand 10", vec!["GET /opendcre/2/boards?nodes=10&limit=0&fields=id%2Cname"]),
@@ -272,6 +274,7 @@ fn an_order_names_exactly_the_boards_that_were_shown_and_is_followed_to_its_end(
         Answer::With("202 Accepted", RUNNING),
         Answer::With("200 OK", RUNNING),
         Answer::With("200 OK", DONE),
+        Answer::With("200 OK", DONE),
     ]);
     let lines: Vec<&str> = seen.iter().map(|seen| seen.line.as_str()).collect();
     assert_eq!(
@@ -279,8 +282,9 @@ fn an_order_names_exactly_the_boards_that_were_shown_and_is_followed_to_its_end(
         [
             "GET /opendcre/2/boards?nodes=db&limit=0&fields=id%2Cname",
             "POST /opendcre/2/power?wait=0",
-            "GET /opendcre/2/jobs/01?wait=20",
-            "GET /opendcre/2/jobs/01?wait=20",
+            "GET /opendcre/2/jobs/01?results=false&wait=20",
+            "GET /opendcre/2/jobs/01?results=false&wait=20",
+            "GET /opendcre/2/jobs/01",
         ]
     );
     assert_eq!(seen[1].body, r#"{"action":"off","nodes":"40000001-40000002,40000005"}"#);
@@ -401,6 +405,141 @@ fn boards_are_listed_with_what_is_known() {
 }
 
 #[test]
+fn a_kind_of_which_there_is_nothing_is_wrong_usage() {
+    let (line, run) = ask(&["read", "10", "--kind", "THERMISTOR"], NOTHING);
+    assert_eq!(line, "GET /opendcre/2/readings?nodes=10&kind=thermistor");
+    assert_eq!((run.exit, run.out.as_str()), (2, ""));
+    insta::assert_snapshot!(run.err, @"error: none of these boards has a device of kind thermistor that can be read; `opendcre scan BOARD` shows its devices");
+    let (_, run) = ask(&["-o", "json", "read", "10", "--kind", "led"], NOTHING);
+    assert_eq!(run.exit, 2);
+    assert!(run.err.ends_with("\"code\":\"unknown_device\"}\n"), "{}", run.err);
+}
+
+#[test]
+fn a_state_in_which_there_is_nothing_is_an_empty_table() {
+    let (line, run) = ask(&["list", "--state", "missing"], NOTHING);
+    assert!(line.contains("&state=missing&"), "{line}");
+    assert_eq!((run.exit, run.err.as_str()), (0, ""));
+    assert_eq!(run.out, "ID  NAME  RACK  STATE  SINCE  DEVICES  FAILURE\n");
+}
+
+#[test]
+fn bmcs_are_listed_with_how_the_talk_with_them_goes() {
+    let bmcs = r#"{"items": [
+        {"board": "40000001", "board_name": "db-01", "address": "10.1.0.20:623", "state": "up", "since": "2026-05-01T12:00:00.1Z",
+         "code": null, "message": null, "requests": 62, "retries": 1, "timeouts": 0, "latency_us": 1252},
+        {"board": "40000002", "board_name": "db-02", "address": "10.1.0.21:623", "state": "down", "since": "2026-05-01T12:00:00Z",
+         "code": "unreachable", "message": "x", "requests": 0, "retries": 3, "timeouts": 4, "latency_us": null}]}"#;
+    let (_, run) = ask(&["bmcs"], ("200 OK", bmcs));
+    insta::assert_snapshot!(run.out, @"
+    BOARD     ADDRESS        STATE  SINCE                 REQUESTS  RETRIES  TIMEOUTS  LATENCY   FAILURE
+    40000001  10.1.0.20:623  up     2026-05-01T12:00:00Z  62        1        0         1.252 ms  -
+    40000002  10.1.0.21:623  down   2026-05-01T12:00:00Z  0         3        4         -         unreachable
+    ");
+}
+
+#[test]
+fn the_members_of_a_group_that_only_boards_name_are_those_boards() {
+    let groups = r#"{"items": [{"name": "db", "members": null, "boards": ["40000001", "40000002"], "failure": null},
+        {"name": "web", "members": "role=web", "boards": ["00000011"], "failure": null}], "next": null, "total": 2}"#;
+    let server = Server::start(&[("200 OK", groups), ("200 OK", THREE_BOARDS)]);
+    let run = run(&["groups", "--server", &server.address]);
+    assert_eq!(server.lines()[1], "GET /opendcre/2/boards?limit=0&fields=id%2Cname");
+    insta::assert_snapshot!(run.out, @"
+    GROUP  MEMBERS     FAILURE
+    db     db-[01-02]  -
+    web    role=web    -
+    ");
+}
+
+#[test]
+fn a_place_that_is_not_known_is_left_out() {
+    let devices = r#"{"items": [
+        {"board_name": "a", "id": "01ff", "kind": "thermistor", "name": null,
+         "location": {"depth": "unknown", "horizontal": "unknown", "vertical": "bottom", "server_node": null}},
+        {"board_name": "a", "id": "02ff", "kind": "thermistor", "name": null,
+         "location": {"depth": "unknown", "horizontal": "unknown", "vertical": "unknown", "server_node": null}},
+        {"board_name": "b", "id": "0100", "kind": "power", "name": "power", "location": null}]}"#;
+    let (_, run) = ask(&["location", "all"], ("200 OK", devices));
+    insta::assert_snapshot!(run.out, @"
+    BOARD  DEVICE  KIND        DEPTH    HORIZONTAL  VERTICAL  SERVER_NODE
+    a      01ff    thermistor  unknown  unknown     bottom    -
+    ");
+}
+
+#[test]
+fn a_folded_range_can_be_for_programs() {
+    let (_, run) = ask(&["-o", "json", "expand", "db", "--fold"], ("200 OK", THREE_BOARDS));
+    assert_eq!(run.out, "{\"nodes\":\"db-[01-02,05]\"}\n");
+}
+
+const CHANGE: &str = r#"{"items":[{"sequence":7,"time":"2026-05-01T12:00:00.5Z","kind":"vanished","board":"40000001",
+    "name":"db-01","rack":"rack_8","detail":"it does not answer"}],"latest":7,"oldest":1}"#;
+const NO_CHANGE: &str = r#"{"items":[],"latest":9,"oldest":8}"#;
+const GONE: &str = r#"{"detail":"the changes after this one are not kept any more","code":"gone_cursor"}"#;
+
+/// `changes` with these options, against a server that answers like this.
+fn changes(options: &[&str], answers: &[Answer]) -> (Vec<String>, Run) {
+    let (seen, run) = Server::attend(answers, |address| {
+        let mut command = opendcre(&[&["changes", "--server", address], options].concat());
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    });
+    (seen.into_iter().map(|seen| seen.line).collect(), run)
+}
+
+#[test]
+fn changes_stand_below_each_other() {
+    let (_, run) = changes(&[], &[Answer::With("200 OK", CHANGE), Answer::With("200 OK", NO_CHANGE)]);
+    assert_eq!((run.exit, run.err.as_str()), (0, ""));
+    insta::assert_snapshot!(run.out, @"
+    NUMBER  TIME                  KIND      BOARD     NAME          RACK      DETAIL
+    7       2026-05-01T12:00:00Z  vanished  40000001  db-01         rack_8    it does not answer
+    ");
+}
+
+#[test]
+fn who_follows_outlasts_a_server_that_goes_away_and_goes_on_from_the_last_number() {
+    let (lines, run) = changes(
+        &["--follow"],
+        &[
+            Answer::With("200 OK", CHANGE),
+            Answer::HangUp,
+            Answer::With("503 Service Unavailable", ""),
+            Answer::With("200 OK", NO_CHANGE),
+            Answer::Interrupt,
+        ],
+    );
+    assert_eq!(
+        lines,
+        [
+            "GET /opendcre/2/changes?limit=1000&wait=0",
+            "GET /opendcre/2/changes?limit=1000&after=7&wait=20",
+            "GET /opendcre/2/changes?limit=1000&after=7&wait=0",
+            "GET /opendcre/2/changes?limit=1000&after=7&wait=0",
+            "GET /opendcre/2/changes?limit=1000&after=7&wait=20",
+        ]
+    );
+    assert_eq!((run.exit, run.out.lines().count(), run.err.lines().count()), (0, 2, 1), "{}", run.err);
+    assert!(run.err.ends_with("; asking again until it answers\n"), "{}", run.err);
+}
+
+#[test]
+fn who_follows_goes_on_from_the_latest_where_something_is_forgotten() {
+    let (lines, run) = changes(
+        &["--follow", "--after", "3"],
+        &[Answer::With("410 Gone", GONE), Answer::With("200 OK", NO_CHANGE), Answer::Interrupt],
+    );
+    assert_eq!(
+        lines[1..],
+        ["GET /opendcre/2/changes?limit=1", "GET /opendcre/2/changes?limit=1000&after=9&wait=20",]
+    );
+    assert_eq!(run.exit, 0);
+    assert_eq!(run.err, "error: the changes after this one are not kept any more (gone_cursor, HTTP 410)\n");
+    let (_, run) = changes(&["--after", "3"], &[Answer::With("410 Gone", GONE)]);
+    assert_eq!(run.exit, 1);
+}
+
+#[test]
 fn a_reading_for_programs_has_the_digits_of_the_server() {
     let body = r#"{"items": [{"board": "00000001", "values": [{"value": 123456789012345678901234567890}]}],
         "failures": [{"board": "00000002", "board_name": "b", "device": "01ff", "device_name": null,
@@ -444,7 +583,7 @@ fn errors_of_the_server_have_its_words_and_an_exit_code() {
     let busy = r#"{"detail": "too much is waiting", "code": "busy"}"#;
     for (answer, exit, err) in [
         (
-            ("400 Bad Request", range),
+            ("422 Unprocessable Content", range),
             2,
             "error: the bracket is not closed (bad_range, HTTP 422)\n  node[01-\n      ^\n",
         ),

@@ -162,7 +162,7 @@ impl<'a> Said<'a> {
         Self {
             values: reading.measurements.iter().map(value).collect(),
             states: reading.states.iter().map(String::as_str).collect(),
-            health: Some(reading.health),
+            health: (reading.quality != Quality::Unavailable).then_some(reading.health),
             quality: reading.quality,
             raw: Raw::Number(&reading.raw),
             ..Self::NOTHING

@@ -103,7 +103,8 @@ pub(super) fn capable<'a>(
                 board.describe(),
                 word(capability)
             );
-            Err(Problem::new(Code::AMBIGUOUS_DEVICE, detail).with_candidates(candidates(several.iter().copied())))
+            Err(Problem::new(Code::AMBIGUOUS_DEVICE, detail)
+                .with_candidates(candidates(several.iter().copied())))
         }
     }
 }

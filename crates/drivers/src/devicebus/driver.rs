@@ -12,7 +12,7 @@ use opendcre_model::{
 
 use super::answer::{Form, Origin};
 use super::config::BusConfig;
-use super::effect::{describe, proves};
+use super::effect::{contradicts, describe, proves};
 use super::line::LineError;
 use super::owner::{BusOwner, Shared};
 use super::queue::Failure;
@@ -36,6 +36,15 @@ impl DeviceBus {
         let shared = Arc::new(Shared::new(config.backlog));
         let owner = BusOwner::open(config.clone(), Arc::clone(&shared))?;
         Ok((Self { config, shared, clock }, owner))
+    }
+
+    /// A bus whose line cannot be opened now, for the reason `error`: it can be asked for nothing until its owner, which
+    /// goes on trying, has opened it.
+    #[must_use]
+    pub fn absent(config: BusConfig, error: &LineError, clock: Arc<dyn WallClock>) -> (Self, BusOwner) {
+        let shared = Arc::new(Shared::new(config.backlog));
+        let owner = BusOwner::absent(config.clone(), Arc::clone(&shared), error);
+        (Self { config, shared, clock }, owner)
     }
 
     /// What the master has seen up to the last finished transaction.
@@ -81,24 +90,41 @@ impl DeviceBus {
         match change.reply {
             ChangeReply::State => {
                 // A device that answers nonsense to this would answer nonsense to a question, too.
-                self.observe(change.read_back.form, &answer.packet).map_err(|malformed| {
+                let state = self.observe(change.read_back.form, &answer.packet).map_err(|malformed| {
                     uncertain(&malformed.message, "the answer says nothing about its effect")
-                })
+                })?;
+                self.agreed(state, action)
             }
             ChangeReply::Acceptance => {
                 reply::write(&answer.packet.data).map_err(|refusal| self.fault(Fault::Refused, &refusal))?;
-                self.read_accepted(&change.read_back, context).await
+                self.read_accepted(action, &change.read_back, context).await
             }
         }
     }
 
-    /// The device accepted a change: what it reports now is the outcome (§7.4).
+    /// The state that a device answered to a change, unless it contradicts the change. Such a device understood, and says
+    /// itself that it does something else: it refused.
+    fn agreed(&self, state: Observation, action: &Action) -> Result<Observation, DriverError> {
+        if contradicts(&state, action) {
+            let refusal = format!("the device did not do as it was told; {}", describe(&state));
+            return Err(self.fault(Fault::Refused, &refusal));
+        }
+        Ok(state)
+    }
+
+    /// The device accepted a change: what it reports now is the outcome (§7.4). A report that contradicts the change leaves
+    /// open which of its two answers is true, or whether somebody else has changed it meanwhile.
     async fn read_accepted(
         &self,
+        action: &Action,
         read_back: &Question,
         context: Context,
     ) -> Result<Observation, DriverError> {
         match self.ask(read_back, context).await {
+            Ok(told) if contradicts(&told.observation, action) => {
+                let doubt = self.fault(Fault::Uncertain, &"the device accepted the command");
+                Err(uncertain(&doubt.message, &describe(&told.observation)))
+            }
             Ok(told) => Ok(told.observation),
             Err(error) => Err(DriverError::new(
                 Fault::Uncertain,

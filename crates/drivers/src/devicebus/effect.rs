@@ -1,4 +1,5 @@
-//! What an observation says about the effect of an action: whether it proves it, and how to tell people. Pure.
+//! What an observation says about the effect of an action: whether it proves or contradicts it, and how to tell people.
+//! Pure.
 
 use opendcre_model::{
     Action, ChamberLedSetting, ChamberLedState, Observation, PowerAction, PowerState, excerpt,
@@ -23,6 +24,14 @@ pub(super) fn proves(observation: &Observation, action: &Action) -> bool {
         (Action::SetChamberLed { setting, .. }, Observation::ChamberLed(state)) => shows(state, setting),
         _ => false,
     }
+}
+
+/// Whether the state shows that the action does not have the effect that was wanted, though the device answered to it.
+///
+/// Only lamps show at once what they are told. Fans spin up or down, and turn at about the speed that was set: another
+/// speed is what the fan does now, and no contradiction.
+pub(super) fn contradicts(observation: &Observation, action: &Action) -> bool {
+    matches!(action, Action::SetLed { .. } | Action::SetChamberLed { .. }) && !proves(observation, action)
 }
 
 /// Whether a chamber lamp shows everything that was set.
@@ -77,6 +86,20 @@ mod tests {
         assert!(!proven(Some(false), Some(orange), Some(false)));
         assert!(!proven(Some(true), Some(Rgb([0; 3])), Some(false)));
         assert!(!proven(None, None, Some(true)));
+    }
+
+    #[test]
+    fn a_lamp_that_shows_something_else_contradicts() {
+        let led = |on| contradicts(&Observation::Led { on }, &Action::SetLed { device: DEVICE, on: true });
+        assert!(!led(true));
+        assert!(led(false));
+        let lamp = |blink| {
+            let setting = ChamberLedSetting { rack: "3".into(), on: None, color: None, blink: Some(true) };
+            let state = ChamberLedState { on: true, color: "ffffff".into(), blink };
+            contradicts(&Observation::ChamberLed(state), &Action::SetChamberLed { device: DEVICE, setting })
+        };
+        assert!(!lamp(true));
+        assert!(lamp(false));
     }
 
     #[test]

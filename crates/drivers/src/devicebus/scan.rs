@@ -29,10 +29,10 @@ const fn capabilities(kind: DeviceKind, protocol: Protocol) -> Capabilities {
         Reading,
     };
     let set: &[Capability] = match (kind, protocol) {
-        (DeviceKind::Power, Protocol::V1_1) => &[PowerState, PowerControl, AssetText],
-        (DeviceKind::Power | DeviceKind::VaporRectifier | DeviceKind::VaporBattery, _) => {
-            &[PowerState, PowerControl]
-        }
+        // Asset texts are of release 1.1, but API 1.1 asks for them on every bus, and boards of later releases may answer.
+        // One that does not is silent, which costs nobody a time limit but those who ask for its text.
+        (DeviceKind::Power, _) => &[PowerState, PowerControl, AssetText],
+        (DeviceKind::VaporRectifier | DeviceKind::VaporBattery, _) => &[PowerState, PowerControl],
         (DeviceKind::Led | DeviceKind::FanSpeed | DeviceKind::VaporFan, Protocol::V1_1) => &[Reading],
         (DeviceKind::Led, _) => &[Reading, Led],
         (DeviceKind::FanSpeed | DeviceKind::VaporFan, _) => &[Reading, FanControl],
@@ -90,7 +90,8 @@ mod tests {
         use Protocol::{V1_1, V1_2, V1_3};
         for (code, protocol, kind, capabilities) in [
             (0x40, V1_1, DeviceKind::Power, vec![PowerState, PowerControl, AssetText]),
-            (0x40, V1_2, DeviceKind::Power, vec![PowerState, PowerControl]),
+            (0x40, V1_2, DeviceKind::Power, vec![PowerState, PowerControl, AssetText]),
+            (0x40, V1_3, DeviceKind::Power, vec![PowerState, PowerControl, AssetText]),
             (0x48, V1_2, DeviceKind::None, vec![]),
             (0x48, V1_3, DeviceKind::VaporRectifier, vec![PowerState, PowerControl]),
             (0x4a, V1_3, DeviceKind::VaporBattery, vec![PowerState, PowerControl]),

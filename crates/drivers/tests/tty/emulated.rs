@@ -21,6 +21,7 @@ const CHAMBER_LED: DeviceAddress = at(7);
 const PRESSURE: DeviceAddress = at(8);
 const STUCK_LED: DeviceAddress = at(9);
 const NOISY_LED: DeviceAddress = at(10);
+const POWER: DeviceAddress = at(11);
 
 const ROOM: &str = r#"{"boards": [{"board_id": "00000070", "firmware_version": "chamber 1.3", "devices": [
     {"device_id": "0001", "device_type": "system", "has_state": true,
@@ -41,7 +42,9 @@ const ROOM: &str = r#"{"boards": [{"board_id": "00000070", "firmware_version": "
      "read": {"repeatable": true, "responses": [[1, 10, 999, 16, 0, 0, 0, 112, 0, 10, 49, 0, 4]],
               "retry_responses": [[1, 10, 999, 16, 0, 0, 0, 112, 0, 10, 49, 1002, 4]]},
      "write": {"repeatable": true, "responses": [null, [1, 11, 999, 16, 0, 0, 0, 112, 0, 10, 87, 49, 0, 4]],
-               "retry_responses": [[1, 11, 999, 16, 0, 0, 0, 112, 0, 10, 87, 49, 1002, 4]]}}
+               "retry_responses": [[1, 11, 999, 16, 0, 0, 0, 112, 0, 10, 87, 49, 1002, 4]]}},
+    {"device_id": "000b", "device_type": "power", "asset_info": "web-01",
+     "power": {"repeatable": true, "responses": ["0,12000,2400,3356"]}}
 ]}]}"#;
 
 const fn at(device: u16) -> DeviceAddress {
@@ -70,7 +73,8 @@ async fn perform(bus: &ServedBus, action: Action) -> Result<Observation, DriverE
 #[tokio::test]
 async fn a_chamber_is_discovered_with_what_can_be_asked_of_it() {
     use Capability::{
-        AssetInfo, BootTarget, ChamberLed, FanControl, HostInfo, Led, PowerControl, PowerState, Reading,
+        AssetInfo, AssetText, BootTarget, ChamberLed, FanControl, HostInfo, Led, PowerControl, PowerState,
+        Reading,
     };
     let (_emulated, bus) = plug(Protocol::V1_3);
     let boards = bus.discover(Scope::All, context(Priority::Scan)).await.unwrap();
@@ -89,6 +93,7 @@ async fn a_chamber_is_discovered_with_what_can_be_asked_of_it() {
         (DeviceKind::Pressure, vec![Reading]),
         led.clone(),
         led,
+        (DeviceKind::Power, vec![PowerState, PowerControl, AssetText]),
     ];
     assert_eq!(found, expected);
     assert_eq!(
@@ -163,6 +168,31 @@ async fn a_chamber_lamp_shows_each_rack_its_own() {
     assert_eq!(set("rack 1", Some(true), Some(orange), Some(true)).await, shows(true, "ff8800", true));
     assert_eq!(set("rack 1", None, None, None).await, shows(true, "ff8800", true));
     assert_eq!(set("rack 2", None, None, None).await, shows(false, "000000", false));
+}
+
+/// The emulated lamp leaves everything as it is when its blinking is to be left alone.
+#[tokio::test]
+async fn a_chamber_lamp_that_leaves_its_colour_refuses_another_one() {
+    let (_emulated, bus) = plug(Protocol::V1_3);
+    let red = |blink| {
+        let setting =
+            ChamberLedSetting { rack: "3".into(), on: Some(true), color: Some(Rgb([0xff, 0, 0])), blink };
+        Action::SetChamberLed { device: CHAMBER_LED, setting }
+    };
+    let error = perform(&bus, red(None)).await.unwrap_err();
+    assert_eq!(error.fault, Fault::Refused);
+    assert!(error.message.contains("the lamp now reports off, colour \"000000\", steady"), "{error}");
+    let lit = ChamberLedState { on: true, color: "ff0000".into(), blink: true };
+    assert_eq!(perform(&bus, red(Some(true))).await, Ok(Observation::ChamberLed(lit)));
+}
+
+#[tokio::test]
+async fn power_devices_tell_and_store_their_asset_text() {
+    let (_emulated, bus) = plug(Protocol::V1_3);
+    let text = |text: &str| Ok(Observation::AssetText { text: text.into(), management_address: None });
+    assert_eq!(read(&bus, Query::AssetText(POWER)).await, text("web-01"));
+    let set = perform(&bus, Action::SetAssetText { device: POWER, text: "web-02".into() }).await;
+    assert_eq!(set, text("web-02"));
 }
 
 #[tokio::test]

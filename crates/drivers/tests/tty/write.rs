@@ -46,14 +46,52 @@ async fn perform(action: &Action, answers: Answers) -> (Result<Observation, Driv
 
 #[tokio::test]
 async fn an_accepted_write_is_answered_with_what_is_read_then() {
-    let (result, sent) = perform(&LED_ON, vec![(b"W1", b"W1"), (b"R", b"0")]).await;
-    assert_eq!(result, Ok(Observation::Led { on: false }));
+    let (result, sent) = perform(&LED_ON, vec![(b"W1", b"W1"), (b"R", b"1")]).await;
+    assert_eq!(result, Ok(Observation::Led { on: true }));
     assert_eq!(sent, [b"W1".as_slice(), b"R"]);
 
+    // A fan that has not reached its speed yet.
     let (result, sent) = perform(&FAN, vec![(b"W\xff4100", b"W1"), (b"R", b"4080")]).await;
     let Ok(Observation::Sensor(reading)) = result else { panic!("{result:?}") };
     assert_eq!((reading.kind, reading.raw.to_i64()), (DeviceKind::FanSpeed, Some(4080)));
     assert_eq!(sent, [b"W\xff4100".as_slice(), b"R"]);
+}
+
+#[tokio::test]
+async fn a_lamp_that_accepts_and_shows_something_else_leaves_doubt() {
+    let (result, sent) = perform(&LED_ON, vec![(b"W1", b"W1"), (b"R", b"0")]).await;
+    let error = result.unwrap_err();
+    assert_eq!(error.fault, Fault::Uncertain);
+    assert!(error.message.starts_with("bus test: the device accepted the command"), "{error}");
+    assert!(error.message.contains("the lamp is now off"), "{error}");
+    assert_eq!(sent, [b"W1".as_slice(), b"R"]);
+}
+
+#[tokio::test]
+async fn a_chamber_lamp_that_answers_something_else_refuses() {
+    let set = b"L1,rack_1,ff8800,-1".as_slice();
+    for other in [b"1,ffffff,0".as_slice(), b"0,ff8800,0", b"1,-1,0"] {
+        let (result, sent) = perform(&chamber_led(), vec![(set, other)]).await;
+        let error = result.unwrap_err();
+        assert_eq!(error.fault, Fault::Refused, "{error}");
+        assert!(error.message.contains("the lamp now reports"), "{error}");
+        assert_eq!(sent, [set], "nothing is asked after a refusal");
+    }
+    let (result, _) = perform(&chamber_led(), vec![(set, b"1,FF8800,1")]).await;
+    assert!(result.is_ok(), "blinking was left as it is: {result:?}");
+}
+
+#[tokio::test]
+async fn a_repeated_answer_of_a_chamber_lamp_may_be_an_older_one() {
+    let set = b"L1,rack_1,ff8800,-1".as_slice();
+    let untouched = b"L-1,rack_1,-1,-1".as_slice();
+    let answers =
+        |state| vec![(set, DAMAGED), (b"?".as_slice(), b"1,ffffff,0".as_slice()), (untouched, state)];
+    let (result, sent) = perform(&chamber_led(), answers(b"1,ff8800,0")).await;
+    assert!(result.is_ok(), "{result:?}");
+    assert_eq!(sent, [set, b"?", untouched]);
+    let (result, _) = perform(&chamber_led(), answers(b"1,ffffff,0")).await;
+    assert_eq!(result.unwrap_err().fault, Fault::Uncertain);
 }
 
 #[tokio::test]

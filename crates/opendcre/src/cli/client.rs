@@ -19,9 +19,9 @@ pub enum ClientCommand {
 Examples:
   opendcre list
   opendcre list rack_1
-  opendcre list state=missing
+  opendcre list --state missing
   opendcre -o json list 'db-[01-04]'")]
-    List(AllNodes),
+    List(ListArgs),
 
     /// Let boards be asked what they are and hold, then list their devices
     #[command(after_help = "\
@@ -41,7 +41,8 @@ Examples:
 
     /// Read sensors again and again
     #[command(after_help = "\
-Errors are printed and the next reading is tried. The exit code is that of the last reading.
+Errors are printed and the next reading is tried. The exit code is that of the last
+reading; Ctrl-C ends it with 0.
 
 Examples:
   opendcre watch 10 --device 01ff
@@ -124,6 +125,10 @@ Examples:
     #[command(after_help = "Examples:\n  opendcre sources")]
     Sources,
 
+    /// List BMCs, and how the talk with each goes
+    #[command(after_help = "Examples:\n  opendcre bmcs")]
+    Bmcs,
+
     /// List jobs, show one, or abort one
     #[command(
         args_conflicts_with_subcommands = true,
@@ -167,6 +172,18 @@ pub struct AllNodes {
     /// Boards: names, ids, racks, groups, or ranges such as 'db-[01-04],-db-03'; without it, all
     #[arg(value_name = "NODES", value_parser = value::nodes)]
     pub nodes: Option<String>,
+}
+
+/// Arguments of `list`.
+#[derive(Debug, Clone, Args)]
+pub struct ListArgs {
+    /// Which boards.
+    #[command(flatten)]
+    pub nodes: AllNodes,
+
+    /// Only boards in this state; that there are none is no error
+    #[arg(long, value_name = "STATE", value_parser = ["present", "missing", "unknown"])]
+    pub state: Option<String>,
 }
 
 /// Which boards; the server itself if nothing is said.
@@ -520,7 +537,7 @@ pub struct ChangesArgs {
     #[arg(long, value_name = "N")]
     pub after: Option<u64>,
 
-    /// Wait for further changes, until Ctrl-C
+    /// Wait for further changes, until Ctrl-C; a server that goes away is asked again until it is back
     #[arg(short, long)]
     pub follow: bool,
 }

@@ -156,6 +156,25 @@ fn a_range_that_begins_with_a_hyphen_is_no_option() {
     assert!(Cli::try_parse_from(["opendcre", "list", "--", "-rack_1"]).is_ok());
 }
 
+#[test]
+fn only_commands_that_use_the_client_options_show_them() {
+    fn help(command: &mut clap::Command, path: &[&str]) -> String {
+        match path {
+            [] => command.render_long_help().to_string(),
+            [name, rest @ ..] => help(command.find_subcommand_mut(name).unwrap(), rest),
+        }
+    }
+    let mut command = command();
+    command.build();
+    for path in [["serve"].as_slice(), &["demo"], &["emulate", "bmc"], &["config", "check"], &["completions"]]
+    {
+        let help = help(&mut command, path);
+        assert!(!help.contains("--server") && !help.contains("--no-fold"), "{path:?}: {help}");
+    }
+    assert!(help(&mut command, &["asset", "get"]).contains("--no-fold"));
+    assert!(Cli::try_parse_from(["opendcre", "-o", "json", "config", "schema"]).is_ok());
+}
+
 /// Everybody on the machine can read the command lines of all programs.
 #[test]
 fn no_option_takes_a_secret() {

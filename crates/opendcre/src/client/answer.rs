@@ -1,10 +1,11 @@
 //! The answer of a server, or one item of it: a JSON object whose values are kept exactly as they were sent.
 //!
 //! Readings may be longer than any machine number and electrical values have every digit the server computed,
-//! so no value is ever parsed into a number here.
+//! so no value is ever parsed into a number here but to show it to people.
 
 use std::fmt;
 
+use jiff::Timestamp;
 use serde::de::{MapAccess, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -52,8 +53,9 @@ impl Answer {
         self.texts().find(|(member, _)| member == name).map_or_else(|| "-".to_owned(), |(_, text)| text)
     }
 
-    /// Every value as a text: strings without their quotes, lists of them joined, objects by `object.member`, measured
-    /// values by their quantity, and everything else as JSON. What is null or empty is left out.
+    /// Every value as a text: strings without their quotes, lists of them joined, times without fractions of a second,
+    /// objects by `object.member`, measured values by their quantity, and everything else as JSON. What is null or empty is
+    /// left out.
     pub(super) fn texts(&self) -> impl Iterator<Item = (String, String)> {
         let mut texts = Vec::new();
         self.collect_texts("", &mut texts);
@@ -100,11 +102,32 @@ pub(super) struct Value {
 }
 
 impl Value {
-    /// The number with its unit.
+    /// The number with its unit, rounded for people.
     pub(super) fn text(&self) -> String {
         let separator = if self.unit.is_empty() { "" } else { " " };
-        format!("{}{separator}{}", self.value.get(), self.unit)
+        format!("{}{separator}{}", rounded(self.value.get()), self.unit)
     }
+}
+
+/// A JSON number with four significant digits, or with all of its integer digits if those are more, and without zeros at
+/// the end of its fraction. What is too large or too small for that stays as it is.
+pub(super) fn rounded(number: &str) -> String {
+    let is_whole = number.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
+    let Some((value, magnitude)) = magnitude(number).filter(|_| !is_whole) else { return number.to_owned() };
+    let decimals = usize::try_from(LAST_DIGIT.saturating_sub(magnitude)).unwrap_or(0);
+    let text = format!("{value:.decimals$}");
+    let text = if decimals > 0 { text.trim_end_matches('0').trim_end_matches('.') } else { text.as_str() };
+    if text == "-0" { "0".to_owned() } else { text.to_owned() }
+}
+
+/// Where the last of four significant digits stands behind the first one.
+const LAST_DIGIT: i32 = 3;
+
+/// A number and the power of ten of its first digit after it is rounded to four; nothing if its digits would be many.
+fn magnitude(number: &str) -> Option<(f64, i32)> {
+    let value: f64 = number.parse().ok()?;
+    let magnitude = format!("{value:.3e}").split_once('e')?.1.parse().ok()?;
+    (-6..15).contains(&magnitude).then_some((value, magnitude))
 }
 
 fn malformed(error: &serde_json::Error) -> ClientError {
@@ -113,7 +136,7 @@ fn malformed(error: &serde_json::Error) -> ClientError {
 
 fn text(value: &RawValue) -> Option<String> {
     if let Ok(text) = serde_json::from_str::<Option<String>>(value.get()) {
-        return text.filter(|text| !text.is_empty());
+        return text.filter(|text| !text.is_empty()).map(in_seconds);
     }
     let list: Result<Vec<String>, _> = serde_json::from_str(value.get());
     match list {
@@ -121,6 +144,11 @@ fn text(value: &RawValue) -> Option<String> {
         Ok(texts) => Some(texts.join(", ")),
         Err(_) => Some(value.get().to_owned()),
     }
+}
+
+/// A text; if it is a time, without fractions of a second.
+fn in_seconds(text: String) -> String {
+    text.parse().map_or(text, |time: Timestamp| format!("{time:.0}"))
 }
 
 /// Removes the white space between the tokens of a JSON text, so that it fits on one line.
@@ -198,7 +226,8 @@ mod tests {
     fn members_are_read_by_name_and_as_text() {
         let answer = Answer::parse(
             r#"{"text":"a\"b","number":7.10,"names":["a","b"],"list":[1,2],"none":null,"empty":"","nobody":[],
-               "result":{"values":[{"quantity":"speed","value":4.10e3,"unit":"rpm"},{"quantity":"value","value":7,"unit":""}]},
+               "time":"2026-05-01T12:00:00.1234Z",
+               "result":{"values":[{"quantity":"speed","value":4180.0,"unit":"rpm"},{"quantity":"value","value":7,"unit":""}]},
                "product":{"name":"x","part":{"serial":"7"}}}"#,
         )
         .unwrap();
@@ -215,13 +244,42 @@ mod tests {
                 "number=7.10",
                 "names=a, b",
                 "list=[1,2]",
-                "result.speed=4.10e3 rpm",
+                "time=2026-05-01T12:00:00Z",
+                "result.speed=4180 rpm",
                 "result.value=7",
                 "product.name=x",
                 "product.part.serial=7"
             ]
         );
         assert_eq!([answer.text("product.part.serial"), answer.text("none")], ["7", "-"]);
+    }
+
+    #[test]
+    fn numbers_are_rounded_to_what_people_read() {
+        for (number, shown) in [
+            ("186.00033096144298", "186"),
+            ("12.000625032553778", "12"),
+            ("15.495662949194548", "15.5"),
+            ("48.58", "48.58"),
+            ("4180.0", "4180"),
+            ("12345.678", "12346"),
+            ("9999.7", "10000"),
+            ("999.97", "1000"),
+            ("100.0", "100"),
+            ("22.874", "22.87"),
+            ("-25.70631970260223", "-25.71"),
+            ("0.0000123456", "0.00001235"),
+            ("-0.0", "0"),
+            ("0.0", "0"),
+            ("4.10e3", "4100"),
+            ("7", "7"),
+            ("123456789012345678901234567890", "123456789012345678901234567890"),
+            ("1.5e300", "1.5e300"),
+            ("1.5e-300", "1.5e-300"),
+            ("true", "true"),
+        ] {
+            assert_eq!(rounded(number), shown, "{number}");
+        }
     }
 
     #[test]

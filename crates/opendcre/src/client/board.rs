@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::cli::{AllNodes, ExpandArgs, Nodes};
+use crate::cli::{AllNodes, ExpandArgs, ListArgs, Nodes};
 use crate::exit::Exit;
 
 use super::http::{Http, Request};
@@ -73,8 +73,16 @@ pub(super) async fn resolve(http: &Http, nodes: &str) -> Result<Vec<BoardName>, 
     collect(http, &listing(Some(nodes)).with("fields", "id,name")).await
 }
 
+/// All boards.
+pub(super) async fn all(http: &Http) -> Result<Vec<BoardName>, ClientError> {
+    collect(http, &listing(None).with("fields", "id,name")).await
+}
+
 /// The items of a listing.
-async fn collect<T: for<'a> Deserialize<'a>>(http: &Http, request: &Request) -> Result<Vec<T>, ClientError> {
+pub(super) async fn collect<T: for<'a> Deserialize<'a>>(
+    http: &Http,
+    request: &Request,
+) -> Result<Vec<T>, ClientError> {
     let mut items = Vec::new();
     let add = |_: &str, item: Answer| {
         items.push(item.read()?);
@@ -87,10 +95,10 @@ async fn collect<T: for<'a> Deserialize<'a>>(http: &Http, request: &Request) -> 
 /// `list`: what is known of boards.
 pub(super) async fn list(
     http: &Http,
-    args: &AllNodes,
+    args: &ListArgs,
     console: &mut Console<'_>,
 ) -> Result<Exit, ClientError> {
-    let request = listing(args.nodes.as_deref());
+    let request = listing(args.nodes.nodes.as_deref()).with_optional("state", args.state.as_deref());
     if console.is_for_programs() {
         http.each(&request, |_, board| console.json(&board)).await?;
         return Ok(Exit::Done);
@@ -142,7 +150,7 @@ impl Equipped {
     }
 }
 
-/// `location`: where in their chassis devices are.
+/// `location`: where in their chassis devices are, as far as that is known.
 pub(super) async fn location(
     http: &Http,
     args: &Nodes,
@@ -157,7 +165,7 @@ pub(super) async fn location(
     let mut rows = Vec::new();
     let add = |_: &str, item: Answer| {
         let board: String = item.member("board_name")?;
-        rows.push(item.read::<Device>()?.place(board));
+        rows.extend(item.read::<Device>()?.place(board));
         Ok(())
     };
     http.each(&request, add).await?;
@@ -166,14 +174,20 @@ pub(super) async fn location(
 }
 
 impl Device {
-    fn place(self, board: String) -> Vec<String> {
-        let place = match self.location {
-            None => [dash(), dash(), dash(), dash()],
-            Some(Location { depth, horizontal, vertical, server_node }) => {
-                [depth, horizontal, vertical, server_node.map_or_else(dash, |node| node.to_string())]
-            }
-        };
-        [board, self.name.unwrap_or(self.id), self.kind].into_iter().chain(place).collect()
+    /// Its line; nothing if its place is not known.
+    fn place(self, board: String) -> Option<Vec<String>> {
+        let Location { depth, horizontal, vertical, server_node } =
+            self.location.filter(Location::is_known)?;
+        let server_node = server_node.map_or_else(dash, |node| node.to_string());
+        let device = self.name.unwrap_or(self.id);
+        Some(vec![board, device, self.kind, depth, horizontal, vertical, server_node])
+    }
+}
+
+impl Location {
+    fn is_known(&self) -> bool {
+        let directions = [&self.depth, &self.horizontal, &self.vertical];
+        self.server_node.is_some() || directions.iter().any(|direction| *direction != "unknown")
     }
 }
 
@@ -184,12 +198,11 @@ pub(super) async fn expand(
     console: &mut Console<'_>,
 ) -> Result<Exit, ClientError> {
     let boards = resolve(http, &args.nodes.nodes).await?;
-    if args.fold {
-        console.line(&fold(&boards))?;
-    } else if console.is_for_programs() {
-        boards.iter().try_for_each(|board| console.json(&Answer::of(board)?))?;
-    } else {
-        boards.iter().try_for_each(|board| console.line(&board.name))?;
+    match (args.fold, console.is_for_programs()) {
+        (true, true) => console.json(&Answer::default().preceded_by("nodes", &fold(&boards))?)?,
+        (true, false) => console.line(&fold(&boards))?,
+        (false, true) => boards.iter().try_for_each(|board| console.json(&Answer::of(board)?))?,
+        (false, false) => boards.iter().try_for_each(|board| console.line(&board.name))?,
     }
     Ok(Exit::Done)
 }

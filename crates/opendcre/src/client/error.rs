@@ -3,6 +3,7 @@
 use std::io;
 use std::time::Duration;
 
+use opendcre_model::DeviceKind;
 use serde::Serialize;
 use thiserror::Error;
 
@@ -45,7 +46,7 @@ pub(super) enum ClientError {
         after: Duration,
     },
     /// The server answered with an error status.
-    #[error("{} ({}HTTP {status})", problem.detail, code_and_comma(problem))]
+    #[error("{} ({}HTTP {status})", problem.told(), code_and_comma(problem))]
     Refused {
         /// The HTTP status.
         status: u16,
@@ -55,6 +56,11 @@ pub(super) enum ClientError {
     /// The server answered with something that is not of this API.
     #[error("the answer is not one of an OpenDCRE server: {0}")]
     Malformed(String),
+    /// There is nothing of this kind to read.
+    #[error(
+        "none of these boards has a device of kind {0} that can be read; `opendcre scan BOARD` shows its devices"
+    )]
+    NoSuchKind(DeviceKind),
     /// There is nobody to ask, and nobody has said yes.
     #[error(
         "this would {action} on {count} boards: {boards}; nothing was changed, repeat it with --yes if that is meant"
@@ -124,7 +130,9 @@ impl ClientError {
     /// How a command that failed in this way ends.
     pub(super) fn exit(&self) -> Exit {
         match self {
-            Self::Server(_) | Self::Unconfirmed { .. } | Self::TooScattered(_) => Exit::Usage,
+            Self::Server(_) | Self::NoSuchKind(_) | Self::Unconfirmed { .. } | Self::TooScattered(_) => {
+                Exit::Usage
+            }
             Self::Unreachable { .. } | Self::Lost { .. } | Self::NoAnswer { .. } => Exit::Unreachable,
             Self::Refused { status, problem } => refused(*status, problem.code.as_deref()),
             Self::OrderLost { .. } | Self::JobLost { .. } => Exit::Uncertain,
@@ -140,6 +148,11 @@ impl ClientError {
         matches!(self, Self::Unreachable { .. } | Self::Lost { .. } | Self::NoAnswer { .. })
     }
 
+    /// Whether the server, or what stands before it, may be back later.
+    pub(super) const fn is_outage(&self) -> bool {
+        self.is_passing() || matches!(self, Self::Refused { status: 502..=504, .. })
+    }
+
     /// The stable machine-readable code.
     pub(super) fn code(&self) -> &str {
         match self {
@@ -151,7 +164,7 @@ impl ClientError {
     /// What is wrong, without a code.
     pub(super) fn message(&self) -> String {
         match self {
-            Self::Refused { problem, .. } => problem.detail.clone(),
+            Self::Refused { problem, .. } => problem.told(),
             _ => self.to_string(),
         }
     }
@@ -176,6 +189,7 @@ impl ClientError {
     fn local_code(&self) -> &'static str {
         match self {
             Self::Server(_) => "usage",
+            Self::NoSuchKind(_) => "unknown_device",
             Self::Unconfirmed { .. } => "unconfirmed",
             Self::TooScattered(_) => "range_too_large",
             Self::Unreachable { .. } => "unreachable",

@@ -38,7 +38,7 @@ struct Job {
     id: String,
     state: String,
     counts: Counts,
-    /// What came of it at every target.
+    /// What came of it at every target, if that was asked for and is remembered.
     results: Vec<Answer>,
 }
 
@@ -49,6 +49,7 @@ struct Counts {
     waiting: usize,
     running: usize,
     failed: usize,
+    skipped: usize,
     uncertain: usize,
 }
 
@@ -138,19 +139,32 @@ async fn submit(http: &Http, request: &Request, console: &mut Console<'_>) -> Re
     }
 }
 
-/// Asks for a job until it is finished.
+/// Asks how far a job is until it has ended, then what came of it.
 async fn finish(http: &Http, mut job: Job, console: &mut Console<'_>) -> Result<Job, ClientError> {
+    if job.has_ended() {
+        return Ok(job);
+    }
     while !job.has_ended() {
         console.progress(&job.counts.progress())?;
         let wait = if console.is_watched() { WAIT } else { UNWATCHED_WAIT };
-        let request = Request::get(&["jobs", &job.id]).waiting(wait);
-        let asked = match Job::ask(http, &request).await {
-            Err(error) if error.is_passing() => insist(http, &request, error, "asking again", console).await,
-            other => other,
-        };
-        job = asked.map_err(|error| job_lost(job.id, error))?;
+        let request = Request::get(&["jobs", &job.id]).with("results", false).waiting(wait);
+        job = follow(http, &job.id, &request, console).await?;
     }
-    Ok(job)
+    follow(http, &job.id, &Request::get(&["jobs", &job.id]), console).await
+}
+
+/// Asks for the job `id` until the server answers.
+async fn follow(
+    http: &Http,
+    id: &str,
+    request: &Request,
+    console: &mut Console<'_>,
+) -> Result<Job, ClientError> {
+    let asked = match Job::ask(http, request).await {
+        Err(error) if error.is_passing() => insist(http, request, error, "asking again", console).await,
+        other => other,
+    };
+    asked.map_err(|error| job_lost(id.to_owned(), error))
 }
 
 /// Nobody tells any more how the job `id` goes.
@@ -233,6 +247,9 @@ impl Job {
 
     /// Prints what came of it: for one target in full, for several as a table; what failed as errors.
     fn print(self, console: &mut Console<'_>) -> Result<Exit, ClientError> {
+        if self.is_condensed() {
+            return self.print_counts(console);
+        }
         let (done, failures) = self.outcomes()?;
         if console.is_for_programs() {
             done.iter().try_for_each(|result| console.json(result))?;
@@ -246,8 +263,26 @@ impl Job {
         console.failures(failures)
     }
 
+    /// Whether the server does not remember any more what came of every target.
+    const fn is_condensed(&self) -> bool {
+        self.results.len() < self.counts.total
+    }
+
+    /// Says how many targets failed, where it is not known which.
+    fn print_counts(&self, console: &mut Console<'_>) -> Result<Exit, ClientError> {
+        let Self { id, counts, .. } = self;
+        let told = counts.told();
+        console.note(&format!(
+            "job {id} ended with {told}; the server does not remember which targets these are"
+        ))?;
+        Ok(counts.exit())
+    }
+
     /// Prints what failed.
     fn print_failures(self, console: &mut Console<'_>) -> Result<Exit, ClientError> {
+        if self.is_condensed() {
+            return self.print_counts(console);
+        }
         let (_, failures) = self.outcomes()?;
         console.failures(failures)
     }
@@ -274,6 +309,20 @@ impl Job {
 }
 
 impl Counts {
+    fn told(self) -> String {
+        let Self { total, failed, skipped, uncertain, .. } = self;
+        format!("{failed} of {total} targets failed, {uncertain} uncertain and {skipped} skipped")
+    }
+
+    /// How a command ends whose job has ended like this: what is uncertain needs a look before all else.
+    const fn exit(self) -> Exit {
+        match self {
+            Self { uncertain: 1.., .. } => Exit::Uncertain,
+            Self { failed: 0, skipped: 0, .. } => Exit::Done,
+            _ => Exit::Failed,
+        }
+    }
+
     fn progress(self) -> String {
         let done = self.total.saturating_sub(self.waiting).saturating_sub(self.running);
         let failed = self.failed.saturating_add(self.uncertain);
@@ -301,4 +350,34 @@ fn said(result: &Answer) -> String {
     }
     let words: Vec<String> = reported.iter().map(|(name, text)| format!("{name}={text}")).collect();
     if words.is_empty() { board::dash() } else { words.join(" ") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::OutputFormat;
+    use crate::client::console::tests::printed;
+
+    #[test]
+    fn of_a_condensed_job_is_told_how_many_failed() {
+        for ((failed, skipped, uncertain), exit, told) in [
+            ((0, 0, 0), Exit::Done, "0 of 9 targets failed, 0 uncertain and 0 skipped"),
+            ((2, 0, 0), Exit::Failed, "2 of 9 targets failed, 0 uncertain and 0 skipped"),
+            ((0, 3, 0), Exit::Failed, "0 of 9 targets failed, 0 uncertain and 3 skipped"),
+            ((2, 3, 1), Exit::Uncertain, "2 of 9 targets failed, 1 uncertain and 3 skipped"),
+        ] {
+            let job = Job {
+                summary: Answer::default(),
+                id: "01".to_owned(),
+                state: "done".to_owned(),
+                counts: Counts { total: 9, waiting: 0, running: 0, failed, skipped, uncertain },
+                results: Vec::new(),
+            };
+            let mut ended = Exit::Interrupted;
+            let (out, err) = printed(OutputFormat::Table, |console| ended = job.print(console).unwrap());
+            assert_eq!((out.as_str(), ended), ("", exit));
+            let rest = "the server does not remember which targets these are";
+            assert_eq!(err, format!("note: job 01 ended with {told}; {rest}\n"));
+        }
+    }
 }

@@ -60,6 +60,13 @@ impl Problem {
         Some(problem)
     }
 
+    /// What is wrong, for people: a hint in words of HTTP is replaced by one in words of this program.
+    pub(super) fn told(&self) -> String {
+        let hint = self.code.as_deref().and_then(hint);
+        let clauses = self.detail.split("; ").filter(|clause| !is_for_http(clause));
+        clauses.chain(hint).collect::<Vec<_>>().join("; ")
+    }
+
     /// The problem for programs.
     pub(super) fn body(&self, status: u16) -> ProblemBody<'_> {
         ProblemBody {
@@ -95,6 +102,23 @@ impl Problem {
     }
 }
 
+/// What to do about a problem with this code.
+fn hint(code: &str) -> Option<&'static str> {
+    match code {
+        "unknown_device" => Some("`opendcre scan BOARD` shows its devices"),
+        "ambiguous_device" => Some("say which one with --device"),
+        "unknown_group" => Some("`opendcre groups` shows what there is"),
+        "unknown_job" => Some("`opendcre jobs` shows what there is"),
+        _ => None,
+    }
+}
+
+/// Whether a part of a detail is a hint for those who write the requests themselves.
+fn is_for_http(clause: &str) -> bool {
+    clause.starts_with("GET /")
+        || ["say which one with device", "its devices are shown with it", "use the id"].contains(&clause)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -120,6 +144,27 @@ mod tests {
         let expected = format!("  …{}!{}\n   {}^", "a".repeat(40), "b".repeat(31), " ".repeat(40));
         assert_eq!(explained(&value, 100), expected);
         assert!(explained(&value, usize::MAX).lines().all(|line| line.chars().count() < 120));
+    }
+
+    #[test]
+    fn hints_are_in_words_of_this_program() {
+        for (code, detail, told) in [
+            (
+                "ambiguous_device",
+                "several devices can; say which one with device; nothing was sent",
+                "several devices can; nothing was sent; say which one with --device",
+            ),
+            (
+                "unknown_group",
+                "there is no group a; GET /opendcre/2/groups shows what there is",
+                "there is no group a; `opendcre groups` shows what there is",
+            ),
+            ("unknown_device", "there is none", "there is none; `opendcre scan BOARD` shows its devices"),
+            ("busy", "too much is waiting", "too much is waiting"),
+        ] {
+            let body = format!(r#"{{"detail":"{detail}","code":"{code}"}}"#);
+            assert_eq!(Problem::parse(&body, &[]).unwrap().told(), told);
+        }
     }
 
     #[test]

@@ -23,7 +23,7 @@ pub(super) struct Readings {
     pub(super) failures: Vec<Failure>,
 }
 
-/// What a device said.
+/// What a device said in one answer of its.
 #[derive(Deserialize)]
 struct Reading {
     board: String,
@@ -45,14 +45,12 @@ pub(super) async fn read(
     args: &ReadArgs,
     console: &mut Console<'_>,
 ) -> Result<Exit, ClientError> {
-    let request = sensors(&args.sensors).with_optional("max_age", args.max_age.map(milliseconds));
-    let readings = gather(http, &request).await?;
-    show(readings, values, console)
+    show(sensors(http, &args.sensors, args.max_age).await?, values, console)
 }
 
 /// What one round of `watch` reads.
-pub(super) fn round(args: &WatchArgs) -> Request {
-    sensors(&args.sensors).with("max_age", milliseconds(args.max_age))
+pub(super) async fn round(http: &Http, args: &WatchArgs) -> Result<Readings, ClientError> {
+    sensors(http, &args.sensors, Some(args.max_age)).await
 }
 
 /// `power status`: whether devices are on. What else a power device measures is left out.
@@ -83,8 +81,14 @@ pub(super) async fn fan(
     show(now(http, ["fan_speed", "vapor_fan"], nodes, device).await?, values, console)
 }
 
-fn sensors(args: &SensorArgs) -> Request {
-    of_nodes(&args.nodes.nodes, args.device.as_deref()).with_optional("kind", args.kind)
+/// What sensors say. That there are none of the kind that is asked for is an error: it is most likely a mistake.
+async fn sensors(http: &Http, args: &SensorArgs, max_age: Option<Duration>) -> Result<Readings, ClientError> {
+    let request = of_nodes(&args.nodes.nodes, args.device.as_deref()).with_optional("kind", args.kind);
+    let readings = gather(http, &request.with_optional("max_age", max_age.map(milliseconds))).await?;
+    match args.kind {
+        Some(kind) if readings.is_empty() => Err(ClientError::NoSuchKind(kind)),
+        _ => Ok(readings),
+    }
 }
 
 fn of_nodes(nodes: &str, device: Option<&str>) -> Request {
@@ -117,7 +121,7 @@ async fn now<const N: usize>(
 }
 
 /// What the server answers to a question for readings.
-pub(super) async fn gather(http: &Http, request: &Request) -> Result<Readings, ClientError> {
+async fn gather(http: &Http, request: &Request) -> Result<Readings, ClientError> {
     let mut readings = Readings::default();
     let sort = |list: &str, item: Answer| {
         match list {
@@ -131,6 +135,10 @@ pub(super) async fn gather(http: &Http, request: &Request) -> Result<Readings, C
 }
 
 impl Readings {
+    const fn is_empty(&self) -> bool {
+        self.items.is_empty() && self.failures.is_empty()
+    }
+
     /// Leaves out what a device measures beside its power state, and that this cannot be measured.
     fn keep_switches(&mut self) -> Result<(), ClientError> {
         let mut known = BTreeSet::new();
@@ -161,21 +169,33 @@ fn show(
         console.fields(item)?;
     } else {
         let mut readings: Vec<Reading> = items.iter().map(Answer::read).collect::<Result<_, _>>()?;
-        // Many come in the order in which they were answered.
-        readings.sort_by(|left, right| left.place().cmp(&right.place()));
+        // Many come in the order in which they were answered. Of one device, its power state is what matters first.
+        readings.sort_by(|left, right| left.rank().cmp(&right.rank()));
         console.sheet(sheet(readings))?;
     }
     console.failures(failures)
 }
 
-/// What everything measures.
+/// What everything measures, a line for each device.
 fn values(readings: Vec<Reading>) -> Sheet {
     let mut sheet = Sheet::new(&["DEVICE", "KIND", "VALUE", "HEALTH"]);
-    for reading in readings {
-        let (device, said) = (reading.called().to_owned(), reading.said());
-        sheet.add(reading.board_name, vec![device, reading.kind, said, reading.health.unwrap_or_else(dash)]);
+    for device in readings.chunk_by(|left, right| left.place() == right.place()) {
+        let Some(first) = device.first() else { continue };
+        let health = device.iter().find_map(|reading| reading.health.clone()).unwrap_or_else(dash);
+        let cells = vec![first.called().to_owned(), first.kind.clone(), said(device), health];
+        sheet.add(first.board_name.clone(), cells);
     }
     sheet
+}
+
+/// What a device said in all of its answers; those without a word in them count only if there is no other.
+fn said(device: &[Reading]) -> String {
+    let telling: Vec<String> =
+        device.iter().filter(|reading| !reading.words().is_empty()).map(Reading::said).collect();
+    match (telling.is_empty(), device.first()) {
+        (true, Some(first)) => first.said(),
+        _ => telling.join(", "),
+    }
 }
 
 /// What is on. Devices are named only where a board has several.
@@ -206,19 +226,28 @@ impl Reading {
         (&self.board, &self.device)
     }
 
+    /// Where it stands among others.
+    fn rank(&self) -> ((&str, &str), bool) {
+        (self.place(), self.power_state.is_none())
+    }
+
     /// The name of the device, or its id if it has none.
     fn called(&self) -> &str {
         self.device_name.as_deref().unwrap_or(&self.device)
     }
 
-    /// What the device said, in a few words.
-    fn said(&self) -> String {
+    /// Its power state, values and states.
+    fn words(&self) -> Vec<String> {
         let measured = self.values.iter().map(|value| match self.values.len() {
             1 => value.text(),
             _ => format!("{} {}", value.quantity, value.text()),
         });
-        let words: Vec<String> =
-            self.power_state.iter().cloned().chain(measured).chain(self.states.iter().cloned()).collect();
+        self.power_state.iter().cloned().chain(measured).chain(self.states.iter().cloned()).collect()
+    }
+
+    /// What the device said, in a few words.
+    fn said(&self) -> String {
+        let words = self.words();
         match (words.is_empty(), self.quality.as_str()) {
             (true, "good") => dash(),
             (true, quality) => quality.to_owned(),
@@ -272,23 +301,49 @@ mod tests {
     }
 
     #[test]
-    fn equal_readings_share_a_line_and_keep_their_digits() {
-        insta::assert_snapshot!(shown(room(), values), @"
-        BOARD       DEVICE  KIND         VALUE     HEALTH
-        db-01       inlet   temperature  23.1 °C   -
-        db-[01-02]  0100    power        on        -
-        db-03       inlet   temperature  23.10 °C  -
-        db-03       0100    power        off       -
+    fn the_lines_of_a_board_stay_together_and_boards_of_which_all_is_the_same_share_them() {
+        let mut items = room();
+        items.extend([temperature(2, "23.0996")]);
+        insta::assert_snapshot!(shown(items, values), @"
+        BOARD       DEVICE  KIND         VALUE    HEALTH
+        db-[01-02]  inlet   temperature  23.1 °C  -
+        db-[01-02]  0100    power        on       -
+        db-03       inlet   temperature  23.1 °C  -
+        db-03       0100    power        off      -
+        ");
+    }
+
+    #[test]
+    fn a_device_has_one_line_for_all_that_it_said() {
+        let draw = item(1, "0100", r#""kind":"power""#);
+        let draw = serde_json::to_string(&draw)
+            .unwrap()
+            .replace(r#""values":[]"#, r#""values":[{"quantity":"power","value":270.0,"unit":"W"}]"#);
+        let nothing = item(2, "0500", r#""kind":"led""#);
+        let items = vec![
+            Answer::parse(&draw).unwrap(),
+            power(1, "\"on\""),
+            nothing.clone(),
+            power(2, "null"),
+            power(2, "\"off\""),
+            nothing,
+        ];
+        insta::assert_snapshot!(shown(items, values), @"
+        BOARD  DEVICE  KIND   VALUE      HEALTH
+        db-01  0100    power  on, 270 W  -
+        db-02  0100    power  off        -
+        db-02  0500    led    -          -
         ");
     }
 
     #[test]
     fn switches_are_told_apart_only_where_that_is_needed() {
         insta::assert_snapshot!(shown(room().split_off(1), switches), @"
-        BOARD       DEVICE  POWER
-        db-01       inlet   23.1 °C
-        db-[01-02]  0100    on
-        db-03       0100    off
+        BOARD  DEVICE  POWER
+        db-01  inlet   23.1 °C
+        db-01  0100    on
+        db-02  0100    on
+        db-03  0100    off
         ");
         let switches_alone = vec![power(1, "\"on\""), power(2, "\"on\""), power(3, "\"off\"")];
         insta::assert_snapshot!(shown(switches_alone, switches), @"
@@ -306,12 +361,12 @@ mod tests {
         rack         rack_8
         device       0020
         quality      good
-        time         2026-05-01T12:00:00.1234Z
+        time         2026-05-01T12:00:00Z
         age_ms       3
         source       ipmi
         kind         temperature
         device_name  inlet
-        temperature  23.10 °C
+        temperature  23.1 °C
         ");
     }
 
@@ -319,7 +374,7 @@ mod tests {
     fn a_line_begins_with_the_time_of_the_reading() {
         assert_eq!(
             line(&temperature(1, "23.10")).unwrap(),
-            "2026-05-01T12:00:00.123Z  db-01  inlet  23.10 °C"
+            "2026-05-01T12:00:00.123Z  db-01  inlet  23.1 °C"
         );
     }
 

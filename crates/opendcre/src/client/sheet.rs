@@ -1,6 +1,8 @@
-//! Tables about boards. Boards that say the same share a line, their names folded into a node range.
+//! Tables about boards. Boards of which all is the same share their lines, their names folded into a node range; the lines
+//! of one board stay together.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 
 use comfy_table::Table;
 
@@ -42,7 +44,7 @@ impl Sheet {
     pub(super) fn into_table(self, fold: bool) -> Table {
         let mut table = empty_table();
         table.set_header(std::iter::once("BOARD").chain(self.header.iter().map(String::as_str)));
-        let rows = if fold { folded(self.rows) } else { self.rows };
+        let rows = if fold { folded_blocks(self.rows) } else { self.rows };
         for Row { board, cells } in rows {
             table.add_row(std::iter::once(visible(&board)).chain(cells.iter().map(|cell| visible(cell))));
         }
@@ -52,17 +54,33 @@ impl Sheet {
 
 /// One row for all rows that have the same cells, where the first of them stood.
 pub(super) fn folded(rows: Vec<Row>) -> Vec<Row> {
-    let mut places: HashMap<Vec<String>, usize> = HashMap::new();
-    let mut groups: Vec<(Vec<String>, Vec<String>)> = Vec::new();
-    for Row { board, cells } in rows {
-        let place = *places.entry(cells.clone()).or_insert(groups.len());
+    let groups = grouped(rows.into_iter().map(|Row { board, cells }| (cells, board)));
+    groups.into_iter().map(|(cells, boards)| Row { board: name(&boards), cells }).collect()
+}
+
+/// One block of rows for all boards that have the same rows, where the first of them stood.
+fn folded_blocks(rows: Vec<Row>) -> Vec<Row> {
+    let blocks = grouped(rows.into_iter().map(|Row { board, cells }| (board, cells)));
+    let groups = grouped(blocks.into_iter().map(|(board, block)| (block, board)));
+    let rows = |(block, boards): (Vec<Vec<String>>, Vec<String>)| {
+        let board = name(&boards);
+        block.into_iter().map(move |cells| Row { board: board.clone(), cells })
+    };
+    groups.into_iter().flat_map(rows).collect()
+}
+
+/// The values that have the same key, in the order in which the keys came first.
+fn grouped<K: Hash + Eq + Clone, V>(pairs: impl Iterator<Item = (K, V)>) -> Vec<(K, Vec<V>)> {
+    let mut places: HashMap<K, usize> = HashMap::new();
+    let mut groups: Vec<(K, Vec<V>)> = Vec::new();
+    for (key, value) in pairs {
+        let place = *places.entry(key.clone()).or_insert(groups.len());
         match groups.get_mut(place) {
-            Some((boards, _)) => boards.push(board),
-            None => groups.push((vec![board], cells)),
+            Some((_, values)) => values.push(value),
+            None => groups.push((key, vec![value])),
         }
     }
-    let row = |(boards, cells): (Vec<String>, _)| Row { board: name(&boards), cells };
-    groups.into_iter().map(row).collect()
+    groups
 }
 
 /// The boards as one node range; a single one under its own name.
@@ -114,6 +132,22 @@ mod tests {
         db-04  off\u{1b}[2J
         db-03  on
         db-05  on
+        ");
+    }
+
+    #[test]
+    fn only_boards_of_which_all_is_the_same_share_their_lines() {
+        let mut sheet = Sheet::new(&["DEVICE", "VALUE"]);
+        for (board, inlet) in [("a1", "23 °C"), ("a2", "24 °C"), ("a3", "23 °C")] {
+            sheet.add(board.to_owned(), vec!["inlet".to_owned(), inlet.to_owned()]);
+            sheet.add(board.to_owned(), vec!["power".to_owned(), "on".to_owned()]);
+        }
+        insta::assert_snapshot!(text(sheet, true), @"
+        BOARD   DEVICE  VALUE
+        a[1,3]  inlet   23 °C
+        a[1,3]  power   on
+        a2      inlet   24 °C
+        a2      power   on
         ");
     }
 

@@ -27,7 +27,8 @@ pub(super) struct Question {
 pub(super) const ASSET: Question = Question {
     path: "asset",
     columns: &[
-        ("ASSET_TEXT", &["asset_text", "product_info.asset_tag"]),
+        ("ASSET_TEXT", &["asset_text"]),
+        ("ASSET_TAG", &["product_info.asset_tag"]),
         ("MANUFACTURER", &["product_info.manufacturer", "board_info.manufacturer"]),
         ("PRODUCT", &["product_info.product_name", "board_info.product_name"]),
         ("SERIAL", &["product_info.serial_number", "chassis_info.serial_number", "board_info.serial_number"]),
@@ -132,6 +133,6 @@ mod tests {
     fn the_first_member_that_says_something_is_shown() {
         let answer = r#"{"asset_text":null,"product_info":{"asset_tag":"7","manufacturer":""},
             "board_info":{"manufacturer":"Example","serial_number":"42"},"management_address":null}"#;
-        assert_eq!(ASSET.cells(&Answer::parse(answer).unwrap()), ["7", "Example", "-", "42", "-"]);
+        assert_eq!(ASSET.cells(&Answer::parse(answer).unwrap()), ["-", "7", "Example", "-", "42", "-"]);
     }
 }

@@ -124,11 +124,9 @@ async fn read_bmcs(config: Config) -> anyhow::Result<Result<config::Bmcs, config
 
 /// The buses as drivers. Nothing is sent to them. One whose tty is not there keeps no other equipment from being served;
 /// if there is no other, it is an error of the start.
-fn open_buses(
-    config: &Config,
-    clock: &Arc<dyn WallClock>,
-) -> anyhow::Result<(Vec<Mount>, Vec<BusOwner>)> {
-    let is_alone = config.devicebus.len() == 1 && config.ipmi.is_empty() && config.legacy.bmc_config.is_none();
+fn open_buses(config: &Config, clock: &Arc<dyn WallClock>) -> anyhow::Result<(Vec<Mount>, Vec<BusOwner>)> {
+    let is_alone =
+        config.devicebus.len() == 1 && config.ipmi.is_empty() && config.legacy.bmc_config.is_none();
     let open = |bus: &config::DeviceBus| {
         let settings = bus_config(bus)?;
         let (driver, owner) = match DeviceBus::open(settings.clone(), Arc::clone(clock)) {

@@ -108,8 +108,8 @@ fn a_silent_bmc_is_listed_and_counted_and_its_password_is_nowhere() {
     assert!(answers[0].contains(&address.to_string()), "{answers:?}");
 
     let (status, body) = gateway.get("/opendcre/2/bmcs");
-    let bmc = &body["bmcs"][0];
-    assert_eq!((status, &bmc["board_id"], &bmc["state"]), (200, &json!("40000010"), &json!("down")));
+    let bmc = &body["items"][0];
+    assert_eq!((status, &bmc["board"], &bmc["state"]), (200, &json!("40000010"), &json!("down")));
     assert_eq!(bmc["address"], json!(address.to_string()));
     assert!(bmc["timeouts"].as_u64() >= Some(1), "{bmc}");
 
