@@ -211,12 +211,9 @@ impl Gateway {
         query: Query,
         max_age: Duration,
     ) -> Result<Latest, GatewayError> {
-        let command = Command::Query(query);
-        // What is known may be told to whoever may ask for it.
-        self.authorise(principal, &command)?;
-        match self.inner.latest.get(&query, max_age) {
+        match self.known(principal, query, max_age)? {
             Some(latest) => Ok(latest),
-            None => self.ask(query, self.context(&command)).await,
+            None => self.ask(query, self.context(&Command::Query(query))).await,
         }
     }
 

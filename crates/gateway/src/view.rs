@@ -92,7 +92,9 @@ impl Gateway {
         let latest = queries.filter_map(|query| self.inner.latest.get(&query, HEALTH_AGE));
         latest
             .filter_map(|latest| match &*latest.observation {
-                Observation::Sensor(reading) if reading.quality != Quality::Unavailable => Some(reading.health),
+                Observation::Sensor(reading) if reading.quality != Quality::Unavailable => {
+                    Some(reading.health)
+                }
                 _ => None,
             })
             .max()

@@ -129,7 +129,10 @@ async fn a_service_that_stops_is_503() {
 async fn without_a_bus_every_board_is_unknown() {
     let room = Room::with(0, opendcre_api::Limits::default());
     let message = room.get("/version/1").await.failure(500, "unknown_board");
-    assert!(message.starts_with("version of board 00000001: no bus and no configured server is board 00000001"), "{message}");
+    assert!(
+        message.starts_with("version of board 00000001: no bus and no configured server is board 00000001"),
+        "{message}"
+    );
 }
 
 #[tokio::test]

@@ -52,7 +52,7 @@ pub(super) async fn run(
 ) -> Result<Exit, ClientError> {
     let mut feed = Feed { http, after: args.after };
     if !console.is_for_programs() {
-        console.line(&line(COLUMNS.map(|(header, _)| header.to_owned())))?;
+        console.line(&line(&COLUMNS.map(|(header, _)| header.to_owned())))?;
     }
     if !args.follow {
         while feed.page(Duration::ZERO, console).await? {}
@@ -123,12 +123,12 @@ impl Feed<'_> {
 impl Change {
     fn line(self) -> String {
         let Self { sequence, time, kind, board, name, rack, detail } = self;
-        line([sequence.to_string(), format!("{time:.0}"), kind, board, name, rack, detail])
+        line(&[sequence.to_string(), format!("{time:.0}"), kind, board, name, rack, detail])
     }
 }
 
 /// Cells below each other in their columns, as far as those are wide enough.
-fn line(cells: [String; COLUMNS.len()]) -> String {
+fn line(cells: &[String; COLUMNS.len()]) -> String {
     let padded = cells.iter().zip(COLUMNS).map(|(cell, (_, width))| format!("{cell:width$}"));
     padded.collect::<Vec<_>>().join("  ").trim_end().to_owned()
 }

@@ -159,7 +159,7 @@ impl Readings {
 /// Prints readings: a single one in full, several as the table that `sheet` makes of them.
 fn show(
     readings: Readings,
-    sheet: impl FnOnce(Vec<Reading>) -> Sheet,
+    sheet: impl FnOnce(&[Reading]) -> Sheet,
     console: &mut Console<'_>,
 ) -> Result<Exit, ClientError> {
     let Readings { items, failures } = readings;
@@ -171,13 +171,13 @@ fn show(
         let mut readings: Vec<Reading> = items.iter().map(Answer::read).collect::<Result<_, _>>()?;
         // Many come in the order in which they were answered. Of one device, its power state is what matters first.
         readings.sort_by(|left, right| left.rank().cmp(&right.rank()));
-        console.sheet(sheet(readings))?;
+        console.sheet(sheet(&readings))?;
     }
     console.failures(failures)
 }
 
 /// What everything measures, a line for each device.
-fn values(readings: Vec<Reading>) -> Sheet {
+fn values(readings: &[Reading]) -> Sheet {
     let mut sheet = Sheet::new(&["DEVICE", "KIND", "VALUE", "HEALTH"]);
     for device in readings.chunk_by(|left, right| left.place() == right.place()) {
         let Some(first) = device.first() else { continue };
@@ -199,7 +199,7 @@ fn said(device: &[Reading]) -> String {
 }
 
 /// What is on. Devices are named only where a board has several.
-fn switches(readings: Vec<Reading>) -> Sheet {
+fn switches(readings: &[Reading]) -> Sheet {
     let boards: BTreeSet<&str> = readings.iter().map(|reading| reading.board.as_str()).collect();
     let is_one_each = boards.len() == readings.len();
     let mut sheet = Sheet::new(if is_one_each { &["POWER"] } else { &["DEVICE", "POWER"] });
@@ -287,7 +287,7 @@ mod tests {
         Answer::parse(&json.replace(r#""power_state":null"#, &format!(r#""power_state":{state}"#))).unwrap()
     }
 
-    fn shown(items: Vec<Answer>, sheet: fn(Vec<Reading>) -> Sheet) -> String {
+    fn shown(items: Vec<Answer>, sheet: fn(&[Reading]) -> Sheet) -> String {
         let readings = Readings { items, failures: Vec::new() };
         printed(OutputFormat::Table, |console| {
             show(readings, sheet, console).unwrap();
