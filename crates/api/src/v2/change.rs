@@ -23,6 +23,7 @@ pub(super) struct ChangeQuery {
     /// Only changes with a greater sequence than this: that of the last change that is known already, or the `latest` of
     /// an answer. Without it, the oldest that are kept come first. If changes after it are not kept any more, or it is
     /// greater than `latest`, the answer is 410 at once, however long the request would wait.
+    #[schemars(range(max = 9_007_199_254_740_991_u64))]
     after: Option<u64>,
     /// The most changes to answer.
     #[schemars(with = "u16", range(min = 1, max = 1000))]
