@@ -15,6 +15,7 @@ use jiff::Timestamp;
 use opendcre_gateway::{Gateway, Principal};
 use opendcre_model::WallClock;
 use percent_encoding::percent_decode_str;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
@@ -29,6 +30,9 @@ use crate::v1::{self, Generation};
 use crate::v2::Call;
 use crate::{probe, v1_1, v1_3, v2};
 
+/// The most readings that all answers together hold while they are gathered, about a kilobyte each: those of 10,000 servers.
+const MAX_READINGS: usize = 200_000;
+
 /// The API in all its generations. Clones are the same API.
 #[derive(Clone)]
 pub struct Api {
@@ -42,6 +46,8 @@ struct Inner {
     started: Timestamp,
     /// Cancelled when the server begins to stop.
     stopping: CancellationToken,
+    /// Readings that answers hold at the same time.
+    readings: Arc<Semaphore>,
 }
 
 /// Who sent a request.
@@ -72,6 +78,7 @@ impl Api {
             request_ids: RequestIds::new(clock),
             started: clock.now(),
             stopping: CancellationToken::new(),
+            readings: Arc::new(Semaphore::new(MAX_READINGS)),
         };
         Self { inner: Arc::new(inner) }
     }
@@ -96,6 +103,12 @@ impl Api {
     /// Cancelled when the server begins to stop: requests that only wait for news are answered then.
     pub(crate) fn stopping(&self) -> &CancellationToken {
         &self.inner.stopping
+    }
+
+    /// Room for an answer with `count` readings. Nothing while others hold too many; one answer alone may be of any size.
+    pub(crate) fn room_for(&self, count: usize) -> Option<OwnedSemaphorePermit> {
+        let count = u32::try_from(count.min(MAX_READINGS)).ok()?;
+        Arc::clone(&self.inner.readings).try_acquire_many_owned(count).ok()
     }
 
     /// Answers one request of the client at `remote`.
@@ -210,6 +223,8 @@ where
 
 #[cfg(test)]
 mod tests {
+    use opendcre_gateway::{AuditLog, Equipment, Settings};
+
     use super::*;
 
     #[test]
@@ -218,5 +233,26 @@ mod tests {
         assert_eq!(decode("/opendcre/1%2E1%2ftest"), "/opendcre/1.1/test");
         assert_eq!(decode("%2561"), "%61");
         assert_eq!(decode("%FF%"), "\u{fffd}%");
+    }
+
+    struct Now;
+
+    impl WallClock for Now {
+        fn now(&self) -> Timestamp {
+            Timestamp::UNIX_EPOCH
+        }
+    }
+
+    #[test]
+    fn answers_share_the_room_for_readings() {
+        let folder = tempfile::tempdir().unwrap();
+        let audit = AuditLog::open(folder.path().join("audit.jsonl")).unwrap();
+        let gateway = Gateway::new(Equipment::default(), audit, None, Arc::new(Now), Settings::default());
+        let api = Api::new(gateway, &Now, Limits::default());
+        let small = api.room_for(1).unwrap();
+        assert!(api.room_for(MAX_READINGS).is_none(), "somebody else holds a part of it");
+        drop(small);
+        let _large = api.room_for(MAX_READINGS * 2).unwrap();
+        assert!(api.room_for(1).is_none());
     }
 }

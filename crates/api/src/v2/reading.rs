@@ -15,7 +15,7 @@ use opendcre_gateway::{BoardRecord, GatewayError, Latest};
 use opendcre_model::{Capability, Device, DeviceAddress, DeviceKind, DriverError, Fault, Query};
 use schemars::{JsonSchema, SchemaGenerator};
 use serde::Deserialize;
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::answer::{self, Answer, Documented};
@@ -74,6 +74,9 @@ pub(super) struct AgeQuery {
 
 /// The most readings that are answered together.
 const TOGETHER: usize = 1000;
+
+/// When it is worth asking again after too much was read at the same time.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// How many answers of the equipment may wait for the client to take them.
 const WAITING: usize = 64;
@@ -153,13 +156,20 @@ async fn of_boards(
         return Err(Problem::new(Code::UNKNOWN_DEVICE, detail).in_parameter("device").at(0));
     }
     let are_few = targets.len() <= TOGETHER;
-    let outcomes = Outcomes::of(call, targets, max_age);
+    let room = call.api.room_for(targets.len()).ok_or_else(too_many)?;
+    let outcomes = Outcomes::of(call, targets, max_age, room);
     if !are_few {
         return Ok(Readings::Many(Body::pieces(Pieces::of(outcomes))));
     }
     let mut outcomes: Vec<Outcome> = outcomes.collect().await;
     outcomes.sort_by_key(|(target, _)| (target.board.id, target.device.id));
     Ok(Readings::Few(outcomes))
+}
+
+fn too_many() -> Problem {
+    let message = "other requests are reading too much at the same time; nothing was sent, ask again later";
+    let error = DriverError::new(Fault::Busy { retry_after: RETRY_AFTER }, message);
+    GatewayError::from(error).into()
 }
 
 impl ReadingQuery {
@@ -197,10 +207,12 @@ struct Outcomes {
     open: HashMap<Query, Target>,
     deadline: Pin<Box<Sleep>>,
     patience: Duration,
+    /// Given back when the last of them is sent.
+    _room: OwnedSemaphorePermit,
 }
 
 impl Outcomes {
-    fn of(call: Call, targets: Vec<Target>, max_age: Duration) -> Self {
+    fn of(call: Call, targets: Vec<Target>, max_age: Duration, room: OwnedSemaphorePermit) -> Self {
         let (sender, answers) = mpsc::channel(WAITING);
         let queries: Vec<Query> = targets.iter().map(|target| target.query).collect();
         let patience = call.api.limits().request_timeout * PATIENCE / 8;
@@ -219,6 +231,7 @@ impl Outcomes {
             open: targets.into_iter().map(|target| (target.query, target)).collect(),
             deadline: Box::pin(sleep_until(Instant::now() + patience)),
             patience,
+            _room: room,
         }
     }
 
