@@ -107,7 +107,7 @@ impl Gateway {
     /// Carries out `command` for `principal`.
     ///
     /// Dropping the future abandons a scan or a query. A change that has begun runs to its end and is recorded
-    /// all the same; at most [`Mount::max_changes`] run at a time.
+    /// all the same; at most [`crate::Mount::max_changes`] run at a time.
     ///
     /// # Errors
     /// Every [`GatewayError`].
