@@ -62,7 +62,7 @@ fn url_of(output: ChildStdout) -> Result<String> {
     let mut lines = BufReader::new(output).lines();
     let url = lines.by_ref().map_while(io::Result::ok).find_map(|line| {
         let (url, _) = line.split_once("curl ")?.1.split_once("/opendcre/")?;
-        Some(url.to_owned())
+        Some(url.trim_start_matches('\'').to_owned())
     });
     thread::spawn(move || lines.map_while(io::Result::ok).for_each(drop));
     url.context("the demo did not say where it serves")
