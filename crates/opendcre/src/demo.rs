@@ -193,7 +193,7 @@ The same from any program; {api}/docs in a browser shows everything there is:
   curl '{api}/boards/shelf-7/readings'
   curl --globoff '{api}/readings?nodes=db-[01-03]&kind=power'
   curl --json '{{\"nodes\": \"spare\", \"action\": \"off\"}}' '{api}/power'
-  curl '{api}/jobs?limit=1'
+  curl '{api}/jobs?sort=-created&limit=1'
 
 And as clients of earlier releases know it:
   curl {url}/opendcre/1.3/scan
