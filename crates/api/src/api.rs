@@ -61,7 +61,7 @@ impl Caller<'_> {
     /// As the gateway knows them. Nobody has to say who they are in this release.
     pub(crate) fn principal(&self) -> Principal {
         Principal {
-            name: "anonymous".to_owned(),
+            subject: Arc::new(opendcre_model::Subject::anonymous()),
             remote: self.remote.to_owned(),
             request_id: self.request_id.as_str().to_owned(),
         }

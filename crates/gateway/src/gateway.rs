@@ -136,7 +136,7 @@ impl Gateway {
         }
         match policy::refusal(&self.inner.settings, command) {
             None => Ok(()),
-            Some(reason) => Err(GatewayError::Forbidden { principal: principal.name.clone(), reason }),
+            Some(reason) => Err(GatewayError::Forbidden { principal: principal.name().to_owned(), reason }),
         }
     }
 

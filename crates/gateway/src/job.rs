@@ -183,7 +183,7 @@ impl Jobs {
         principal: &Principal,
         key: &IdempotencyKey,
     ) -> Result<Option<Submitted>, SubmitError> {
-        let known = self.table().find(&principal.name, key)?;
+        let known = self.table().find(principal.name(), key)?;
         match known {
             Some(known) => known.submitted(true).await.map(Some),
             None => Ok(None),
@@ -242,11 +242,11 @@ impl Jobs {
         let now = self.inner.clock.now();
         let mut table = self.table();
         if let Some(key) = &key
-            && let Some(known) = table.find(&principal.name, key)?
+            && let Some(known) = table.find(principal.name(), key)?
         {
             return Ok((known, true));
         }
-        let (job, displaced) = table.add(&principal.name, &order, key, now)?;
+        let (job, displaced) = table.add(principal.name(), &order, key, now)?;
         self.note(displaced);
         let oversee = self.clone().oversee(Arc::clone(&job), door, principal.clone(), order.targets);
         // While the table is locked: `shutdown` closes it, then waits for every task.

@@ -64,7 +64,7 @@ impl Entry {
             event: "intent",
             id: &self.id,
             time,
-            principal: &self.principal.name,
+            principal: self.principal.name(),
             remote: &self.principal.remote,
             request_id: &self.principal.request_id,
             driver: &self.driver,

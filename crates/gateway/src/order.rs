@@ -35,7 +35,7 @@ impl Gateway {
         if let Some(reason) =
             order.commands().find_map(|command| policy::refusal(&self.inner.settings, command))
         {
-            return Err(SubmitError::Forbidden { principal: principal.name.clone(), reason });
+            return Err(SubmitError::Forbidden { principal: principal.name().to_owned(), reason });
         }
         self.inner.jobs.submit(Arc::new(self.clone()), principal, order, key).await
     }

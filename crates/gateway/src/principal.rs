@@ -1,12 +1,24 @@
 //! Who asks.
 
-/// Whoever sent a command, as the audit log names them.
+use std::sync::Arc;
+
+use opendcre_model::Subject;
+
+/// Whoever sent a command: who they are, and where this request came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Principal {
-    /// The name by which they are known; `anonymous` where nobody had to say.
-    pub name: String,
+    /// Who they are, and how that was proved.
+    pub subject: Arc<Subject>,
     /// Where the request came from, such as a remote address and port.
     pub remote: String,
     /// The id of the request, to find it again in the access log.
     pub request_id: String,
+}
+
+impl Principal {
+    /// The name by which they are known.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.subject.name
+    }
 }

@@ -17,6 +17,7 @@ mod number;
 mod power;
 mod reading;
 mod server;
+mod subject;
 mod text;
 
 pub use board::{Board, Device, Identity};
@@ -35,4 +36,5 @@ pub use server::{
     AssetInfo, BoardAsset, BootOverride, BootTarget, ChassisAsset, HostInfo, Identify, PowerLimit,
     PowerLimitException, ProductAsset, RawAnswer, RawRequest,
 };
+pub use subject::{Extent, Grant, Login, Subject};
 pub use text::excerpt;

@@ -34,14 +34,20 @@ const ROOMS: &[Room] = &[
         never: &["axum", "hyper", "reqwest", "serial2-tokio", "tower-http"],
     },
     Room {
+        name: "opendcre-auth",
+        may_use: &["opendcre-model"],
+        never: &["axum", "hyper", "serial2-tokio", "tower-http"],
+    },
+    Room {
         name: "opendcre-api",
-        may_use: &["opendcre-gateway", "opendcre-model"],
+        may_use: &["opendcre-auth", "opendcre-gateway", "opendcre-model"],
         never: &["rusqlite", "serial2-tokio"],
     },
     Room {
         name: "opendcre",
         may_use: &[
             "opendcre-api",
+            "opendcre-auth",
             "opendcre-devicebus",
             "opendcre-drivers",
             "opendcre-emulator",

@@ -218,7 +218,11 @@ impl Room {
 
     /// Lets everything be looked for, so that the inventory knows it, and forgets that anybody asked.
     pub(crate) async fn look_around(&self) {
-        let nobody = Principal { name: String::new(), remote: String::new(), request_id: String::new() };
+        let nobody = Principal {
+            subject: opendcre_model::Subject::anonymous().into(),
+            remote: String::new(),
+            request_id: String::new(),
+        };
         self.api.gateway().execute(&nobody, Command::Refresh(Scope::All)).await.unwrap();
         self.forget_calls();
     }

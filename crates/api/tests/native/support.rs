@@ -301,8 +301,11 @@ impl Room {
 
     /// Looks at everything anew.
     pub(crate) async fn refresh(&self) {
-        let principal =
-            Principal { name: "test".to_owned(), remote: String::new(), request_id: String::new() };
+        let principal = Principal {
+            subject: opendcre_model::Subject::anonymous().into(),
+            remote: String::new(),
+            request_id: String::new(),
+        };
         self.api.gateway().execute(&principal, Command::Refresh(Scope::All)).await.unwrap();
         self.bus.take_calls();
         self.bmcs.take_calls();

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use opendcre_model::{
     Action, BoardId, BootOverride, BootTarget, Capabilities, ChamberLedSetting, Device, DeviceAddress,
-    DeviceId, DeviceKind, DriverError, Fault, Identify, Observation, PowerAction, Rgb, Scope,
+    DeviceId, DeviceKind, DriverError, Fault, Identify, Observation, PowerAction, Rgb, Scope, Subject,
 };
 use serde_json::json;
 use tokio::time::{Instant, sleep};
@@ -93,7 +93,8 @@ fn jobs_in_memory() -> Jobs {
 }
 
 fn principal(name: &str) -> Principal {
-    Principal { name: name.to_owned(), remote: "127.0.0.1:40000".to_owned(), request_id: "r-1".to_owned() }
+    let subject = Subject { name: name.to_owned(), ..Subject::anonymous() };
+    Principal { subject: subject.into(), remote: "127.0.0.1:40000".to_owned(), request_id: "r-1".to_owned() }
 }
 
 fn board(id: u32) -> BoardRecord {

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use opendcre_gateway::{AuditLog, Equipment, Gateway, Mount, Principal, Settings};
 use opendcre_model::{
     Action, Board, BoardId, BoxFuture, Context, DeviceAddress, DeviceId, DeviceKind, Driver, DriverError,
-    Fault, Observation, PowerAction, Query, Scope, WallClock,
+    Fault, Observation, PowerAction, Query, Scope, Subject, WallClock,
 };
 use serde_json::Value;
 use tempfile::TempDir;
@@ -180,7 +180,7 @@ pub(crate) fn failure(driver: &str, fault: Fault) -> DriverError {
 
 pub(crate) fn somebody() -> Principal {
     Principal {
-        name: "anonymous".to_owned(),
+        subject: Subject::anonymous().into(),
         remote: "192.0.2.7:4711".to_owned(),
         request_id: "r-1".to_owned(),
     }

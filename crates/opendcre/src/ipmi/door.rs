@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use opendcre_gateway::{AuditLog, Command, Equipment, Gateway, Mount, Outcome, Principal, Settings};
 use opendcre_ipmi::{self as ipmi, Completion, Request, Response};
-use opendcre_model::{Action, Observation, RawAnswer, RawRequest, SERVERS};
+use opendcre_model::{Action, Login, Observation, RawAnswer, RawRequest, SERVERS, Subject};
 use rustix::process::getuid;
 
 use super::error::{Interruption, IpmiError};
@@ -88,7 +88,11 @@ impl Link {
 /// The user whose process this is. The number cannot be forged by the environment, as a name can.
 fn principal() -> Principal {
     Principal {
-        name: format!("local user {}", getuid().as_raw()),
+        subject: Arc::new(Subject {
+            name: format!("local user {}", getuid().as_raw()),
+            login: Login::Local,
+            ..Subject::anonymous()
+        }),
         remote: "command line".to_owned(),
         request_id: format!("process {}", std::process::id()),
     }

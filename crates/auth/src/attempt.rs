@@ -1,0 +1,73 @@
+//! What a request presents to prove who sends it, and how that can fail.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use http::HeaderMap;
+use thiserror::Error;
+
+use crate::certificate::PeerCertificate;
+
+/// What a request presents.
+#[derive(Debug, Clone, Copy)]
+pub struct Attempt<'a> {
+    /// Its header fields.
+    pub headers: &'a HeaderMap,
+    /// The address of the other end; nothing if it came over a Unix socket.
+    pub remote: Option<IpAddr>,
+    /// The client certificate, whose chain the TLS layer has verified.
+    pub certificate: Option<&'a PeerCertificate>,
+}
+
+/// Why a provider does not vouch for somebody.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum Failure {
+    /// What was presented proves nothing.
+    #[error("{reason}")]
+    Rejected {
+        /// Why, for the log and the audit; never for the client, who could learn from it.
+        reason: String,
+    },
+    /// The provider cannot be asked, so that nobody knows.
+    #[error("{provider} cannot be asked: {reason}")]
+    Unavailable {
+        /// Its name in the configuration.
+        provider: String,
+        /// Why, for the log; never for the client.
+        reason: String,
+    },
+}
+
+/// Why nobody is let in.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum Refusal {
+    /// The request does not say who sends it.
+    #[error("the request does not say who sends it; log in")]
+    Missing,
+    /// What was presented proves nothing.
+    #[error("what was presented does not prove who sends the request")]
+    Rejected {
+        /// Who it was said to be, as far as that could be read.
+        claimed: Option<String>,
+        /// Why, for the log and the audit; never for the client.
+        reason: String,
+    },
+    /// Too many attempts have failed.
+    #[error("too many attempts to log in have failed; try again in {} s", retry_after.as_secs())]
+    Locked {
+        /// Who it was said to be.
+        claimed: Option<String>,
+        /// When an attempt is considered again.
+        retry_after: Duration,
+    },
+    /// A provider cannot be asked, so that nobody knows. It never means that somebody is let in.
+    #[error("who sends the request cannot be verified at the moment, because {provider} does not answer")]
+    Unavailable {
+        /// Who it was said to be.
+        claimed: Option<String>,
+        /// The name of the provider in the configuration.
+        provider: String,
+        /// Why, for the log; never for the client.
+        reason: String,
+    },
+}
