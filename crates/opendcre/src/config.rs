@@ -4,6 +4,7 @@
 //! their defaults filled in. This module opens no device and no socket and starts nothing.
 
 mod annotation;
+mod auth;
 mod bmc;
 mod board;
 mod change;
@@ -15,7 +16,9 @@ mod inventory;
 mod ipmi;
 mod legacy;
 mod secret;
+mod state;
 mod text;
+mod tls;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -29,6 +32,9 @@ use thiserror::Error;
 
 use crate::input::read_text;
 
+pub use auth::{
+    Certificate, Grant, Ldap, LdapGroups, Login, NameSource, Oidc, Proxy, Role, TokenAlgorithm, Verb,
+};
 pub use bmc::{Bmc, BmcError, Bmcs};
 pub use board::Board;
 pub use change::changed_keys;
@@ -37,7 +43,9 @@ pub use document::Problem;
 pub use inventory::Inventory;
 pub use ipmi::{Auth, Broker, Ipmi, PrivilegeLimit, UserLookup};
 pub use secret::{InlinePassword, SecretError};
+pub use state::State;
 pub use text::{BoardRange, ByteSize};
+pub use tls::{ClientCertificate, Tls};
 
 /// Enough for twenty thousand BMCs; a larger file is no configuration.
 const MAX_FILE_BYTES: u64 = 8 << 20;
@@ -48,6 +56,12 @@ const MAX_FILE_BYTES: u64 = 8 << 20;
 pub struct Config {
     /// The REST server.
     pub server: Server,
+    /// How connections to it are protected.
+    pub tls: Tls,
+    /// Who may log in, and what they may do then.
+    pub auth: Login,
+    /// What the service keeps over restarts.
+    pub state: State,
     /// The serial device buses, one table each.
     #[serde(deserialize_with = "text::buses")]
     pub devicebus: Vec<DeviceBus>,
@@ -81,13 +95,21 @@ pub struct Server {
     /// Address and port to listen on.
     #[serde(deserialize_with = "text::address")]
     pub listen: SocketAddr,
-    /// Listen on more than this machine although there is neither TLS nor login. Everybody who reaches the port
-    /// can then switch servers off.
+    /// A Unix socket to listen on besides, for programs on this machine such as a reverse proxy.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub socket: Option<PathBuf>,
+    /// Serve other machines with neither TLS nor login, unless `tls.enabled` or `auth.required` say otherwise. Everybody
+    /// who reaches the port can then switch servers off.
     pub insecure: bool,
     /// Refuse everything that changes equipment, with 403.
     pub read_only: bool,
     /// Connections that are open at the same time, 1 to 65536. More wait to be accepted.
     pub max_connections: usize,
+    /// Connections from one address, or one IPv6 network of 64 bits, 1 to 65536. More are closed at once.
+    pub max_connections_per_address: usize,
+    /// Requests per second that somebody may send in the long run, up to 100000; 0 for any number. More are answered
+    /// with 429.
+    pub rate: u32,
     /// The request line and header fields together, 8KiB to 1MiB. More is answered with 431.
     pub max_header: ByteSize,
     /// The body of a request, up to 16MiB. More is answered with 413.
@@ -254,9 +276,12 @@ impl Default for Server {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 5000)),
+            socket: None,
             insecure: false,
             read_only: false,
             max_connections: 1024,
+            max_connections_per_address: 256,
+            rate: 200,
             max_header: ByteSize(16 << 10),
             max_body: ByteSize(64 << 10),
             header_timeout: Duration::from_secs(10),
@@ -347,11 +372,12 @@ impl Config {
         let mut config = Self::parse(&text)
             .map_err(|problems| ConfigError::Invalid { path: path.to_owned(), problems })?;
         let folder = path.parent().unwrap_or(Path::new(""));
-        if let Some(file) = &mut config.legacy.bmc_config {
+        let files = config.legacy.bmc_config.iter_mut().chain(config.tls.files()).chain(config.auth.files());
+        for file in files {
             *file = folder.join(&file);
         }
         let secrets = credentials.unwrap_or(folder);
-        for file in config.ipmi.iter_mut().flat_map(Ipmi::secret_files) {
+        for file in config.ipmi.iter_mut().flat_map(Ipmi::secret_files).chain(config.auth.secret_files()) {
             *file = secrets.join(&file);
         }
         config.secrets = secrets.to_owned();
@@ -373,6 +399,43 @@ impl Config {
         }
         problems.sort_by_key(|problem| problem.line);
         Err(problems)
+    }
+
+    /// Whether TLS is spoken.
+    #[must_use]
+    pub fn speaks_tls(&self) -> bool {
+        self.tls.enabled.unwrap_or(!self.server.insecure && !self.is_local())
+    }
+
+    /// Whether everybody has to log in.
+    #[must_use]
+    pub fn requires_login(&self) -> bool {
+        let is_open = self.server.insecure || self.is_local();
+        self.auth.required.unwrap_or(!is_open || self.auth.is_configured())
+    }
+
+    /// Whether only this machine can reach the server.
+    #[must_use]
+    pub fn is_local(&self) -> bool {
+        self.server.listen.ip().to_canonical().is_loopback()
+    }
+
+    /// Where API tokens are kept.
+    #[must_use]
+    pub fn tokens_file(&self) -> PathBuf {
+        self.state.directory.join("tokens.db")
+    }
+
+    /// Where the certificate is kept that is made where none is named.
+    #[must_use]
+    pub fn made_certificate(&self) -> PathBuf {
+        self.state.directory.join("tls")
+    }
+
+    /// Where the inventory is kept.
+    #[must_use]
+    pub fn inventory_file(&self) -> PathBuf {
+        self.inventory.file.clone().unwrap_or_else(|| self.state.directory.join("inventory.db"))
     }
 
     /// The audit file that is used.

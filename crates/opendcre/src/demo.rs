@@ -135,7 +135,7 @@ fn config(args: &DemoArgs, tty: &Path, folder: &Path) -> Config {
     config.devicebus = vec![DeviceBus::new("demo", "rack_7", tty)];
     config.board = boards();
     config.groups = groups();
-    config.inventory.file = folder.join("inventory.db");
+    config.state.directory = folder.to_owned();
     config.log.level = "warn".to_owned();
     config.log.access = false;
     config.log.files = false;

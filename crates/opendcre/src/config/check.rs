@@ -1,7 +1,6 @@
 //! What the types of the configuration cannot say: ranges, and values that do not go together.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -33,6 +32,10 @@ pub(super) struct Finding {
 pub(super) fn check(config: &Config) -> Vec<Finding> {
     let mut findings = Findings::default();
     check_server(&config.server, &mut findings);
+    check_openness(config, &mut findings);
+    config.tls.check(&mut findings);
+    config.auth.check(&mut findings);
+    config.state.check(&mut findings);
     check_log(&config.log, &mut findings);
     check_audit(&config.audit, &mut findings);
     for (index, bus) in config.devicebus.iter().enumerate() {
@@ -125,20 +128,28 @@ fn check_server(server: &Server, findings: &mut Findings) {
     findings.duration("server.request_timeout", server.request_timeout, &limit);
     findings.duration("server.send_timeout", server.send_timeout, &limit);
     findings.duration("server.shutdown_timeout", server.shutdown_timeout, &(Duration::ZERO..=*limit.end()));
-    if !server.insecure && !is_loopback(server.listen) {
-        findings.add(
-            "server.listen",
-            format!(
-                "{} can be reached from other machines, and this release has no TLS and no login; listen on 127.0.0.1, \
-                 or add `insecure = true` if the network itself keeps strangers out",
-                server.listen
-            ),
-        );
-    }
+    findings.range("server.max_connections_per_address", &server.max_connections_per_address, &(1..=65_536));
+    findings.range("server.rate", &server.rate, &(0..=100_000));
 }
 
-fn is_loopback(address: SocketAddr) -> bool {
-    address.ip().to_canonical().is_loopback()
+/// Whoever serves other machines without protection has to say so.
+fn check_openness(config: &Config, findings: &mut Findings) {
+    if config.server.insecure || config.is_local() {
+        return;
+    }
+    let listen = config.server.listen;
+    let without = |what: &str| {
+        format!(
+            "{listen} can be reached from other machines, and must not be without {what}; leave the key out, or add \
+             `insecure = true` below [server] if the network itself keeps strangers out"
+        )
+    };
+    if config.tls.enabled == Some(false) {
+        findings.add("tls.enabled", without("TLS"));
+    }
+    if config.auth.required == Some(false) {
+        findings.add("auth.required", without("login"));
+    }
 }
 
 fn check_log(log: &Log, findings: &mut Findings) {

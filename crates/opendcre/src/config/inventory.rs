@@ -17,8 +17,9 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Inventory {
-    /// Where it is. Its folder must exist.
-    pub file: PathBuf,
+    /// Where it is; `inventory.db` in `state.directory` unless given. Its folder must exist.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<PathBuf>,
     /// How often everything is looked for, 10s to 24h, or 0s for only when somebody asks.
     #[serde(with = "text::duration")]
     #[schemars(schema_with = "text::duration::schema")]
@@ -31,20 +32,15 @@ pub struct Inventory {
 
 impl Default for Inventory {
     fn default() -> Self {
-        Self {
-            file: PathBuf::from("/var/lib/opendcre/inventory.db"),
-            refresh: Duration::from_secs(5 * 60),
-            cache: Duration::from_secs(10 * 60),
-        }
+        Self { file: None, refresh: Duration::from_secs(5 * 60), cache: Duration::from_secs(10 * 60) }
     }
 }
 
 impl Inventory {
     /// Everything that is wrong with the table.
     pub(super) fn check(&self, findings: &mut Findings) {
-        if self.file.as_os_str().is_empty() {
-            let default = Self::default().file;
-            let message = format!("is empty; name a file, or leave the key out for {}", default.display());
+        if self.file.as_ref().is_some_and(|file| file.as_os_str().is_empty()) {
+            let message = "is empty; name a file, or leave the key out for inventory.db in state.directory";
             findings.add("inventory.file", message);
         }
         if !self.refresh.is_zero() && !(SHORTEST_REFRESH..=DAY).contains(&self.refresh) {

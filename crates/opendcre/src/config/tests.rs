@@ -19,7 +19,7 @@ fn nothing_at_all_is_a_configuration() {
     assert_eq!(config.server.listen, "127.0.0.1:5000".parse().unwrap());
     assert_eq!(config.audit_file(), Path::new("/var/log/opendcre/audit.jsonl"));
     let inventory = &config.inventory;
-    assert_eq!(inventory.file, Path::new("/var/lib/opendcre/inventory.db"));
+    assert_eq!(config.inventory_file(), Path::new("/var/lib/opendcre/inventory.db"));
     assert_eq!((inventory.refresh, inventory.cache), (Duration::from_secs(300), Duration::from_secs(600)));
     assert_eq!(problems("[inventory]\nrefresh = \"0s\"\ncache = \"0s\""), [""; 0]);
 }
@@ -61,10 +61,55 @@ const FAULTS: &[(&str, &str)] = &[
         "[board]\nboard = \"11\"",
         "1: board: invalid type: map, expected a table for each board; write [[board]]",
     ),
+    ("[tls]\ncertificate = \"cert.pem\"", "2: tls.certificate: has no key; name its file in tls.key"),
+    ("[tls]\nkey = \"key.pem\"", "2: tls.key: has no certificate; name its file in tls.certificate"),
+    ("[tls]\nclient_crl = \"crl.pem\"", "2: tls.client_crl: revokes nothing without tls.client_ca"),
+    (
+        "[tls]\nclient_certificate = \"required\"",
+        "2: tls.client_certificate: nobody could show one without tls.client_ca",
+    ),
+    ("[state]\ndirectory = \"\"", "2: state.directory: is empty; name a directory"),
+    ("[auth]\nanonymous = \"guest\"", "2: auth.anonymous: there is no role \"guest\"; use viewer, operator"),
+    (
+        "[[auth.role]]\nname = \"admin\"\nverbs = [\"read\"]",
+        "2: auth.role.0.name: \"admin\" is a role that always",
+    ),
+    ("[[auth.role]]\nname = \"night\"\nverbs = []", "3: auth.role.0.verbs: permits nothing"),
+    ("[[auth.grant]]\nrole = \"viewer\"", "1: auth.grant.0: is for nobody; name users or groups"),
+    ("[[auth.grant]]\nrole = \"root\"\nusers = [\"ada\"]", "2: auth.grant.0.role: there is no role \"root\""),
+    (
+        "[[auth.ldap]]\nname = \"corp\"\nurls = []\nuser_base = \"dc=x\"",
+        "3: auth.ldap.0.urls: is empty; name at least",
+    ),
+    (
+        "[[auth.ldap]]\nname = \"corp\"\nurls = [\"ldaps://x\"]",
+        "1: auth.ldap.0.user_base: is missing; name the entry",
+    ),
+    (
+        "[[auth.ldap]]\nname = \"corp\"\nurls = [\"ldaps://x\"]\nuser_base = \"dc=x\"\nbind_dn = \"cn=x\"",
+        "5: auth.ldap.0.bind_dn: needs bind_password_file or bind_password_env",
+    ),
+    (
+        "[[auth.oidc]]\nname = \"sso\"\nissuer = \"https://sso.example\"\naudience = []",
+        "4: auth.oidc.0.audience: is empty; name for whom",
+    ),
+    (
+        "[[auth.oidc]]\nname = \"sso\"\nissuer = \"https://sso.example\"\naudience = [\"x\"]\nintrospect = true",
+        "5: auth.oidc.0.introspect: needs client_id, and client_secret_file",
+    ),
+    ("[[auth.proxy]]\nname = \"nginx\"", "1: auth.proxy.0: connects from nowhere; name its addresses"),
+    (
+        "[[auth.proxy]]\nname = \"nginx\"\naddresses = [\"10.0.0.5\"]",
+        "1: auth.proxy.0.secret_file: is missing; others could use its addresses",
+    ),
+    (
+        "[auth.role]\nname = \"x\"",
+        "1: auth.role: invalid type: map, expected a table for each role; write [[auth",
+    ),
     ("[groups]\n\ndb = 7", "3: groups.db: invalid type: integer `7`, expected a string"),
     (
         "[inventory]\nfile = \"\"",
-        "2: inventory.file: is empty; name a file, or leave the key out for /var/lib/opendcre/",
+        "2: inventory.file: is empty; name a file, or leave the key out for inventory.db in state",
     ),
     (
         "[inventory]\nrefresh = \"9s\"",
@@ -364,6 +409,24 @@ fn secrets_are_relative_to_the_credentials_of_the_service_or_to_the_configuratio
 fn the_outside_may_be_let_in_on_purpose() {
     assert_eq!(problems("[server]\nlisten = \"0.0.0.0:80\"\ninsecure = true"), [""; 0]);
     assert_eq!(problems("[server]\nlisten = \"[::1]:5000\""), [""; 0]);
+    let bare = "[server]\nlisten = \"0.0.0.0:80\"\n[tls]\nenabled = false\n[auth]\nrequired = false";
+    let [tls, auth] = &problems(bare)[..] else { panic!("{:?}", problems(bare)) };
+    assert!(tls.starts_with("4: tls.enabled: 0.0.0.0:80 can be reached from other machines"), "{tls}");
+    assert!(auth.starts_with("6: auth.required: 0.0.0.0:80 can be reached from other machines"), "{auth}");
+}
+
+#[test]
+fn whoever_serves_others_speaks_tls_and_asks_who_they_are() {
+    let protection = |text: &str| {
+        let config = Config::parse(text).unwrap();
+        (config.speaks_tls(), config.requires_login())
+    };
+    assert_eq!(protection(""), (false, false));
+    assert_eq!(protection("[server]\nlisten = \"[::ffff:127.0.0.1]:5000\""), (false, false));
+    assert_eq!(protection("[server]\nlisten = \"192.0.2.1:5000\""), (true, true));
+    assert_eq!(protection("[server]\nlisten = \"192.0.2.1:5000\"\ninsecure = true"), (false, false));
+    assert_eq!(protection("[tls]\nenabled = true\n[auth]\nrequired = true"), (true, true));
+    assert_eq!(protection("[auth.certificate]"), (false, true));
 }
 
 /// A board with everything that can be said about it, and a group.

@@ -149,6 +149,41 @@ pub(super) fn boards<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     tables(deserializer, "a table for each board; write [[board]], with two brackets")
 }
 
+/// For `#[serde(deserialize_with)]`: the tables of roles.
+pub(super) fn roles<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Vec<T>, D::Error> {
+    tables(deserializer, "a table for each role; write [[auth.role]], with two brackets")
+}
+
+/// For `#[serde(deserialize_with)]`: the tables of grants.
+pub(super) fn grants<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Vec<T>, D::Error> {
+    tables(deserializer, "a table for each grant; write [[auth.grant]], with two brackets")
+}
+
+/// For `#[serde(deserialize_with)]`: the tables of directories.
+pub(super) fn directories<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Vec<T>, D::Error> {
+    tables(deserializer, "a table for each directory; write [[auth.ldap]], with two brackets")
+}
+
+/// For `#[serde(deserialize_with)]`: the tables of providers.
+pub(super) fn providers<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Vec<T>, D::Error> {
+    tables(deserializer, "a table for each provider; write [[auth.oidc]], with two brackets")
+}
+
+/// For `#[serde(deserialize_with)]`: the tables of proxies.
+pub(super) fn proxies<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Vec<T>, D::Error> {
+    tables(deserializer, "a table for each proxy; write [[auth.proxy]], with two brackets")
+}
+
 /// The tables of an array, which are often written as one table.
 fn tables<'de, D, T>(deserializer: D, expected: &'static str) -> Result<Vec<T>, D::Error>
 where

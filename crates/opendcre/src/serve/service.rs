@@ -55,7 +55,7 @@ impl Service {
         }
         let (mount, bmcs) = open_bmcs(bmcs.served, &config.broker, clock)?.unzip();
         mounts.extend(mount);
-        let (store, stored, set_aside) = open_store(config.inventory.file.clone()).await?;
+        let (store, stored, set_aside) = open_store(config.inventory_file()).await?;
         defects.extend(set_aside.map(forgotten));
         for Defect { name, message, .. } in &defects {
             tracing::error!("{name}: {message}");
