@@ -6,14 +6,14 @@
 use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
-use http::header::ACCESS_CONTROL_ALLOW_ORIGIN;
 use http::request::Parts;
-use http::{HeaderValue, Method, Request, Response};
+use http::{Method, Request, Response};
 use hyper::body::{Body as HttpBody, Bytes};
 use jiff::Timestamp;
 use opendcre_gateway::{Gateway, Principal};
-use opendcre_model::WallClock;
+use opendcre_model::{Subject, WallClock};
 use percent_encoding::percent_decode_str;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
@@ -21,8 +21,12 @@ use tokio_util::sync::CancellationToken;
 
 use crate::access::Entry;
 use crate::body::Body;
+use crate::browser;
+use crate::entrance::{Entrance, Turned};
 use crate::error::ApiError;
 use crate::limits::Limits;
+use crate::peer::{Peer, Remote};
+use crate::problem::Problem;
 use crate::reply::Reply;
 use crate::request_id::{RequestId, RequestIds, X_REQUEST_ID};
 use crate::upload::{self, UploadError};
@@ -41,6 +45,7 @@ pub struct Api {
 
 struct Inner {
     gateway: Gateway,
+    entrance: Entrance,
     limits: Limits,
     request_ids: RequestIds,
     started: Timestamp,
@@ -53,15 +58,16 @@ struct Inner {
 /// Who sent a request.
 #[derive(Clone, Copy)]
 pub(crate) struct Caller<'a> {
+    pub(crate) subject: &'a Arc<Subject>,
     pub(crate) remote: &'a str,
     pub(crate) request_id: &'a RequestId,
 }
 
 impl Caller<'_> {
-    /// As the gateway knows them. Nobody has to say who they are in this release.
+    /// As the gateway knows them.
     pub(crate) fn principal(&self) -> Principal {
         Principal {
-            subject: Arc::new(opendcre_model::Subject::anonymous()),
+            subject: Arc::clone(self.subject),
             remote: self.remote.to_owned(),
             request_id: self.request_id.as_str().to_owned(),
         }
@@ -69,11 +75,12 @@ impl Caller<'_> {
 }
 
 impl Api {
-    /// An API in front of `gateway`.
+    /// An API in front of `gateway`, to which requests come through `entrance`.
     #[must_use]
-    pub fn new(gateway: Gateway, clock: &dyn WallClock, limits: Limits) -> Self {
+    pub fn new(gateway: Gateway, entrance: Entrance, clock: &dyn WallClock, limits: Limits) -> Self {
         let inner = Inner {
             gateway,
+            entrance,
             limits,
             request_ids: RequestIds::new(clock),
             started: clock.now(),
@@ -111,32 +118,28 @@ impl Api {
         Arc::clone(&self.inner.readings).try_acquire_many_owned(count).ok()
     }
 
-    /// Answers one request of the client at `remote`.
+    /// Answers one request of the client at `remote`, whose connection is not encrypted.
     pub async fn respond<B>(&self, request: Request<B>, remote: SocketAddr) -> Response<Body>
     where
         B: HttpBody<Data = Bytes> + Unpin,
     {
-        self.respond_to(request, remote.to_string().into()).await
+        self.respond_to(request, Arc::new(Peer::new(Remote::Tcp(remote)))).await
     }
 
-    /// As [`respond`](Self::respond), with the address as text, which is made once for all requests of a connection.
-    pub(crate) async fn respond_to<B>(&self, request: Request<B>, remote: Arc<str>) -> Reply
+    /// Answers one request of `peer`.
+    pub(crate) async fn respond_to<B>(&self, request: Request<B>, peer: Arc<Peer>) -> Reply
     where
         B: HttpBody<Data = Bytes> + Unpin,
     {
         let (head, body) = request.into_parts();
         let head = Arc::new(head);
         let request_id = self.inner.request_ids.name(&head.headers);
-        let entry = Entry::start(Arc::clone(&head), Arc::clone(&remote), request_id.clone());
-        let mut reply = if v2::is_below(head.uri.path()) {
-            let call =
-                Call { api: self.clone(), head: Arc::clone(&head), remote, request_id: request_id.clone() };
-            v2::respond(call, body).await
-        } else {
-            let caller = Caller { remote: &remote, request_id: &request_id };
-            // Apart, so that the future of every request is not as large as that of the largest.
-            Box::pin(self.respond_as_before(&head, body, caller)).await
-        };
+        let entry = Entry::start(Arc::clone(&head), Arc::clone(peer.text()), request_id.clone());
+        let limit = self.inner.limits.request_timeout;
+        // One limit for everything, so that nobody is kept waiting for a provider either.
+        let answer = timeout(limit, self.answer(&head, body, &peer, &request_id)).await;
+        let mut reply = answer.unwrap_or_else(|_| too_late(&head, limit, &request_id));
+        browser::mark(reply.headers_mut(), &head.method, head.uri.path(), peer.is_encrypted());
         reply.headers_mut().insert(X_REQUEST_ID, request_id.to_header());
         if head.method == Method::HEAD {
             *reply.body_mut() = Body::default();
@@ -145,23 +148,55 @@ impl Api {
         reply
     }
 
+    async fn answer<B>(&self, head: &Arc<Parts>, body: B, peer: &Peer, request_id: &RequestId) -> Reply
+    where
+        B: HttpBody<Data = Bytes> + Unpin,
+    {
+        let subject = match self.inner.entrance.admit(head, peer).await {
+            Ok(subject) => subject,
+            Err(turned) => return self.turn_away(head, turned, peer, request_id),
+        };
+        let remote = peer.text();
+        if v2::is_below(head.uri.path()) {
+            let call = Call {
+                api: self.clone(),
+                head: Arc::clone(head),
+                subject,
+                remote: Arc::clone(remote),
+                request_id: request_id.clone(),
+            };
+            return v2::respond(call, body).await;
+        }
+        let caller = Caller { subject: &subject, remote, request_id };
+        // Apart, so that the future of every request is not as large as that of the largest.
+        Box::pin(self.answer_as_before(head, body, caller)).await
+    }
+
+    /// The answer to a request that goes no further.
+    fn turn_away(&self, head: &Parts, turned: Turned, peer: &Peer, request_id: &RequestId) -> Reply {
+        let (code, remote) = (turned.code(), peer.text());
+        tracing::warn!(code, %remote, request_id = request_id.as_str(), "turned away: {turned}");
+        let advice = self.inner.entrance.advice(&turned);
+        let mut reply = if v2::is_below(head.uri.path()) {
+            Problem::from(&turned).to_reply(request_id)
+        } else {
+            failure(&decode(head.uri.path()), &ApiError::Turned(turned))
+        };
+        reply.headers_mut().extend(advice);
+        reply
+    }
+
     /// Answers a request that is not for API 2; failures have the form that they have always had.
-    async fn respond_as_before<B>(&self, head: &Parts, body: B, caller: Caller<'_>) -> Reply
+    async fn answer_as_before<B>(&self, head: &Parts, body: B, caller: Caller<'_>) -> Reply
     where
         B: HttpBody<Data = Bytes> + Unpin,
     {
         let path = decode(head.uri.path());
-        let limit = self.inner.limits.request_timeout;
-        let answer = timeout(limit, self.answer(head, &path, body, caller)).await;
-        let answer = answer.unwrap_or(Err(ApiError::TimedOut(limit)));
-        let mut reply = answer.unwrap_or_else(|error| failure(&path, &error));
-        if is_open(&path) {
-            reply.headers_mut().insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
-        }
-        reply
+        let answer = self.find(head, &path, body, caller).await;
+        answer.unwrap_or_else(|error| failure(&path, &error))
     }
 
-    async fn answer<B>(
+    async fn find<B>(
         &self,
         head: &Parts,
         path: &str,
@@ -205,9 +240,12 @@ fn failure(path: &str, error: &ApiError) -> Reply {
     }
 }
 
-/// Whether pages of any site may read what is below a path, as they always could.
-fn is_open(path: &str) -> bool {
-    path.starts_with(v1_1::BASE) || path == v1_3::VERSION || Generation::of(path).is_some()
+/// The answer to a request that takes longer than `limit`.
+fn too_late(head: &Parts, limit: Duration, request_id: &RequestId) -> Reply {
+    if v2::is_below(head.uri.path()) {
+        return Problem::timed_out(limit).to_reply(request_id);
+    }
+    failure(&decode(head.uri.path()), &ApiError::TimedOut(limit))
 }
 
 /// Reads a body that nobody needs, so that the connection can be used again, but not more than `limit` bytes.
@@ -223,6 +261,7 @@ where
 
 #[cfg(test)]
 mod tests {
+    use opendcre_auth::Authenticator;
     use opendcre_gateway::{AuditLog, Equipment, Settings};
 
     use super::*;
@@ -248,7 +287,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let audit = AuditLog::open(folder.path().join("audit.jsonl")).unwrap();
         let gateway = Gateway::new(Equipment::default(), audit, None, Arc::new(Now), Settings::default());
-        let api = Api::new(gateway, &Now, Limits::default());
+        let entrance = Entrance::new(Arc::new(Authenticator::open(Arc::new(Now))));
+        let api = Api::new(gateway, entrance, &Now, Limits::default());
         let small = api.room_for(1).unwrap();
         assert!(api.room_for(MAX_READINGS).is_none(), "somebody else holds a part of it");
         drop(small);

@@ -9,6 +9,7 @@ use opendcre_model::{BoardId, DeviceAddress, Fault};
 use serde::Serialize;
 use thiserror::Error;
 
+use crate::entrance::Turned;
 use crate::method::Methods;
 use crate::reply::{self, Reply};
 use crate::v1::refusal::Refusal;
@@ -39,6 +40,8 @@ pub(crate) enum ApiError {
         .0.as_secs()
     )]
     TimedOut(Duration),
+    #[error("{0}")]
+    Turned(Turned),
     #[error("{0}")]
     Path(PathError),
     #[error("{0}")]
@@ -83,6 +86,7 @@ impl ApiError {
             Self::BodyTooLarge(_) => "body_too_large",
             Self::BodyBroken => "bad_body",
             Self::TimedOut(_) => "timeout",
+            Self::Turned(turned) => turned.code(),
             Self::Path(error) => error.code(),
             Self::Refused(refusal) => refusal.code(),
             Self::UnknownBoard(_) => "unknown_board",
@@ -103,6 +107,7 @@ impl ApiError {
             Self::BodyTooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BodyBroken => StatusCode::BAD_REQUEST,
             Self::TimedOut(_) => StatusCode::GATEWAY_TIMEOUT,
+            Self::Turned(turned) => turned.status(),
             Self::Gateway { error, .. } => gateway_status(error),
             Self::Path(_)
             | Self::Refused(_)

@@ -13,6 +13,7 @@ use opendcre_model::Fault;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::entrance::Turned;
 use crate::error::{RESTART, whole_seconds};
 use crate::reply::{self, Reply};
 use crate::request_id::RequestId;
@@ -51,6 +52,7 @@ codes! {
     TOO_DEEP = "too_deep", BAD_REQUEST;
     UNKNOWN_FIELD = "unknown_field", BAD_REQUEST;
     UNKNOWN_PARAMETER = "unknown_parameter", BAD_REQUEST;
+    UNAUTHENTICATED = "unauthenticated", UNAUTHORIZED;
     CROSS_SITE = "cross_site", FORBIDDEN;
     FORBIDDEN = "forbidden", FORBIDDEN;
     NOT_FOUND = "not_found", NOT_FOUND;
@@ -69,16 +71,20 @@ codes! {
     GONE_CURSOR = "gone_cursor", GONE;
     BODY_TOO_LARGE = "body_too_large", PAYLOAD_TOO_LARGE;
     UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE;
+    WRONG_HOST = "wrong_host", MISDIRECTED_REQUEST;
     IDEMPOTENCY_MISMATCH = "idempotency_mismatch", UNPROCESSABLE_ENTITY;
     TOO_MANY_TARGETS = "too_many_targets", UNPROCESSABLE_ENTITY;
     INVALID = "invalid", UNPROCESSABLE_ENTITY;
     UNSUPPORTED = "unsupported", UNPROCESSABLE_ENTITY;
+    LOCKED = "locked", TOO_MANY_REQUESTS;
+    RATE_LIMITED = "rate_limited", TOO_MANY_REQUESTS;
     INTERNAL = "internal", INTERNAL_SERVER_ERROR;
     CORRUPT = "corrupt", BAD_GATEWAY;
     GONE = "gone", BAD_GATEWAY;
     MALFORMED = "malformed", BAD_GATEWAY;
     NOT_PERMITTED = "not_permitted", BAD_GATEWAY;
     UNCERTAIN = "uncertain", BAD_GATEWAY;
+    AUTH_UNAVAILABLE = "auth_unavailable", SERVICE_UNAVAILABLE;
     AUDIT_UNAVAILABLE = "audit_unavailable", SERVICE_UNAVAILABLE;
     BUSY = "busy", SERVICE_UNAVAILABLE;
     SHUTTING_DOWN = "shutting_down", SERVICE_UNAVAILABLE;
@@ -248,6 +254,14 @@ impl From<GatewayError> for Problem {
         if let GatewayError::AmbiguousBoard { buses, .. } = error {
             problem.0.candidates = buses;
         }
+        problem
+    }
+}
+
+impl From<&Turned> for Problem {
+    fn from(turned: &Turned) -> Self {
+        let mut problem = Self::new(Code { name: turned.code(), status: turned.status() }, turned.to_string());
+        problem.0.retry_after = turned.retry_after();
         problem
     }
 }

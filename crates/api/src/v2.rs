@@ -35,7 +35,6 @@ use http::Method;
 use http::request::Parts;
 use hyper::body::{Body as HttpBody, Bytes};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC};
-use tokio::time::timeout;
 
 use answer::Volatile;
 pub(crate) use call::Call;
@@ -71,9 +70,7 @@ where
     B: HttpBody<Data = Bytes> + Unpin,
 {
     let (head, request_id) = (call.head.clone(), call.request_id.clone());
-    let limit = call.api.limits().request_timeout;
-    let answer = timeout(limit, answer(call, &head, body)).await;
-    let answer = answer.unwrap_or_else(|_| Err(Problem::timed_out(limit)));
+    let answer = answer(call, &head, body).await;
     let mut reply = answer.unwrap_or_else(|problem| problem.to_reply(&request_id));
     encoding::compress(&mut reply, &head.headers);
     reply

@@ -98,6 +98,9 @@ pub struct Server {
     /// A Unix socket to listen on besides, for programs on this machine such as a reverse proxy.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub socket: Option<PathBuf>,
+    /// The host names by which the server may be addressed where nobody has to log in, besides `localhost`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub hosts: Vec<String>,
     /// Serve other machines with neither TLS nor login, unless `tls.enabled` or `auth.required` say otherwise. Everybody
     /// who reaches the port can then switch servers off.
     pub insecure: bool,
@@ -277,6 +280,7 @@ impl Default for Server {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 5000)),
             socket: None,
+            hosts: Vec::new(),
             insecure: false,
             read_only: false,
             max_connections: 1024,

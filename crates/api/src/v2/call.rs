@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use http::request::Parts;
 use opendcre_gateway::{Gateway, Principal};
+use opendcre_model::Subject;
 use tokio_util::sync::CancellationToken;
 
 use crate::api::{Api, Caller};
@@ -14,6 +15,7 @@ use crate::request_id::RequestId;
 pub(crate) struct Call {
     pub(crate) api: Api,
     pub(crate) head: Arc<Parts>,
+    pub(crate) subject: Arc<Subject>,
     /// The address of the client, as text.
     pub(crate) remote: Arc<str>,
     pub(crate) request_id: RequestId,
@@ -27,7 +29,7 @@ impl Call {
 
     /// Who asks.
     pub(super) fn principal(&self) -> Principal {
-        Caller { remote: &self.remote, request_id: &self.request_id }.principal()
+        Caller { subject: &self.subject, remote: &self.remote, request_id: &self.request_id }.principal()
     }
 
     /// Cancelled when the server stops: who only waits for news waits no longer.

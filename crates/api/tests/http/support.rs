@@ -9,7 +9,8 @@ use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
 use jiff::Timestamp;
-use opendcre_api::{Api, Limits};
+use opendcre_api::{Api, Entrance, Limits};
+use opendcre_auth::Authenticator;
 use opendcre_gateway::{
     Annotation, AuditLog, Command, Defect, Equipment, Gateway, Mount, Principal, Settings,
 };
@@ -257,7 +258,8 @@ impl Room {
         let mounts = mounts.into_iter().take(drivers).collect();
         let equipment = Equipment { mounts, defects, ..Equipment::default() };
         let gateway = Gateway::new(equipment, audit, None, Arc::new(FixedClock), Settings::default());
-        Self { api: Api::new(gateway, &FixedClock, limits), bus, second, _folder: folder }
+        let entrance = Entrance::new(Arc::new(Authenticator::open(Arc::new(FixedClock))));
+        Self { api: Api::new(gateway, entrance, &FixedClock, limits), bus, second, _folder: folder }
     }
 
     pub(crate) async fn send(&self, request: Request<Full<Bytes>>) -> Answer {

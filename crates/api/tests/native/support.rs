@@ -12,7 +12,8 @@ use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Body as _, Bytes};
 use jiff::Timestamp;
-use opendcre_api::{Api, Limits};
+use opendcre_api::{Api, Entrance, Limits};
+use opendcre_auth::Authenticator;
 use opendcre_gateway::{
     Annotation, AuditLog, Command, Defect, Equipment, Gateway, Group, Mount, Principal, Settings,
 };
@@ -296,7 +297,8 @@ impl Room {
             defects: vec![defect],
         };
         let gateway = Gateway::new(equipment, audit, None, Arc::new(FixedClock), settings);
-        Self { api: Api::new(gateway, &FixedClock, limits), bus, bmcs, _folder: folder }
+        let entrance = Entrance::new(Arc::new(Authenticator::open(Arc::new(FixedClock))));
+        Self { api: Api::new(gateway, entrance, &FixedClock, limits), bus, bmcs, _folder: folder }
     }
 
     /// Looks at everything anew.

@@ -72,35 +72,35 @@ const FAULTS: &[(&str, &str)] = &[
     ("[auth]\nanonymous = \"guest\"", "2: auth.anonymous: there is no role \"guest\"; use viewer, operator"),
     (
         "[[auth.role]]\nname = \"admin\"\nverbs = [\"read\"]",
-        "2: auth.role.0.name: \"admin\" is a role that always",
+        "2: auth.role \"admin\".name: \"admin\" is a role that always",
     ),
-    ("[[auth.role]]\nname = \"night\"\nverbs = []", "3: auth.role.0.verbs: permits nothing"),
+    ("[[auth.role]]\nname = \"night\"\nverbs = []", "3: auth.role \"night\".verbs: permits nothing"),
     ("[[auth.grant]]\nrole = \"viewer\"", "1: auth.grant.0: is for nobody; name users or groups"),
     ("[[auth.grant]]\nrole = \"root\"\nusers = [\"ada\"]", "2: auth.grant.0.role: there is no role \"root\""),
     (
         "[[auth.ldap]]\nname = \"corp\"\nurls = []\nuser_base = \"dc=x\"",
-        "3: auth.ldap.0.urls: is empty; name at least",
+        "3: auth.ldap \"corp\".urls: is empty; name at least",
     ),
     (
         "[[auth.ldap]]\nname = \"corp\"\nurls = [\"ldaps://x\"]",
-        "1: auth.ldap.0.user_base: is missing; name the entry",
+        "1: auth.ldap \"corp\".user_base: is missing; name the entry",
     ),
     (
         "[[auth.ldap]]\nname = \"corp\"\nurls = [\"ldaps://x\"]\nuser_base = \"dc=x\"\nbind_dn = \"cn=x\"",
-        "5: auth.ldap.0.bind_dn: needs bind_password_file or bind_password_env",
+        "5: auth.ldap \"corp\".bind_dn: needs bind_password_file or bind_password_env",
     ),
     (
         "[[auth.oidc]]\nname = \"sso\"\nissuer = \"https://sso.example\"\naudience = []",
-        "4: auth.oidc.0.audience: is empty; name for whom",
+        "4: auth.oidc \"sso\".audience: is empty; name for whom",
     ),
     (
         "[[auth.oidc]]\nname = \"sso\"\nissuer = \"https://sso.example\"\naudience = [\"x\"]\nintrospect = true",
-        "5: auth.oidc.0.introspect: needs client_id, and client_secret_file",
+        "5: auth.oidc \"sso\".introspect: needs client_id, and client_secret_file",
     ),
-    ("[[auth.proxy]]\nname = \"nginx\"", "1: auth.proxy.0: connects from nowhere; name its addresses"),
+    ("[[auth.proxy]]\nname = \"nginx\"", "1: auth.proxy \"nginx\": connects from nowhere; name its addresses"),
     (
         "[[auth.proxy]]\nname = \"nginx\"\naddresses = [\"10.0.0.5\"]",
-        "1: auth.proxy.0.secret_file: is missing; others could use its addresses",
+        "1: auth.proxy \"nginx\".secret_file: is missing; others could use its addresses",
     ),
     (
         "[auth.role]\nname = \"x\"",

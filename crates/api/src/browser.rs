@@ -1,0 +1,65 @@
+//! What browsers are told about answers: who may read them, and that they are nothing but what they say they are.
+
+use http::header::{
+    ACCESS_CONTROL_ALLOW_ORIGIN, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY,
+    STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS,
+};
+use http::{HeaderMap, HeaderValue, Method};
+
+/// Two years, as lists of sites that are always reached over TLS ask for it.
+const TLS_ONLY: HeaderValue = HeaderValue::from_static("max-age=63072000");
+
+/// An answer that is no page loads nothing, and is shown within no page.
+const NOTHING: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
+
+/// Adds what every answer to a request with `method` carries.
+pub(crate) fn mark(headers: &mut HeaderMap, method: &Method, path: &str, is_encrypted: bool) {
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    if is_encrypted {
+        headers.insert(STRICT_TRANSPORT_SECURITY, TLS_ONLY);
+    }
+    if is_page(headers) && !headers.contains_key(CONTENT_SECURITY_POLICY) {
+        headers.insert(CONTENT_SECURITY_POLICY, NOTHING);
+    }
+    // For any page, as it always was, and therefore never with what a browser knows of its user: the answer to that has
+    // no `Access-Control-Allow-Credentials`, so that a browser keeps it to itself.
+    if matches!(*method, Method::GET | Method::HEAD) && path.starts_with("/opendcre/") {
+        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    }
+}
+
+fn is_page(headers: &HeaderMap) -> bool {
+    headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn marked(method: &Method, path: &str, is_encrypted: bool) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+        mark(&mut headers, method, path, is_encrypted);
+        headers
+    }
+
+    #[test]
+    fn any_page_may_read_and_none_may_control() {
+        let path = "/opendcre/1.1/scan";
+        assert_eq!(marked(&Method::GET, path, false)[ACCESS_CONTROL_ALLOW_ORIGIN], "*");
+        assert!(!marked(&Method::POST, path, false).contains_key(ACCESS_CONTROL_ALLOW_ORIGIN));
+        assert!(!marked(&Method::GET, "/healthz", false).contains_key(ACCESS_CONTROL_ALLOW_ORIGIN));
+    }
+
+    #[test]
+    fn a_browser_that_came_by_tls_comes_by_nothing_else() {
+        assert!(marked(&Method::GET, "/", true).contains_key(STRICT_TRANSPORT_SECURITY));
+        assert!(!marked(&Method::GET, "/", false).contains_key(STRICT_TRANSPORT_SECURITY));
+    }
+
+    #[test]
+    fn a_page_has_a_policy_even_if_nobody_thought_of_it() {
+        assert_eq!(marked(&Method::GET, "/", false)[CONTENT_SECURITY_POLICY], NOTHING);
+    }
+}

@@ -1,0 +1,233 @@
+//! What every request passes before anybody looks at what it wants: is it meant for us, who sends it, and how many has
+//! that sender sent lately?
+//!
+//! It does not know what anybody may do; that is decided at the gateway's door.
+
+use std::collections::HashSet;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::header::{HOST, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
+use opendcre_auth::{Attempt, Authenticator, Refusal};
+use opendcre_model::Subject;
+use thiserror::Error;
+use tokio::time::Instant;
+
+use crate::error::whole_seconds;
+use crate::peer::Peer;
+use crate::rate::Rate;
+
+/// What everybody may ask: whether the service lives, how it is used, and how to log in.
+const PUBLIC: [&str; 5] =
+    ["/healthz", "/readyz", "/opendcre/2/openapi.json", "/opendcre/2/docs", "/opendcre/2/auth/providers"];
+
+/// What every request passes first.
+pub struct Entrance {
+    authenticator: Arc<Authenticator>,
+    /// The names by which the service may be addressed besides addresses; nothing if any will do.
+    hosts: Option<HashSet<String>>,
+    rate: Option<Rate>,
+    anonymous: Arc<Subject>,
+}
+
+/// Why a request goes no further.
+#[derive(Debug, Error)]
+pub(crate) enum Turned {
+    #[error(
+        "this service is not known as {0:?}; use its address, or name the host in server.hosts of its configuration"
+    )]
+    WrongHost(String),
+    #[error("{0}")]
+    Login(Refusal),
+    #[error("the client certificate of this connection is not valid any more; connect again with another one")]
+    Certificate {
+        /// Why, for the audit.
+        reason: String,
+    },
+    #[error("too many requests; the next one is answered in {} s", whole_seconds(*retry_after))]
+    TooFast { retry_after: Duration },
+}
+
+impl Entrance {
+    /// Finds out who sends a request by `authenticator`.
+    #[must_use]
+    pub fn new(authenticator: Arc<Authenticator>) -> Self {
+        let anonymous = Arc::new(Subject::anonymous());
+        Self { authenticator, hosts: None, rate: None, anonymous }
+    }
+
+    /// Refuses requests for any host but this machine, its addresses, and `names`. Where nobody has to log in, a page of
+    /// another site could otherwise reach the service by a name of its own that leads here.
+    #[must_use]
+    pub fn only_for(mut self, names: impl IntoIterator<Item = String>) -> Self {
+        let names = names.into_iter().map(|name| name.to_ascii_lowercase());
+        self.hosts = Some(names.chain(["localhost".to_owned()]).collect());
+        self
+    }
+
+    /// Answers so many requests of one sender per second in the long run, and ten times as many at once.
+    #[must_use]
+    pub fn at_most(mut self, per_second: u32) -> Self {
+        self.rate = Some(Rate::new(per_second));
+        self
+    }
+
+    /// Who sends a request, if it may go on.
+    pub(crate) async fn admit(&self, head: &Parts, peer: &Peer) -> Result<Arc<Subject>, Turned> {
+        self.check_host(&head.headers, &head.uri)?;
+        // A browser asks by OPTIONS whether it may ask, and must not say who it is when it does.
+        if PUBLIC.contains(&head.uri.path()) || head.method == Method::OPTIONS {
+            return Ok(Arc::clone(&self.anonymous));
+        }
+        let certificate = peer.certificate();
+        let certificate =
+            certificate.map_err(|revoked| Turned::Certificate { reason: revoked.to_string() })?;
+        let attempt = Attempt { headers: &head.headers, remote: peer.address(), certificate };
+        let subject = self.authenticator.authenticate(&attempt).await.map_err(Turned::Login)?;
+        match &self.rate {
+            Some(rate) => rate.admit(&subject, peer.address(), Instant::now()),
+            None => Ok(()),
+        }
+        .map_err(|retry_after| Turned::TooFast { retry_after })?;
+        Ok(subject)
+    }
+
+    /// The headers by which a client that was turned away is told how to go on.
+    pub(crate) fn advice(&self, turned: &Turned) -> Vec<(HeaderName, HeaderValue)> {
+        match turned.retry_after() {
+            Some(time) => vec![(RETRY_AFTER, HeaderValue::from(whole_seconds(time)))],
+            None if turned.status() == StatusCode::UNAUTHORIZED => {
+                let challenges = self.authenticator.challenges().into_iter();
+                challenges.map(|challenge| (WWW_AUTHENTICATE, challenge)).collect()
+            }
+            None => Vec::new(),
+        }
+    }
+
+    fn check_host(&self, headers: &HeaderMap, uri: &Uri) -> Result<(), Turned> {
+        let Some(hosts) = &self.hosts else { return Ok(()) };
+        // HTTP/2 has the host in the address of the request; HTTP/1.0 needs none.
+        let host = uri.authority().map(|authority| authority.as_str().as_bytes());
+        let Some(host) = host.or_else(|| headers.get(HOST).map(HeaderValue::as_bytes)) else {
+            return Ok(());
+        };
+        let host = String::from_utf8_lossy(host).to_ascii_lowercase();
+        let name = without_port(&host);
+        if is_address(name) || hosts.contains(name) {
+            return Ok(());
+        }
+        Err(Turned::WrongHost(opendcre_model::excerpt(name)))
+    }
+}
+
+impl Turned {
+    /// The stable machine-readable code.
+    pub(crate) const fn code(&self) -> &'static str {
+        match self {
+            Self::WrongHost(_) => "wrong_host",
+            Self::Login(Refusal::Missing | Refusal::Rejected { .. }) | Self::Certificate { .. } => {
+                "unauthenticated"
+            }
+            Self::Login(Refusal::Locked { .. }) => "locked",
+            Self::Login(Refusal::Unavailable { .. }) => "auth_unavailable",
+            Self::TooFast { .. } => "rate_limited",
+        }
+    }
+
+    /// The status, the same in every generation of the API.
+    pub(crate) const fn status(&self) -> StatusCode {
+        match self {
+            Self::WrongHost(_) => StatusCode::MISDIRECTED_REQUEST,
+            Self::Login(Refusal::Missing | Refusal::Rejected { .. }) | Self::Certificate { .. } => {
+                StatusCode::UNAUTHORIZED
+            }
+            Self::Login(Refusal::Locked { .. }) | Self::TooFast { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Self::Login(Refusal::Unavailable { .. }) => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    /// When it is worth asking again, where that is known.
+    pub(crate) const fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Login(Refusal::Locked { retry_after, .. }) | Self::TooFast { retry_after } => {
+                Some(*retry_after)
+            }
+            Self::Login(Refusal::Unavailable { .. }) => Some(Duration::from_secs(5)),
+            _ => None,
+        }
+    }
+}
+
+/// A host without its port.
+fn without_port(host: &str) -> &str {
+    match host.rsplit_once(':') {
+        // The colons of an IPv6 address stand in brackets.
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) && !name.ends_with(':') => name,
+        _ => host,
+    }
+}
+
+/// Whether a host is an address, which leads nowhere else.
+fn is_address(host: &str) -> bool {
+    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    bare.parse::<IpAddr>().is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Request;
+    use jiff::Timestamp;
+    use opendcre_model::WallClock;
+
+    use super::*;
+    use crate::peer::Remote;
+
+    struct Now;
+
+    impl WallClock for Now {
+        fn now(&self) -> Timestamp {
+            Timestamp::UNIX_EPOCH
+        }
+    }
+
+    fn entrance() -> Entrance {
+        Entrance::new(Arc::new(Authenticator::open(Arc::new(Now))))
+    }
+
+    async fn admit(entrance: &Entrance, host: Option<&str>) -> Result<Arc<Subject>, Turned> {
+        let mut request = Request::builder().uri("/opendcre/2/boards");
+        if let Some(host) = host {
+            request = request.header(HOST, host);
+        }
+        let (head, ()) = request.body(()).unwrap().into_parts();
+        entrance.admit(&head, &Peer::new(Remote::Unix(None))).await
+    }
+
+    #[tokio::test]
+    async fn names_of_others_that_lead_here_are_refused() {
+        let entrance = entrance().only_for(["Gateway.example".to_owned()]);
+        for host in [
+            None,
+            Some("localhost:5000"),
+            Some("LOCALHOST"),
+            Some("127.0.0.1:5000"),
+            Some("[::1]:5000"),
+            Some("[::1]"),
+            Some("gateway.example:5000"),
+        ] {
+            assert!(admit(&entrance, host).await.is_ok(), "{host:?}");
+        }
+        for host in ["evil.example", "evil.example:5000", "localhost.evil.example", "127.0.0.1.evil.example", ""] {
+            let error = admit(&entrance, Some(host)).await.unwrap_err();
+            assert_eq!((error.code(), error.status().as_u16()), ("wrong_host", 421), "{host:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn any_name_will_do_unless_said_otherwise() {
+        assert!(admit(&entrance(), Some("evil.example")).await.is_ok());
+    }
+}
