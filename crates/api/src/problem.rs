@@ -67,6 +67,7 @@ codes! {
     AMBIGUOUS_DEVICE = "ambiguous_device", CONFLICT;
     AMBIGUOUS_NAME = "ambiguous_name", CONFLICT;
     DISPLACED = "displaced", CONFLICT;
+    NOT_MISSING = "not_missing", CONFLICT;
     REFUSED = "refused", CONFLICT;
     GONE_CURSOR = "gone_cursor", GONE;
     BODY_TOO_LARGE = "body_too_large", PAYLOAD_TOO_LARGE;
@@ -111,6 +112,7 @@ struct Content {
 #[derive(Debug, Default)]
 struct Place {
     parameter: Option<String>,
+    pointer: Option<String>,
     position: Option<usize>,
 }
 
@@ -135,10 +137,14 @@ pub(crate) struct ProblemBody<'a> {
     /// The query parameter that is wrong.
     #[serde(skip_serializing_if = "Option::is_none")]
     parameter: Option<&'a str>,
-    /// Where the mistake is, in characters from 0: in the value of the parameter, or in the body.
+    /// The member of the body that is wrong, as a JSON pointer (RFC 6901); empty for the body itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pointer: Option<&'a str>,
+    /// Where the mistake is, in characters from 0: in the value of the parameter, in the query if the parameter is not
+    /// known, or in the body.
     #[serde(skip_serializing_if = "Option::is_none")]
     position: Option<usize>,
-    /// What an ambiguous name may mean.
+    /// What an ambiguous name may mean, or what may stand in the place of a mistake.
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     candidates: &'a [String],
     /// When it is worth asking again, in seconds; also in the header `Retry-After`.
@@ -189,6 +195,13 @@ impl Problem {
         self
     }
 
+    /// The problem is in this member of the body, a JSON pointer.
+    #[must_use]
+    pub(crate) fn in_member(mut self, pointer: &str) -> Self {
+        self.0.place.pointer = Some(pointer.to_owned());
+        self
+    }
+
     /// The problem is at this character of the parameter or the body.
     #[must_use]
     pub(crate) fn at(mut self, position: usize) -> Self {
@@ -217,6 +230,18 @@ impl Problem {
         self.0.code.name
     }
 
+    /// The sentence for people.
+    #[cfg(test)]
+    pub(crate) fn detail(&self) -> &str {
+        &self.0.detail
+    }
+
+    /// The member of the body in which it is.
+    #[cfg(test)]
+    pub(crate) fn pointer(&self) -> Option<&str> {
+        self.0.place.pointer.as_deref()
+    }
+
     /// The answer to the request that is called `request_id`.
     pub(crate) fn to_reply(&self, request_id: &RequestId) -> Reply {
         let Content { code, detail, place, candidates, retry_after, allow } = &*self.0;
@@ -229,6 +254,7 @@ impl Problem {
             code: code.name,
             request_id: request_id.as_str(),
             parameter: place.parameter.as_deref(),
+            pointer: place.pointer.as_deref(),
             position: place.position,
             candidates,
             retry_after_s,
@@ -270,6 +296,7 @@ impl From<SubmitError> for Problem {
     fn from(error: SubmitError) -> Self {
         let (code, retry_after) = match &error {
             SubmitError::Forbidden { .. } => (Code::FORBIDDEN, None),
+            SubmitError::Unsupported(_) => (Code::UNSUPPORTED, None),
             SubmitError::IdempotencyMismatch { .. } => (Code::IDEMPOTENCY_MISMATCH, None),
             SubmitError::StoreUnavailable(_) => (Code::STORE_UNAVAILABLE, None),
             SubmitError::Busy { retry_after, .. } => (Code::BUSY, Some(*retry_after)),
@@ -312,6 +339,7 @@ fn class(error: &GatewayError) -> Code {
         GatewayError::UnknownBoard(_) => Code::UNKNOWN_BOARD,
         GatewayError::AmbiguousBoard { .. } => Code::AMBIGUOUS_BOARD,
         GatewayError::Displaced(_) => Code::DISPLACED,
+        GatewayError::NotMissing(..) => Code::NOT_MISSING,
         GatewayError::Forbidden { .. } => Code::FORBIDDEN,
         GatewayError::AuditUnavailable(_) => Code::AUDIT_UNAVAILABLE,
         GatewayError::ShuttingDown => Code::SHUTTING_DOWN,

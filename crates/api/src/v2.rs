@@ -16,6 +16,8 @@ mod json;
 mod listing;
 mod live;
 mod measurement;
+mod member;
+mod mistake;
 mod nodes;
 mod openapi;
 mod order;
@@ -88,7 +90,7 @@ where
         return Ok(resource.options());
     }
     let route = resource.route(&head.method)?;
-    if route.method == Method::POST && site::is_another(&head.headers) {
+    if route.method != Method::GET && site::is_another(&head.headers) {
         let detail =
             "a page of another site sent this request; send it from a program or a page of this site";
         return Err(Problem::new(Code::CROSS_SITE, detail));

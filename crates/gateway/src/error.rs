@@ -3,7 +3,7 @@
 use opendcre_model::{BoardId, DriverError, Fault};
 use thiserror::Error;
 
-use crate::AuditError;
+use crate::{AuditError, BoardState};
 
 /// Why a command was not carried out. Except for [`GatewayError::Driver`], no equipment was changed.
 #[derive(Debug, Error)]
@@ -28,6 +28,9 @@ pub enum GatewayError {
          when its own identity answers at an address of the configuration"
     )]
     Displaced(BoardId),
+    /// The board is not missing, so that it would be found again at once.
+    #[error("{0} is not missing but {state}; only a board that is missing can be forgotten", state = .1.name())]
+    NotMissing(String, BoardState),
     /// Policy does not permit it; nothing was sent.
     #[error("{principal} may not do this: {reason}; nothing was sent")]
     Forbidden {
@@ -55,6 +58,7 @@ impl GatewayError {
             Self::UnknownBoard(_) => "unknown_board",
             Self::AmbiguousBoard { .. } => "ambiguous_board",
             Self::Displaced(_) => "displaced",
+            Self::NotMissing(..) => "not_missing",
             Self::Forbidden { .. } => "forbidden",
             Self::AuditUnavailable(_) => "audit_unavailable",
             Self::ShuttingDown => "shutting_down",

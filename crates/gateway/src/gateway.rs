@@ -46,7 +46,7 @@ pub(crate) struct Inner {
     pub(crate) last_look: Mutex<Option<LastLook>>,
     /// Wakes whoever waits for a change of the inventory.
     pub(crate) news: Notify,
-    audit: AuditLog,
+    pub(crate) audit: AuditLog,
     pub(crate) clock: Arc<dyn WallClock>,
     pub(crate) settings: Settings,
     /// Changes that must run to their end; closed when the service stops.
@@ -131,10 +131,19 @@ impl Gateway {
 
     /// Whether `principal` may give `command` now.
     pub(crate) fn authorise(&self, principal: &Principal, command: &Command) -> Result<(), GatewayError> {
+        self.allow(principal, policy::refusal(&self.inner.settings, command))
+    }
+
+    /// Whether `principal` may do now what policy has this `refusal` for.
+    pub(crate) fn allow(
+        &self,
+        principal: &Principal,
+        refusal: Option<&'static str>,
+    ) -> Result<(), GatewayError> {
         if self.is_closed() {
             return Err(GatewayError::ShuttingDown);
         }
-        match policy::refusal(&self.inner.settings, command) {
+        match refusal {
             None => Ok(()),
             Some(reason) => Err(GatewayError::Forbidden { principal: principal.name().to_owned(), reason }),
         }
@@ -166,17 +175,18 @@ impl Gateway {
         }
     }
 
-    /// What every driver counted for its partners, driver by driver in the order of the mounts. Does no I/O.
+    /// What every driver counted for the boards that are known, driver by driver in the order of the mounts. Does no I/O.
     #[must_use]
     pub fn statistics(&self) -> Vec<LinkStatistics> {
         let inventory = self.inventory();
         let mut all = Vec::new();
         for (mount, mounted) in self.inner.mounts.iter().enumerate() {
             for mut link in mounted.driver.statistics() {
-                // Drivers know places; everybody else knows the board that is there.
-                let board = inventory.at(Place { mount, board: link.board });
-                link.board = board.map_or(link.board, |board| board.id);
-                all.push(link);
+                // Drivers know places; everybody else knows the board that is there, if there is one.
+                if let Some(board) = inventory.at(Place { mount, board: link.board }) {
+                    link.board = board.id;
+                    all.push(link);
+                }
             }
         }
         all

@@ -204,9 +204,19 @@ impl Inventory {
         self.aliases.group_names().into_iter().map(group).collect()
     }
 
-    /// The part of the feed after `after`, at most `limit` changes.
-    pub(crate) fn changes(&self, after: u64, limit: usize) -> Changes {
-        self.feed.after(after, limit)
+    /// Whether any board is in this rack.
+    pub(crate) fn has_rack(&self, rack: &str) -> bool {
+        self.aliases.rack(rack).is_some()
+    }
+
+    /// Whether any board has a label with this key.
+    pub(crate) fn has_label(&self, key: &str) -> bool {
+        self.aliases.has_label(key)
+    }
+
+    /// The part of the feed after `after`, at most `limit` changes of wanted boards.
+    pub(crate) fn changes(&self, after: u64, limit: usize, is_wanted: impl Fn(BoardId) -> bool) -> Changes {
+        self.feed.after(after, limit, is_wanted)
     }
 
     /// Notes the boards that a complete search of a mount found. Boards of that mount that are not among them are
@@ -295,6 +305,16 @@ impl Inventory {
         }
         next.failure = Some(failure);
         self.put(next);
+    }
+
+    /// Removes a board of which `who` said that it will not come back, if it is missing. Whatever answers where it was is a
+    /// new board.
+    pub(crate) fn forget(&mut self, id: BoardId, who: &str, now: Timestamp) -> Option<Arc<BoardRecord>> {
+        let record = self.boards.get(&id).filter(|record| record.state == BoardState::Missing)?;
+        let record = Arc::clone(record);
+        self.report(ChangeKind::Forgotten, &record, format!("was forgotten by {who}"), now);
+        self.remove(id);
+        Some(record)
     }
 
     /// Notes the firmware of the board at `place`, which is no news as long as it was not known before.

@@ -20,7 +20,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use opendcre_model::{BoxFuture, WallClock};
+use opendcre_model::{BoxFuture, Capability, WallClock};
 use thiserror::Error;
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
@@ -59,6 +59,9 @@ pub enum SubmitError {
         /// Why not.
         reason: &'static str,
     },
+    /// No target can do it, whatever else is going on.
+    #[error("none of the devices that are meant has the capability {0}; nothing was sent")]
+    Unsupported(Capability),
     /// The key stands for another request.
     #[error("this idempotency key was used for another request, job {job}; use a new key; nothing was sent")]
     IdempotencyMismatch {
@@ -97,6 +100,7 @@ impl SubmitError {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::Forbidden { .. } => "forbidden",
+            Self::Unsupported(_) => "unsupported",
             Self::IdempotencyMismatch { .. } => "idempotency_mismatch",
             Self::StoreUnavailable(_) => "store_unavailable",
             Self::Busy { .. } => "busy",

@@ -9,7 +9,7 @@ use opendcre_model::{
 };
 use serde::Serialize;
 
-use crate::Principal;
+use crate::{BoardRecord, Principal};
 
 /// A change on its way through the door.
 #[derive(Debug)]
@@ -49,6 +49,36 @@ pub(crate) struct Line<'a> {
     code: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     message: Option<String>,
+}
+
+/// One line of the audit log about a board that is forgotten, which no equipment is asked for.
+#[derive(Debug, Serialize)]
+pub(crate) struct Removal<'a> {
+    event: &'static str,
+    time: Timestamp,
+    principal: &'a str,
+    remote: &'a str,
+    request_id: &'a str,
+    driver: &'a str,
+    board: BoardId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    identity: Option<&'a Identity>,
+}
+
+impl<'a> Removal<'a> {
+    /// The line that is on the disk before `principal` has the board of `record` forgotten.
+    pub(crate) fn new(principal: &'a Principal, record: &'a BoardRecord, time: Timestamp) -> Self {
+        Self {
+            event: "forget",
+            time,
+            principal: &principal.name,
+            remote: &principal.remote,
+            request_id: &principal.request_id,
+            driver: &record.driver,
+            board: record.id,
+            identity: record.identity.as_ref(),
+        }
+    }
 }
 
 impl Entry {

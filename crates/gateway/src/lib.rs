@@ -9,6 +9,7 @@
 mod audit;
 mod command;
 mod error;
+mod forget;
 mod gateway;
 mod inventory;
 mod job;

@@ -22,7 +22,8 @@ impl Door for Gateway {
 
 impl Gateway {
     /// Takes up an order for many devices, or finds the job for which `key` stands. Returns before the first of them is
-    /// finished. An order of which the principal may not do a part is refused as a whole.
+    /// finished. An order of which the principal may not do a part is refused as a whole, and so is one that no target can
+    /// do; if some can, the others fail one by one.
     ///
     /// # Errors
     /// Every [`SubmitError`]; nothing was sent then.
@@ -36,6 +37,9 @@ impl Gateway {
             order.commands().find_map(|command| policy::refusal(&self.inner.settings, command))
         {
             return Err(SubmitError::Forbidden { principal: principal.name().to_owned(), reason });
+        }
+        if let Some(capability) = order.lacks() {
+            return Err(SubmitError::Unsupported(capability));
         }
         self.inner.jobs.submit(Arc::new(self.clone()), principal, order, key).await
     }

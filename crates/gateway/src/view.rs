@@ -1,5 +1,6 @@
 //! What everybody may look at without asking the equipment: boards, names, groups and what happened to them.
 
+use std::collections::HashSet;
 use std::sync::{Arc, PoisonError, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
@@ -62,7 +63,25 @@ impl Gateway {
     /// What happened to boards after the change with the number `after`, at most `limit` changes.
     #[must_use]
     pub fn changes(&self, after: u64, limit: usize) -> Changes {
-        self.inventory().changes(after, limit)
+        self.inventory().changes(after, limit, |_| true)
+    }
+
+    /// What happened to these boards after the change with the number `after`, at most `limit` changes.
+    #[must_use]
+    pub fn changes_of(&self, boards: &HashSet<BoardId>, after: u64, limit: usize) -> Changes {
+        self.inventory().changes(after, limit, |board| boards.contains(&board))
+    }
+
+    /// Whether any board is in the rack with this name.
+    #[must_use]
+    pub fn has_rack(&self, rack: &str) -> bool {
+        self.inventory().has_rack(rack)
+    }
+
+    /// Whether any board has a label with this key.
+    #[must_use]
+    pub fn has_label(&self, key: &str) -> bool {
+        self.inventory().has_label(key)
     }
 
     /// Returns when there is a change after the one with the number `after`, or the service stops.

@@ -14,8 +14,10 @@ pub enum Capability {
     PowerState,
     /// Its power can be switched.
     PowerControl,
-    /// It holds a free asset text.
+    /// It holds a free asset text that can be read.
     AssetText,
+    /// Another free asset text can be stored in it.
+    AssetTextControl,
     /// It holds asset information in fields.
     AssetInfo,
     /// From where the server boots can be read and set.
@@ -34,11 +36,12 @@ pub enum Capability {
 
 impl Capability {
     /// Every capability.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Reading,
         Self::PowerState,
         Self::PowerControl,
         Self::AssetText,
+        Self::AssetTextControl,
         Self::AssetInfo,
         Self::BootTarget,
         Self::HostInfo,
@@ -50,6 +53,12 @@ impl Capability {
 
     const fn bit(self) -> u16 {
         1 << self as u16
+    }
+}
+
+impl fmt::Display for Capability {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
     }
 }
 
@@ -115,5 +124,6 @@ mod tests {
         assert_eq!(json, r#"["reading","fan_control"]"#);
         assert_eq!(serde_json::from_str::<Capabilities>(&json).unwrap(), set);
         assert_eq!(Capabilities::of(&Capability::ALL).iter().count(), Capability::ALL.len());
+        assert_eq!(Capability::AssetTextControl.to_string(), "asset_text_control");
     }
 }

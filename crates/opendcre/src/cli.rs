@@ -18,9 +18,9 @@ use clap::{Arg, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 pub use client::{
     AllNodes, AssetArgs, AssetCommand, ChangeOptions, ChangesArgs, ClientCommand, DeviceOption, ExpandArgs,
-    FanArgs, FanCommand, GroupsArgs, IdentifyArgs, JobsArgs, JobsCommand, LedArgs, LedCommand, ListArgs,
-    NodeBootArgs, NodeBootCommand, Nodes, OptionalNodes, PowerArgs, PowerCommand, ReadArgs, SensorArgs,
-    Targets, WatchArgs,
+    FanArgs, FanCommand, ForgetArgs, GroupsArgs, IdentifyArgs, JobsArgs, JobsCommand, LedArgs, LedCommand,
+    ListArgs, NodeBootArgs, NodeBootCommand, Nodes, OptionalNodes, PowerArgs, PowerCommand, ReadArgs,
+    SensorArgs, Targets, WatchArgs,
 };
 pub use emulate::{
     AnswerHeaders, BmcFaultKind, BmcSpread, BusProtocol, EmulateArgs, EmulateBmcArgs, EmulateBusArgs,

@@ -9,6 +9,7 @@ mod console;
 mod error;
 mod failure;
 mod feed;
+mod forget;
 mod http;
 mod job;
 mod listing;
@@ -112,10 +113,11 @@ async fn converse(
             Some(nodes) => survey::ask(http, &survey::VERSION, nodes, None, console).await,
         },
         ClientCommand::Host(targets) => survey::of_targets(http, &survey::HOST, targets, console).await,
+        ClientCommand::Forget(args) => forget::run(http, args, console).await,
         ClientCommand::Groups(args) => listing::groups(http, args, console).await,
         ClientCommand::Racks => listing::racks(http, console).await,
-        ClientCommand::Bmcs => listing::bmcs(http, console).await,
-        ClientCommand::Sources => listing::sources(http, console).await,
+        ClientCommand::Bmcs(args) => listing::bmcs(http, args, console).await,
+        ClientCommand::Sources(args) => listing::sources(http, args, console).await,
         ClientCommand::Jobs(args) => job::jobs(http, args, console).await,
         ClientCommand::Changes(args) => feed::run(http, args, console).await,
         ClientCommand::Expand(args) => board::expand(http, args, console).await,

@@ -10,7 +10,8 @@ use serde::Serialize;
 
 use super::answer::Json;
 use super::call::Call;
-use super::route::{NoPath, NoQuery};
+use super::nodes::{self, NodesQuery};
+use super::route::NoPath;
 use super::schema::{BoardIdText, LinkStateWord};
 use crate::problem::Problem;
 
@@ -62,14 +63,16 @@ struct BmcBody {
     session: bool,
 }
 
-/// `GET /bmcs`.
-pub(super) async fn list(call: Call, _: NoPath, _: NoQuery) -> Result<Json<BmcsBody>, Problem> {
+/// `GET /bmcs`: all of them, or those of some boards.
+pub(super) async fn list(call: Call, _: NoPath, query: NodesQuery) -> Result<Json<BmcsBody>, Problem> {
     let gateway = call.gateway();
+    let boards = nodes::ids(&call, query.nodes.as_deref())?;
+    let is_meant = |link: &LinkStatistics| boards.as_ref().is_none_or(|boards| boards.contains(&link.board));
     let bmc = |link: LinkStatistics| {
         let board = gateway.board(link.board)?;
         Some(BmcBody::of(link, &board))
     };
-    Ok(Json(BmcsBody { items: gateway.statistics().into_iter().filter_map(bmc).collect() }))
+    Ok(Json(BmcsBody { items: gateway.statistics().into_iter().filter(is_meant).filter_map(bmc).collect() }))
 }
 
 impl BmcBody {

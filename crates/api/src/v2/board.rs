@@ -17,7 +17,7 @@ use super::listing::{Item, Key};
 use super::nodes;
 use super::route::{BoardPath, NoPath, NoQuery};
 use super::schema::{BoardIdText, BoardStateWord, HealthWord, KindWord, LabelText, NodesText};
-use crate::problem::Problem;
+use crate::problem::{Code, Problem};
 
 /// Which boards are listed. All conditions must hold.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -108,6 +108,7 @@ pub(super) struct BoardItem {
 /// `GET /boards`.
 pub(super) async fn list(call: Call, _: NoPath, query: BoardQuery) -> Result<Vec<BoardItem>, Problem> {
     let mut boards = nodes::select(&call, query.nodes.as_deref())?;
+    query.check(call.gateway())?;
     boards.retain(|board| query.selects(board));
     let item = |record| BoardItem { record, gateway: call.gateway().clone() };
     Ok(boards.into_iter().map(item).collect())
@@ -119,7 +120,27 @@ pub(super) async fn get(call: Call, path: BoardPath, _: NoQuery) -> Result<One<B
     Ok(One(BoardItem { record, gateway: call.gateway().clone() }))
 }
 
+/// `DELETE /boards/{board}`.
+pub(super) async fn forget(call: Call, path: BoardPath, _: NoQuery) -> Result<One<BoardItem>, Problem> {
+    let board = call.gateway().lookup(&path.board)?.id;
+    let record = call.gateway().forget(&call.principal(), board).await?;
+    Ok(One(BoardItem { record, gateway: call.gateway().clone() }))
+}
+
 impl BoardQuery {
+    /// Refuses names that nothing has, so that a misspelt one does not silently select nothing.
+    fn check(&self, gateway: &Gateway) -> Result<(), Problem> {
+        if let Some(rack) = self.rack.as_deref().filter(|rack| !gateway.has_rack(rack)) {
+            return Err(nodes::unknown_rack(rack).in_parameter("rack").at(0));
+        }
+        if let Some(label) = self.label.iter().find(|label| !gateway.has_label(&label.key)) {
+            let key = opendcre_model::excerpt(&label.key);
+            let detail = format!("no board has a label {key:?}; GET /opendcre/2/labels shows what there is");
+            return Err(Problem::new(Code::UNKNOWN_NAME, detail).in_parameter("label").at(0));
+        }
+        self.driver.as_deref().map_or(Ok(()), |driver| check_driver(gateway, driver))
+    }
+
     fn selects(&self, board: &BoardRecord) -> bool {
         let has = |label: &Label| board.labels.get(&label.key).is_some_and(|value| *value == label.value);
         self.rack.as_ref().is_none_or(|rack| *rack == board.rack)
@@ -128,6 +149,19 @@ impl BoardQuery {
             && self.kind.is_none_or(|kind| board.devices.iter().any(|device| device.kind == kind))
             && self.label.iter().all(has)
     }
+}
+
+/// Refuses the name of a driver that there is not.
+fn check_driver(gateway: &Gateway, name: &str) -> Result<(), Problem> {
+    let drivers: Vec<String> = gateway.readiness().drivers.into_iter().map(|(driver, _)| driver).collect();
+    // Boards of a driver that is not configured any more may still be known.
+    let has_boards = || gateway.boards().iter().any(|board| board.driver == name);
+    if drivers.iter().any(|driver| driver == name) || has_boards() {
+        return Ok(());
+    }
+    let name = opendcre_model::excerpt(name);
+    let detail = format!("there is no driver {name:?}; there are {}", drivers.join(", "));
+    Err(Problem::new(Code::UNKNOWN_NAME, detail).in_parameter("driver").at(0).with_candidates(drivers))
 }
 
 impl TryFrom<String> for Label {

@@ -1,18 +1,19 @@
 //! The feed of changes: which boards appeared, vanished or moved, oldest first. Who has read everything may wait for more.
 
-use std::time::Duration;
+use std::collections::HashSet;
 
 use jiff::Timestamp;
 use opendcre_gateway::{ChangeKind, Changes, InventoryChange};
 use opendcre_model::BoardId;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
 use super::answer::Json;
 use super::call::Call;
+use super::nodes;
 use super::route::NoPath;
-use super::schema::{BoardIdText, ChangeKindWord};
+use super::schema::{BoardIdText, ChangeKindWord, NodesText};
 use super::span::Wait;
 use crate::problem::{Code, Problem};
 
@@ -20,6 +21,9 @@ use crate::problem::{Code, Problem};
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
 pub(super) struct ChangeQuery {
+    /// Only changes of boards that are in this node range now. Boards that are not known any more are in none.
+    #[schemars(with = "Option<NodesText>")]
+    nodes: Option<String>,
     /// Only changes with a greater sequence than this: that of the last change that is known already, or the `latest` of
     /// an answer. Without it, the oldest that are kept come first. If changes after it are not kept any more, or it is
     /// greater than `latest`, the answer is 410 at once, however long the request would wait.
@@ -72,22 +76,30 @@ struct ChangeBody {
 
 /// `GET /changes`.
 pub(super) async fn list(call: Call, _: NoPath, query: ChangeQuery) -> Result<Json<ChangesBody>, Problem> {
-    let mut found = changes(&call, &query)?;
-    if query.wait.0 > Duration::ZERO && found.changes.is_empty() {
-        let news =
-            call.stopping().run_until_cancelled(call.gateway().wait_for_change(query.after.unwrap_or(0)));
-        // Nothing new is an answer, too.
-        _ = timeout(query.wait.0, news).await;
-        found = changes(&call, &query)?;
+    let boards = nodes::ids(&call, query.nodes.as_deref())?;
+    let deadline = Instant::now() + query.wait.0;
+    let mut found = changes(&call, &query, boards.as_ref())?;
+    // Nothing new is an answer, too.
+    while found.changes.is_empty() && is_followed(&call, found.latest, deadline).await {
+        found = changes(&call, &query, boards.as_ref())?;
     }
     let Changes { changes, oldest, latest } = found;
     Ok(Json(ChangesBody { items: changes.into_iter().map(ChangeBody::from).collect(), latest, oldest }))
 }
 
+/// Waits for a change after this one, of whichever board. Returns whether there is one.
+async fn is_followed(call: &Call, latest: u64, deadline: Instant) -> bool {
+    let news = call.stopping().run_until_cancelled(call.gateway().wait_for_change(latest));
+    timeout_at(deadline, news).await.is_ok() && call.gateway().changes(latest, 0).latest > latest
+}
+
 /// The changes that are wanted, as far as they happened.
-fn changes(call: &Call, query: &ChangeQuery) -> Result<Changes, Problem> {
-    let after = query.after.unwrap_or(0);
-    let found = call.gateway().changes(after, query.limit.0.into());
+fn changes(call: &Call, query: &ChangeQuery, boards: Option<&HashSet<BoardId>>) -> Result<Changes, Problem> {
+    let (after, limit) = (query.after.unwrap_or(0), query.limit.0.into());
+    let found = match boards {
+        None => call.gateway().changes(after, limit),
+        Some(boards) => call.gateway().changes_of(boards, after, limit),
+    };
     let is_forgotten = found.oldest.is_some_and(|oldest| after.saturating_add(1) < oldest);
     if query.after.is_some() && (is_forgotten || after > found.latest) {
         let detail = "the changes after this one are not kept any more; read the boards, then go on from the latest change";

@@ -241,6 +241,7 @@ impl Show for JobItem {
 
 impl Item for JobItem {
     const SORT: &'static [&'static str] = &["id", "kind", "state", "created", "finished"];
+    const USUAL_SORT: Option<&'static str> = Some("-id");
 
     fn key(&self, field: &str) -> Key {
         let word =

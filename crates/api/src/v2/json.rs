@@ -6,6 +6,7 @@ use http::{HeaderMap, HeaderValue};
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::error::Category;
 
+use super::member::{self, ObjectError};
 use crate::problem::{Code, Problem};
 
 /// How deep arrays and objects may be nested. No request of this API needs more than three.
@@ -15,7 +16,7 @@ const MAX_DEPTH: usize = 16;
 pub(super) fn read<T: DeserializeOwned>(headers: &HeaderMap, body: &[u8]) -> Result<T, Problem> {
     let media_type = headers.get(CONTENT_TYPE);
     if body.is_empty() && media_type.is_none() {
-        return parse(b"{}");
+        return object(b"{}");
     }
     // Also of an empty body: what a form of a web page sends is none of ours.
     if !is_json(media_type) {
@@ -23,18 +24,17 @@ pub(super) fn read<T: DeserializeOwned>(headers: &HeaderMap, body: &[u8]) -> Res
         return Err(Problem::new(Code::UNSUPPORTED_MEDIA_TYPE, detail));
     }
     if body.is_empty() {
-        return parse(b"{}");
+        return object(b"{}");
     }
     if let Some(offset) = too_deep(body) {
         let detail = format!("the body is nested more than {MAX_DEPTH} deep");
         return Err(Problem::new(Code::TOO_DEEP, detail).at(characters(body, offset)));
     }
     if body.trim_ascii_start().first() != Some(&b'{') {
-        // A struct could be read from an array, too, but nobody means that.
-        parse::<IgnoredAny>(body)?;
-        return Err(Problem::new(Code::BAD_VALUE, "the body must be an object").at(0));
+        serde_json::from_slice::<IgnoredAny>(body).map_err(|error| no_json(body, &error))?;
+        return Err(Problem::new(Code::BAD_VALUE, "the body must be an object").in_member("").at(0));
     }
-    parse(body)
+    object(body)
 }
 
 fn is_json(media_type: Option<&HeaderValue>) -> bool {
@@ -62,15 +62,29 @@ fn too_deep(body: &[u8]) -> Option<usize> {
     None
 }
 
-fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
-    serde_json::from_slice(body).map_err(|error| {
-        let code = match error.classify() {
-            Category::Data => Code::BAD_VALUE,
-            Category::Io | Category::Syntax | Category::Eof => Code::BAD_JSON,
-        };
-        let offset = offset_of(body, error.line(), error.column());
-        Problem::new(code, format!("the body is not as it must be: {error}")).at(characters(body, offset))
+fn object<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+    member::read(body).map_err(|error| match error {
+        ObjectError::Syntax(error) => no_json(body, &error),
+        ObjectError::Scalar(offset) => {
+            let detail = "the body has a number that is too large, or a text with characters that are none";
+            Problem::new(Code::BAD_JSON, detail).at(characters(body, offset))
+        }
+        ObjectError::Meaning { pointer, offset, mistake } => {
+            let candidates = mistake.candidates();
+            let detail = format!("{pointer} in the body is wrong: {mistake}");
+            let problem = Problem::new(Code::BAD_VALUE, detail).in_member(&pointer);
+            problem.at(characters(body, offset)).with_candidates(candidates)
+        }
     })
+}
+
+fn no_json(body: &[u8], error: &serde_json::Error) -> Problem {
+    let detail = match error.classify() {
+        Category::Eof => "the body is no JSON: it ends too early",
+        Category::Data | Category::Io | Category::Syntax => "the body is no JSON from this place on",
+    };
+    let offset = offset_of(body, error.line(), error.column());
+    Problem::new(Code::BAD_JSON, detail).at(characters(body, offset))
 }
 
 /// The offset of a place that is given as a line from 1 and a count of the bytes of that line up to and including it.
@@ -89,15 +103,22 @@ fn characters(body: &[u8], offset: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use http::HeaderName;
+    use opendcre_model::PowerAction;
     use proptest::prelude::*;
     use serde::Deserialize;
 
     use super::*;
 
-    #[derive(Debug, Deserialize)]
+    #[derive(Debug, PartialEq, Deserialize)]
     #[serde(deny_unknown_fields)]
     struct Example {
         nodes: String,
+        #[serde(default)]
+        on: Option<bool>,
+        #[serde(default)]
+        seconds: Option<f64>,
+        #[serde(default)]
+        action: Option<PowerAction>,
     }
 
     fn read_as(media_type: &'static str, body: &str) -> Result<Example, Problem> {
@@ -118,12 +139,64 @@ mod tests {
         refused("{\"nodes\": x}", "bad_json", 10);
         refused("[", "bad_json", 0);
         refused("{\"nodes\":\n 1}", "bad_value", 11);
-        refused("{\"nodes\":\"a\",\"noeds\":1}", "bad_value", 19);
+        refused("{\"nodes\":\"a\",\"noeds\":1}", "bad_value", 13);
+        refused("{\"ä\":1,\"nodes\":\"\\ud800\"}", "bad_json", 15);
+        refused("{\"nodes\":1e999}", "bad_json", 9);
+        refused("{\"nodes\":\"a\"} x", "bad_json", 14);
+        refused(" {\"seconds\":1} ", "bad_value", 13);
+        refused("{\"nodes\":\"a\", \"nodes\":\"b\"}", "bad_value", 14);
         refused("{}", "bad_value", 1);
         refused("[\"all\"]", "bad_value", 0);
         refused("null", "bad_value", 0);
         refused(&"[".repeat(17), "too_deep", 16);
         refused(&format!("\"ä\\\"[[[[[[[[[[[[[[[[[[\",{}", "[{".repeat(9)), "too_deep", 40);
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_in_our_own_words() {
+        for (body, pointer, detail) in [
+            ("{}", "/nodes", "it is missing"),
+            (r#"{"nodes":null}"#, "/nodes", "it must be a text, not null"),
+            (r#"{"nodes":["a"]}"#, "/nodes", "it must be a text, not an array"),
+            (r#"{"nodes":"a","on":"yes"}"#, "/on", "it must be true or false, not a text"),
+            (r#"{"nodes":"a","seconds":true}"#, "/seconds", "it must be a number, not true or false"),
+            (
+                r#"{"nodes":"a","action":7}"#,
+                "/action",
+                "it must be one of on, off, cycle, reset, soft, diag, not a number",
+            ),
+            (
+                r#"{"nodes":"a","action":"explode"}"#,
+                "/action",
+                "\"explode\" is not a word for it; use on, off, cycle, reset, soft, diag",
+            ),
+            (
+                r#"{"nodes":"a","n/o~":{}}"#,
+                "/n~1o~0",
+                "there is no such member here; there are nodes, on, seconds, action",
+            ),
+            (r#"{"nodes":"a","on":true,"on":true}"#, "/on", "it is given several times; give it once"),
+        ] {
+            let problem = read_as("application/json", body).unwrap_err();
+            let told = format!("{pointer} in the body is wrong: {detail}");
+            assert_eq!((problem.detail(), problem.pointer()), (told.as_str(), Some(pointer)), "{body}");
+        }
+        for body in ["{\"nodes\":", "{\"nodes\" 1}", "{nodes:1}", "nul", "{\"nodes\":\"\u{1}\"}"] {
+            let problem = read_as("application/json", body).unwrap_err();
+            assert!(problem.detail().starts_with("the body is no JSON"), "{problem:?}");
+        }
+    }
+
+    #[test]
+    fn every_sort_of_value_is_read() {
+        let body = r#"{"nodes": "a\u00e4", "on": null, "seconds": 15, "action": "soft"}"#;
+        let expected = Example {
+            nodes: "aä".to_owned(),
+            on: None,
+            seconds: Some(15.0),
+            action: Some(PowerAction::Soft),
+        };
+        assert_eq!(read_as("application/json", body).unwrap(), expected);
     }
 
     #[test]

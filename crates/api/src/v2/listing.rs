@@ -29,7 +29,7 @@ pub(super) struct Page {
     /// The cursor behind which this page begins, as it stands in the `next` of the page before. It is opaque.
     after: Option<String>,
     /// The fields to sort by, separated by commas; `-` before a field turns its order round. What they leave undecided
-    /// is decided by the id.
+    /// is decided by the id, as is everything without it unless the listing says otherwise.
     sort: Option<String>,
     /// The fields of each item to answer, separated by commas. All of them if it is not given.
     fields: Option<String>,
@@ -44,6 +44,9 @@ struct Limit(u16);
 pub(super) trait Item: Show {
     /// The fields by which a listing of them can be sorted.
     const SORT: &'static [&'static str];
+
+    /// The fields by which it is sorted unless the request says otherwise, written as in a request.
+    const USUAL_SORT: Option<&'static str> = None;
 
     /// What a listing is sorted by for one of these fields.
     fn key(&self, field: &str) -> Key;
@@ -125,7 +128,7 @@ impl TryFrom<u16> for Limit {
 impl Listing {
     /// The page of a listing of `I`, whose items have the members `fields`, that was asked for at `uri`.
     pub(super) fn of<I: Item>(page: &Page, fields: &'static [String], uri: &Uri) -> Result<Self, Problem> {
-        let sort = page.sort.as_deref().map_or(Ok(Vec::new()), sort_fields::<I>)?;
+        let sort = page.sort.as_deref().or(I::USUAL_SORT).map_or(Ok(Vec::new()), sort_fields::<I>)?;
         let after = page.after.as_deref().map(|cursor| place(cursor, sort.len())).transpose()?;
         let limit = if page.limit.0 == 0 { usize::MAX } else { usize::from(page.limit.0) };
         let fields = page.fields.as_deref().map(|text| chosen(text, fields)).transpose()?;
@@ -209,7 +212,10 @@ fn sort_fields<I: Item>(text: &str) -> Result<Vec<SortField>, Problem> {
             let name = field.unwrap_or(entry);
             match I::SORT.iter().find(|known| **known == name) {
                 Some(name) => Ok(SortField { name, is_descending: field.is_some() }),
-                None => Err(unknown_field("sort", name, position, &I::SORT.join(", "))),
+                None => {
+                    let known = I::SORT.iter().map(|name| (*name).to_owned()).collect();
+                    Err(unknown_field("sort", name, position, known))
+                }
             }
         })
         .collect()
@@ -222,7 +228,7 @@ fn chosen(text: &str, fields: &'static [String]) -> Result<Vec<&'static str>, Pr
         match fields.iter().find(|field| *field == entry) {
             Some(field) if chosen.contains(&field.as_str()) => {}
             Some(field) => chosen.push(field.as_str()),
-            None => return Err(unknown_field("fields", entry, position, &fields.join(", "))),
+            None => return Err(unknown_field("fields", entry, position, fields.to_vec())),
         }
     }
     Ok(chosen)
@@ -238,13 +244,13 @@ fn entries(text: &str) -> impl Iterator<Item = (usize, &str)> {
     })
 }
 
-fn unknown_field(parameter: &str, name: &str, position: usize, known: &str) -> Problem {
-    let name = opendcre_model::excerpt(name);
+fn unknown_field(parameter: &str, name: &str, position: usize, fields: Vec<String>) -> Problem {
+    let (name, known) = (opendcre_model::excerpt(name), fields.join(", "));
     let detail = match parameter {
         "sort" => format!("items cannot be sorted by {name:?}; there are {known}"),
         _ => format!("items have no field {name:?}; there are {known}"),
     };
-    Problem::new(Code::UNKNOWN_FIELD, detail).in_parameter(parameter).at(position)
+    Problem::new(Code::UNKNOWN_FIELD, detail).in_parameter(parameter).at(position).with_candidates(fields)
 }
 
 /// The place that a cursor stands for, in a listing that is sorted by so many fields.

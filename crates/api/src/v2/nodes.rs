@@ -1,15 +1,34 @@
 //! Which boards and devices a request is about.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use opendcre_gateway::BoardRecord;
-use opendcre_model::{Capability, Device, DeviceId};
+use opendcre_model::{BoardId, Capability, Device, DeviceId};
+use schemars::JsonSchema;
+use serde::Deserialize;
 
 use super::call::Call;
+use super::schema::NodesText;
 use crate::problem::{Code, Problem};
 
 /// The most candidates that a problem names.
 const NAMED_CANDIDATES: usize = 16;
+
+/// Which boards are meant.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+pub(super) struct NodesQuery {
+    /// Only what belongs to boards of this node range.
+    #[schemars(with = "Option<NodesText>")]
+    pub(super) nodes: Option<String>,
+}
+
+/// The ids of the boards of the node range in the parameter `nodes`; nothing without one.
+pub(super) fn ids(call: &Call, nodes: Option<&str>) -> Result<Option<HashSet<BoardId>>, Problem> {
+    let Some(nodes) = nodes else { return Ok(None) };
+    Ok(Some(named(call, nodes)?.iter().map(|board| board.id).collect()))
+}
 
 /// The boards of the node range in the parameter `nodes`; without one, every board.
 pub(super) fn select(call: &Call, nodes: Option<&str>) -> Result<Vec<Arc<BoardRecord>>, Problem> {
@@ -28,14 +47,14 @@ pub(super) fn named(call: &Call, nodes: &str) -> Result<Vec<Arc<BoardRecord>>, P
 pub(super) fn of_rack(call: &Call, rack: &str) -> Result<Vec<Arc<BoardRecord>>, Problem> {
     let mut boards = call.gateway().boards();
     boards.retain(|board| board.rack == rack);
-    if boards.is_empty() {
-        let detail = format!(
-            "there is no rack {:?}; GET /opendcre/2/racks shows what there is",
-            opendcre_model::excerpt(rack)
-        );
-        return Err(Problem::new(Code::UNKNOWN_RACK, detail));
-    }
-    Ok(boards)
+    if boards.is_empty() { Err(unknown_rack(rack)) } else { Ok(boards) }
+}
+
+/// No board is in this rack.
+pub(super) fn unknown_rack(rack: &str) -> Problem {
+    let rack = opendcre_model::excerpt(rack);
+    let detail = format!("there is no rack {rack:?}; GET /opendcre/2/racks shows what there is");
+    Problem::new(Code::UNKNOWN_RACK, detail)
 }
 
 /// What a request calls a device: its id or, in any case, its name.
@@ -94,25 +113,18 @@ pub(super) fn capable<'a>(
                 || format!("no device of {}", board.describe()),
                 |device| format!("device {} of {} is none that", device.id, board.describe()),
             );
-            let detail = format!("{subject} has the capability {}; nothing was sent", word(capability));
+            let detail = format!("{subject} has the capability {capability}; nothing was sent");
             Err(Problem::new(Code::UNSUPPORTED, detail))
         }
         several => {
             let detail = format!(
-                "several devices of {} have the capability {}; say which one with device; nothing was sent",
-                board.describe(),
-                word(capability)
+                "several devices of {} have the capability {capability}; say which one with device; nothing was sent",
+                board.describe()
             );
             Err(Problem::new(Code::AMBIGUOUS_DEVICE, detail)
                 .with_candidates(candidates(several.iter().copied())))
         }
     }
-}
-
-/// The word that stands for it in JSON, too.
-fn word(capability: Capability) -> String {
-    let word = serde_json::to_value(capability).ok();
-    word.and_then(|word| word.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
 fn candidates<'a>(devices: impl Iterator<Item = &'a Device>) -> Vec<String> {

@@ -166,7 +166,11 @@ impl Schemas {
     fn problems(&mut self, route: &Route) -> impl Iterator<Item = (String, Value)> + use<> {
         let schema = self.answers.subschema_for::<ProblemBody<'_>>();
         let listing = if route.fields.is_empty() { &[] } else { LISTING };
-        let change = if route.method == Method::POST { CHANGE } else { &[] };
+        let change = match route.method {
+            Method::POST => CHANGE,
+            Method::DELETE => &[Code::CROSS_SITE],
+            _ => &[],
+        };
         let mut statuses: BTreeMap<StatusCode, Vec<&str>> = BTreeMap::new();
         for code in ALWAYS.iter().chain(listing).chain(change).chain(route.problems) {
             statuses.entry(code.status).or_default().push(code.name);

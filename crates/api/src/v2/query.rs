@@ -4,7 +4,6 @@
 //! It knows no parameter by name.
 
 use std::borrow::Cow;
-use std::fmt;
 
 use percent_encoding::percent_decode;
 use serde::de::value::StrDeserializer;
@@ -13,48 +12,57 @@ use serde::de::{
 };
 use serde::forward_to_deserialize_any;
 
+use super::mistake::Mistake;
 use crate::problem::{Code, Problem};
 
 /// The parameters of a request, decoded, in their order.
 #[derive(Debug, Default)]
 pub(super) struct Query<'a> {
-    pairs: Vec<(Cow<'a, str>, Cow<'a, str>)>,
+    pairs: Vec<Pair<'a>>,
 }
 
-/// Why a parameter cannot be read.
+/// A parameter, decoded.
 #[derive(Debug)]
-struct QueryError {
-    message: String,
+struct Pair<'a> {
+    name: Cow<'a, str>,
+    value: Cow<'a, str>,
+    /// Where it begins behind the question mark, in characters.
+    position: usize,
 }
 
 impl<'a> Query<'a> {
     /// Takes the text behind the question mark apart (as forms are written: `+` is a blank).
     pub(super) fn of(text: Option<&'a str>) -> Self {
-        let pairs = text.unwrap_or_default().split('&').filter(|pair| !pair.is_empty()).map(|pair| {
+        let mut next = 0;
+        let pairs = text.unwrap_or_default().split('&').map(|pair| {
+            let position = next;
+            next += pair.chars().count() + 1;
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            (decode(name), decode(value))
+            Pair { name: decode(name), value: decode(value), position }
         });
-        Self { pairs: pairs.collect() }
+        Self { pairs: pairs.filter(|pair| !(pair.name.is_empty() && pair.value.is_empty())).collect() }
     }
 
     /// Refuses every parameter that is not in `known`.
     pub(super) fn only(&self, known: &[String]) -> Result<(), Problem> {
-        let is_unknown = |name: &&str| !known.iter().any(|known| known == name);
-        let Some(name) = self.pairs.iter().map(|(name, _)| &**name).find(is_unknown) else { return Ok(()) };
+        let is_unknown = |pair: &&Pair<'_>| !known.iter().any(|known| *known == pair.name);
+        let Some(Pair { name, position, .. }) = self.pairs.iter().find(is_unknown) else { return Ok(()) };
         let name = opendcre_model::excerpt(name);
         let detail = match known {
             [] => format!("there is no parameter {name:?} here, nor any other"),
             _ => format!("there is no parameter {name:?} here; there are {}", known.join(", ")),
         };
-        Err(Problem::new(Code::UNKNOWN_PARAMETER, detail).in_parameter(&name))
+        let problem = Problem::new(Code::UNKNOWN_PARAMETER, detail).in_parameter(&name).at(*position);
+        Err(problem.with_candidates(known.to_vec()))
     }
 
     /// Reads the parameters that are fields of `T`.
     pub(super) fn read<T: DeserializeOwned>(&self) -> Result<T, Problem> {
         let mut current = None;
-        T::deserialize(Parameters { query: self, current: &mut current }).map_err(|QueryError { message }| {
-            let problem = Problem::new(Code::BAD_PARAMETER, message).at(0);
-            current.into_iter().fold(problem, Problem::in_parameter)
+        T::deserialize(Parameters { query: self, current: &mut current }).map_err(|mistake| {
+            let candidates = mistake.candidates();
+            let problem = Problem::new(Code::BAD_PARAMETER, mistake.message).at(0);
+            current.into_iter().fold(problem.with_candidates(candidates), Problem::in_parameter)
         })
     }
 }
@@ -85,9 +93,9 @@ struct Fields<'q> {
 struct Values<'q>(Vec<&'q str>);
 
 impl<'de> Deserializer<'de> for Parameters<'_> {
-    type Error = QueryError;
+    type Error = Mistake;
 
-    fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, QueryError> {
+    fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Mistake> {
         Err(de::Error::custom("parameters are read into a struct"))
     }
 
@@ -96,7 +104,7 @@ impl<'de> Deserializer<'de> for Parameters<'_> {
         _: &'static str,
         fields: &'static [&'static str],
         visitor: V,
-    ) -> Result<V::Value, QueryError> {
+    ) -> Result<V::Value, Mistake> {
         visitor.visit_map(Fields { parameters: self, fields: fields.iter(), values: Vec::new() })
     }
 
@@ -107,15 +115,15 @@ impl<'de> Deserializer<'de> for Parameters<'_> {
 }
 
 impl<'de> MapAccess<'de> for Fields<'_> {
-    type Error = QueryError;
+    type Error = Mistake;
 
-    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, QueryError> {
+    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Mistake> {
         for field in self.fields.by_ref() {
-            let pairs = self.parameters.query.pairs.iter().filter(|(name, _)| name == field);
-            self.values = pairs.map(|(_, value)| &**value).collect();
+            let pairs = self.parameters.query.pairs.iter().filter(|pair| pair.name == *field);
+            self.values = pairs.map(|pair| &*pair.value).collect();
             if !self.values.is_empty() {
                 *self.parameters.current = Some(*field);
-                let key: StrDeserializer<'_, QueryError> = (*field).into_deserializer();
+                let key: StrDeserializer<'_, Mistake> = (*field).into_deserializer();
                 return seed.deserialize(key).map(Some);
             }
         }
@@ -124,14 +132,14 @@ impl<'de> MapAccess<'de> for Fields<'_> {
         Ok(None)
     }
 
-    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, QueryError> {
+    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Mistake> {
         seed.deserialize(Values(std::mem::take(&mut self.values)))
     }
 }
 
 impl<'q> Values<'q> {
     /// The value of a parameter that is given once.
-    fn only(&self) -> Result<&'q str, QueryError> {
+    fn only(&self) -> Result<&'q str, Mistake> {
         match self.0.as_slice() {
             [value] => Ok(value),
             values => Err(de::Error::custom(format!("it is given {} times; give it once", values.len()))),
@@ -139,7 +147,7 @@ impl<'q> Values<'q> {
     }
 
     /// The value, read as `what`.
-    fn parse<T: std::str::FromStr>(&self, what: &str) -> Result<T, QueryError> {
+    fn parse<T: std::str::FromStr>(&self, what: &str) -> Result<T, Mistake> {
         let value = self.only()?;
         let unreadable = |_| {
             let value = opendcre_model::excerpt(value);
@@ -151,20 +159,20 @@ impl<'q> Values<'q> {
 
 macro_rules! parse_values {
     ($($method:ident, $visit:ident, $what:literal;)+) => {
-        $(fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, QueryError> {
+        $(fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mistake> {
             visitor.$visit(self.parse($what)?)
         })+
     };
 }
 
 impl<'de> Deserializer<'de> for Values<'_> {
-    type Error = QueryError;
+    type Error = Mistake;
 
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, QueryError> {
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mistake> {
         visitor.visit_str(self.only()?)
     }
 
-    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, QueryError> {
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mistake> {
         visitor.visit_some(self)
     }
 
@@ -172,11 +180,11 @@ impl<'de> Deserializer<'de> for Values<'_> {
         self,
         _: &'static str,
         visitor: V,
-    ) -> Result<V::Value, QueryError> {
+    ) -> Result<V::Value, Mistake> {
         visitor.visit_newtype_struct(self)
     }
 
-    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, QueryError> {
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mistake> {
         visitor.visit_seq(Sequence(self.0.into_iter()))
     }
 
@@ -185,8 +193,8 @@ impl<'de> Deserializer<'de> for Values<'_> {
         _: &'static str,
         _: &'static [&'static str],
         visitor: V,
-    ) -> Result<V::Value, QueryError> {
-        let word: StrDeserializer<'_, QueryError> = self.only()?.into_deserializer();
+    ) -> Result<V::Value, Mistake> {
+        let word: StrDeserializer<'_, Mistake> = self.only()?.into_deserializer();
         visitor.visit_enum(word)
     }
 
@@ -208,32 +216,10 @@ impl<'de> Deserializer<'de> for Values<'_> {
 struct Sequence<'q>(std::vec::IntoIter<&'q str>);
 
 impl<'de> SeqAccess<'de> for Sequence<'_> {
-    type Error = QueryError;
+    type Error = Mistake;
 
-    fn next_element_seed<T: DeserializeSeed<'de>>(
-        &mut self,
-        seed: T,
-    ) -> Result<Option<T::Value>, QueryError> {
+    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Mistake> {
         self.0.next().map(|value| seed.deserialize(Values(vec![value]))).transpose()
-    }
-}
-
-impl fmt::Display for QueryError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
-    }
-}
-
-impl std::error::Error for QueryError {}
-
-impl de::Error for QueryError {
-    fn custom<T: fmt::Display>(message: T) -> Self {
-        Self { message: message.to_string() }
-    }
-
-    fn unknown_variant(variant: &str, expected: &'static [&'static str]) -> Self {
-        let variant = opendcre_model::excerpt(variant);
-        Self { message: format!("{variant:?} is not a word for it; use {}", expected.join(", ")) }
     }
 }
 
@@ -293,6 +279,12 @@ mod tests {
         assert!(Query::of(Some("limit=1")).only(&known).is_ok());
         let problem = Query::of(Some("limit=1&limti=2")).only(&known).unwrap_err();
         assert_eq!(problem.code(), "unknown_parameter");
-        assert!(Query::of(Some("x")).only(&[]).is_err());
+        let problem = format!("{problem:?}");
+        for part in ["parameter: Some(\"limti\")", "position: Some(8)", "candidates: [\"limit\"]"] {
+            assert!(problem.contains(part), "{problem}");
+        }
+        let problem = format!("{:?}", Query::of(Some("&&x")).only(&[]).unwrap_err());
+        assert!(problem.contains("position: Some(2)"), "{problem}");
+        assert!(Query::of(Some("=")).only(&[]).is_ok() && Query::of(Some("=x")).only(&known).is_err());
     }
 }

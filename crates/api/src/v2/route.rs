@@ -104,11 +104,39 @@ impl Route {
         F: Fn(Call, P, Q) -> W + Send + Sync + 'static,
         W: Future<Output = Result<A, Problem>> + Send + 'static,
     {
+        Self::without_body(Method::GET, path, operation, handler)
+    }
+
+    /// A route that makes something be no more.
+    pub(super) fn delete<P, Q, A, F, W>(path: &'static str, operation: &'static str, handler: F) -> Self
+    where
+        P: PathParameters,
+        Q: DeserializeOwned + JsonSchema,
+        A: Answer,
+        F: Fn(Call, P, Q) -> W + Send + Sync + 'static,
+        W: Future<Output = Result<A, Problem>> + Send + 'static,
+    {
+        Self::without_body(Method::DELETE, path, operation, handler)
+    }
+
+    fn without_body<P, Q, A, F, W>(
+        method: Method,
+        path: &'static str,
+        operation: &'static str,
+        handler: F,
+    ) -> Self
+    where
+        P: PathParameters,
+        Q: DeserializeOwned + JsonSchema,
+        A: Answer,
+        F: Fn(Call, P, Q) -> W + Send + Sync + 'static,
+        W: Future<Output = Result<A, Problem>> + Send + 'static,
+    {
         let run: Run = Box::new(move |_, call, Request { captures, query, .. }| {
             let work = handler(call, P::read(captures), query.read()?);
             Ok(Box::pin(async move { work.await?.into_reply() }))
         });
-        Self::new::<P>(Method::GET, path, operation, A::document, run).with_query(Q::json_schema)
+        Self::new::<P>(method, path, operation, A::document, run).with_query(Q::json_schema)
     }
 
     /// A route that lists things, page by page.

@@ -171,8 +171,9 @@ text!(
     ChangeKindWord, "ChangeKind",
     words(
         "What happened to a board: it was seen for the first time, does not answer any more, answers again, is reached \
-         in another place, is different now, or is not in the configuration any more.",
-        ["appeared", "vanished", "returned", "moved", "changed", "removed"].into_iter()
+         in another place, is different now, is not in the configuration any more, or was missing and somebody had it \
+         forgotten.",
+        ["appeared", "vanished", "returned", "moved", "changed", "removed", "forgotten"].into_iter()
     )
 );
 text!(

@@ -1,6 +1,6 @@
 //! Sources: where boards come from. One that is broken never hides the others.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use opendcre_gateway::Readiness;
 use schemars::JsonSchema;
@@ -9,8 +9,9 @@ use serde::Serialize;
 use super::answer::Show;
 use super::call::Call;
 use super::listing::{Item, Key};
+use super::nodes::{self, NodesQuery};
 use super::rack::Counts;
-use super::route::{NoPath, NoQuery};
+use super::route::NoPath;
 use crate::problem::Problem;
 
 /// A source of boards: a driver, or something of the configuration that could not become one.
@@ -49,8 +50,9 @@ pub(super) struct SourceItem {
     racks: BTreeSet<String>,
 }
 
-/// `GET /sources`.
-pub(super) async fn list(call: Call, _: NoPath, _: NoQuery) -> Result<Vec<SourceItem>, Problem> {
+/// `GET /sources`: all of them, or those of some boards.
+pub(super) async fn list(call: Call, _: NoPath, query: NodesQuery) -> Result<Vec<SourceItem>, Problem> {
+    let boards = query.nodes.as_deref().map(|nodes| nodes::named(&call, nodes)).transpose()?;
     let mut sources: BTreeMap<String, SourceItem> = BTreeMap::new();
     for board in call.gateway().boards() {
         let source = sources.entry(board.driver.clone()).or_default();
@@ -63,6 +65,10 @@ pub(super) async fn list(call: Call, _: NoPath, _: NoQuery) -> Result<Vec<Source
     }
     for defect in defects {
         sources.entry(defect.name).or_default().failure = Some((defect.code, defect.message));
+    }
+    if let Some(boards) = boards {
+        let meant: HashSet<&str> = boards.iter().map(|board| board.driver.as_str()).collect();
+        sources.retain(|name, _| meant.contains(name.as_str()));
     }
     Ok(sources.into_iter().map(|(name, source)| SourceItem { name, ..source }).collect())
 }

@@ -23,6 +23,7 @@ pub(super) struct Table {
 pub(super) struct Resource {
     get: Option<Route>,
     post: Option<Route>,
+    delete: Option<Route>,
 }
 
 /// How a name of a board may fail.
@@ -35,6 +36,30 @@ const DEVICE: &[Code] =
 /// How a node range may fail.
 const NODES: &[Code] =
     &[Code::BAD_RANGE, Code::UNKNOWN_NAME, Code::AMBIGUOUS_NAME, Code::EMPTY_RANGE, Code::RANGE_TOO_LARGE];
+
+/// How the conditions for a listing of boards may fail.
+const BOARDS: &[Code] = &[
+    Code::BAD_RANGE,
+    Code::UNKNOWN_NAME,
+    Code::UNKNOWN_RACK,
+    Code::AMBIGUOUS_NAME,
+    Code::EMPTY_RANGE,
+    Code::RANGE_TOO_LARGE,
+];
+
+/// How forgetting a board may fail.
+const FORGET: &[Code] =
+    &[Code::UNKNOWN_BOARD, Code::AMBIGUOUS_NAME, Code::NOT_MISSING, Code::FORBIDDEN, Code::AUDIT_UNAVAILABLE];
+
+/// How the feed of changes may fail.
+const CHANGES: &[Code] = &[
+    Code::GONE_CURSOR,
+    Code::BAD_RANGE,
+    Code::UNKNOWN_NAME,
+    Code::AMBIGUOUS_NAME,
+    Code::EMPTY_RANGE,
+    Code::RANGE_TOO_LARGE,
+];
 
 /// How an order may fail.
 const ORDER: &[Code] = &[
@@ -87,7 +112,7 @@ impl Table {
             match resources.iter_mut().find(|resource| resource.path() == Some(route.path)) {
                 Some(resource) => resource.add(route),
                 None => {
-                    let mut resource = Resource { get: None, post: None };
+                    let mut resource = Resource { get: None, post: None, delete: None };
                     resource.add(route);
                     resources.push(resource);
                 }
@@ -115,12 +140,16 @@ impl Table {
 
 impl Resource {
     fn add(&mut self, route: Route) {
-        let place = if route.method == Method::POST { &mut self.post } else { &mut self.get };
+        let place = match route.method {
+            Method::POST => &mut self.post,
+            Method::DELETE => &mut self.delete,
+            _ => &mut self.get,
+        };
         *place = Some(route);
     }
 
     fn routes(&self) -> impl Iterator<Item = &Route> {
-        self.get.iter().chain(&self.post)
+        self.get.iter().chain(&self.post).chain(&self.delete)
     }
 
     fn path(&self) -> Option<&'static str> {
@@ -132,6 +161,7 @@ impl Resource {
         let route = match *method {
             Method::GET | Method::HEAD => self.get.as_ref(),
             Method::POST => self.post.as_ref(),
+            Method::DELETE => self.delete.as_ref(),
             _ => None,
         };
         route.ok_or_else(|| Problem::method_not_allowed(self.allow()))
@@ -139,10 +169,14 @@ impl Resource {
 
     /// The value of an `Allow` header.
     const fn allow(&self) -> &'static str {
-        match (&self.get, &self.post) {
-            (Some(_), None) => "GET, HEAD, OPTIONS",
-            (Some(_), Some(_)) => "GET, HEAD, POST, OPTIONS",
-            (None, _) => "POST, OPTIONS",
+        match (&self.get, &self.post, &self.delete) {
+            (Some(_), None, None) => "GET, HEAD, OPTIONS",
+            (Some(_), None, Some(_)) => "GET, HEAD, DELETE, OPTIONS",
+            (Some(_), Some(_), None) => "GET, HEAD, POST, OPTIONS",
+            (Some(_), Some(_), Some(_)) => "GET, HEAD, POST, DELETE, OPTIONS",
+            (None, _, None) => "POST, OPTIONS",
+            (None, None, Some(_)) => "DELETE, OPTIONS",
+            (None, Some(_), Some(_)) => "POST, DELETE, OPTIONS",
         }
     }
 
@@ -168,14 +202,23 @@ fn inventory() -> impl Iterator<Item = Route> {
             .about(
                 "List boards",
                 "The boards that fulfil all conditions of the query, those that are missing included, each with its \
-                 devices.",
+                 devices. A rack, driver or label that there is not is refused, so that a misspelt name does not silently \
+                 select nothing.",
             )
-            .fails_with(NODES)
+            .fails_with(BOARDS)
             .versioned(),
         Route::get("/boards/{board}", "get_board", board::get)
             .about("Show a board", "A board, with its devices.")
             .fails_with(BOARD)
             .versioned(),
+        Route::delete("/boards/{board}", "forget_board", board::forget)
+            .about(
+                "Forget a board",
+                "Removes a board that is missing and will not come back from the inventory, and answers what was known of \
+                 it. It is a new board when it is seen again; one that the configuration names is also listed again after \
+                 a restart. A board that is not missing is refused. No equipment is asked.",
+            )
+            .fails_with(FORGET),
         Route::list("/boards/{board}/devices", "list_devices_of_board", device::list_of_board)
             .about("List the devices of a board", "The devices of a board.")
             .fails_with(BOARD)
@@ -201,10 +244,10 @@ fn inventory() -> impl Iterator<Item = Route> {
         Route::get("/changes", "list_changes", change::list)
             .about(
                 "List changes",
-                "What happened to boards: which appeared, vanished, moved or changed, oldest first. To follow the feed, \
+                "What happened to boards: which appeared, vanished, moved, changed or were forgotten, oldest first. To follow the feed, \
                  ask again with `after` and `wait`: the answer comes with the next change.",
             )
-            .fails_with(&[Code::GONE_CURSOR]),
+            .fails_with(CHANGES),
     ]
     .into_iter()
 }
@@ -280,8 +323,10 @@ fn orders() -> impl Iterator<Item = Route> {
     .map(|route| route.fails_with(ORDER).named_by_client())
     .into_iter()
     .chain([
-        Route::list("/jobs", "list_jobs", job::list)
-            .about("List jobs", "The jobs that are known, without their results."),
+        Route::list("/jobs", "list_jobs", job::list).about(
+            "List jobs",
+            "The jobs that are known, without their results, newest first unless `sort` says otherwise.",
+        ),
         Route::get("/jobs/{job}", "get_job", job::get)
             .about("Show a job", "A job, with what came of it at every target by now.")
             .fails_with(&[Code::UNKNOWN_JOB]),
@@ -300,11 +345,13 @@ fn service_routes() -> impl Iterator<Item = Route> {
         Route::list("/sources", "list_sources", source::list).about(
             "List sources",
             "Where boards come from: drivers, and parts of the configuration that cannot be used, each with the reason.",
-        ),
+        )
+        .fails_with(NODES),
         Route::get("/bmcs", "list_bmcs", bmc::list).about(
             "List BMCs",
             "How the connections to BMCs are doing, from what is known: none of them is asked.",
-        ),
+        )
+        .fails_with(NODES),
         Route::get("/openapi.json", "get_openapi", openapi::get)
             .about("This description", "The description of this API as an OpenAPI 3.1 document."),
         Route::get("/docs", "get_docs", docs::get)

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use http::Method;
 use opendcre_model::{BoardId, DriverError, Fault, LinkState, LinkStatistics};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::{Room, now};
 
@@ -70,7 +71,24 @@ async fn what_is_known_of_every_bmc_is_told_as_documented_without_asking_it() {
     let room = Room::new().await;
     *room.bmcs.links.lock().unwrap() = vec![up(1), down(2)];
     assert_eq!(room.json("/bmcs").await, documented_example());
+    let second = room.json("/bmcs?nodes=rack_2,-web-01").await;
+    assert_eq!(second["items"], json!([documented_example()["items"][1]]));
+    assert_eq!(room.json("/bmcs?nodes=rack_1").await["items"], json!([]));
     assert!(room.bmcs.take_calls().is_empty());
+}
+
+#[tokio::test]
+async fn a_bmc_whose_board_was_forgotten_is_not_listed() {
+    let room = Room::new().await;
+    room.bmcs.fail(Some(DriverError::new(Fault::Timeout, "no answer")));
+    room.refresh().await;
+    *room.bmcs.links.lock().unwrap() = vec![up(1), down(2)];
+    assert_eq!(room.ask(Method::DELETE, "/boards/web-01").await.status, 200);
+    let bmcs = room.json("/bmcs").await;
+    assert_eq!(
+        (bmcs["items"].as_array().unwrap().len(), &bmcs["items"][0]["board"]),
+        (1, &json!("40000002"))
+    );
 }
 
 #[tokio::test]

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use opendcre_api::Server;
+use http::Method;
+use opendcre_api::{Limits, Server};
+use opendcre_gateway::Settings;
 use opendcre_model::BoardId;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -49,6 +51,59 @@ async fn who_waits_is_answered_with_the_next_change() {
     assert_eq!(start.elapsed(), Duration::from_secs(35));
     assert_eq!(kinds(&room.json("/changes?after=4&wait=50").await), ["vanished"; 2]);
     assert_eq!(start.elapsed(), Duration::from_secs(35));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_feed_can_be_that_of_some_boards() {
+    let room = Room::new().await;
+    let feed = room.json("/changes?nodes=rack_1,-11").await;
+    assert_eq!((kinds(&feed), &feed["latest"]), (vec!["appeared"], &json!(4)));
+    assert_eq!(feed["items"][0]["board"], "00000012");
+    let start = Instant::now();
+    let changes = async {
+        for gone in [0x11, 0x12] {
+            tokio::time::sleep(Duration::from_secs(5)).await;
+            room.bus.boards.lock().unwrap().retain(|board| board.id != BoardId(gone));
+            room.refresh().await;
+        }
+    };
+    let (feed, ()) = tokio::join!(room.json("/changes?nodes=12&after=4&wait=50"), changes);
+    assert_eq!((kinds(&feed), &feed["items"][0]["board"]), (vec!["vanished"], &json!("00000012")));
+    assert_eq!(start.elapsed(), Duration::from_secs(10), "what happens to others is no answer");
+    let none = room.json("/changes?nodes=web-01&after=6&wait=7").await;
+    assert_eq!((kinds(&none), start.elapsed()), (vec![], Duration::from_secs(17)));
+}
+
+#[tokio::test]
+async fn a_board_that_has_left_is_forgotten() {
+    let room = Room::new().await;
+    let forget = async |board: &str| room.ask(Method::DELETE, &format!("/boards/{board}")).await;
+    let body = forget("12").await.problem(409, "not_missing");
+    assert!(body["detail"].as_str().unwrap().contains("is not missing but present"), "{body}");
+    room.bus.boards.lock().unwrap().retain(|board| board.id == BoardId(0x11));
+    room.refresh().await;
+    let known = room.json("/boards/12").await;
+    let answer = forget("12").await;
+    assert_eq!((answer.status.as_u16(), answer.json()), (200, known));
+    assert_eq!(answer.header("etag"), None);
+    room.get("/boards/12").await.problem(404, "unknown_board");
+    forget("12").await.problem(404, "unknown_board");
+    assert_eq!(room.json("/boards").await["total"], 3);
+    let feed = room.json("/changes?after=5").await;
+    assert_eq!((kinds(&feed), &feed["items"][0]["board"]), (vec!["forgotten"], &json!("00000012")));
+    room.ask(Method::DELETE, "/boards/11?force=true").await.problem(400, "unknown_parameter");
+    assert!(room.bus.take_calls().is_empty());
+}
+
+#[tokio::test]
+async fn a_service_that_only_reads_forgets_nothing() {
+    let settings = Settings { read_only: true, ..Settings::default() };
+    let room = Room::unseen(Limits::default(), settings);
+    room.refresh().await;
+    room.bus.boards.lock().unwrap().clear();
+    room.refresh().await;
+    room.ask(Method::DELETE, "/boards/11").await.problem(403, "forbidden");
+    assert_eq!(room.json("/boards/11").await["state"], "missing");
 }
 
 #[tokio::test(start_paused = true)]

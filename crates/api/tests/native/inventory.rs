@@ -47,8 +47,9 @@ async fn listings_are_filtered_by_every_condition() {
         ("/boards?driver=ipmi&nodes=all", vec!["40000001", "40000002"]),
         ("/boards?kind=thermistor", vec!["00000011", "00000012"]),
         ("/boards?label=owner=web&label=owner%3Dweb", vec!["40000001", "40000002"]),
-        ("/boards?label=owner=web&label=row=7", vec![]),
-        ("/boards?rack=attic", vec![]),
+        ("/boards?label=owner=db", vec![]),
+        ("/boards?rack=rack_1&driver=ipmi", vec![]),
+        ("/boards?kind=door_lock", vec![]),
     ] {
         assert_eq!(column(&room.json(path).await, "id"), expected, "{path}");
     }
@@ -82,6 +83,8 @@ async fn a_source_that_is_broken_is_shown_beside_the_others() {
     assert_eq!(column(&sources, "code"), [json!("gone"), json!(null), json!("bad_bmc_config")]);
     assert_eq!(column(&sources, "boards"), [2, 2, 0]);
     assert_eq!(column(&sources, "racks"), [json!(["rack_1"]), json!(["rack_2"]), json!([])]);
+    let some = room.json("/sources?nodes=11").await;
+    assert_eq!((column(&some, "name"), column(&some, "boards")), (vec![json!("hat")], vec![json!(2)]));
 }
 
 #[tokio::test]

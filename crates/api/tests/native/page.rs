@@ -80,6 +80,22 @@ async fn listings_are_sorted_by_several_fields_in_both_directions() {
 }
 
 #[tokio::test]
+async fn jobs_are_listed_newest_first_unless_the_request_says_otherwise() {
+    let room = Room::new().await;
+    let mut made = Vec::new();
+    for _ in 0..3 {
+        let job = room.post("/power", &json!({"nodes": "11", "action": "on"})).await.json();
+        made.push(job["id"].as_str().unwrap().to_owned());
+    }
+    let oldest_first = room.json("/jobs?sort=id").await;
+    assert_eq!(ids(&oldest_first), made);
+    made.reverse();
+    let first = room.json("/jobs?limit=2").await;
+    assert_eq!(ids(&first), made[..2]);
+    assert_eq!(ids(&room.json(&next(&first)).await), made[2..]);
+}
+
+#[tokio::test]
 async fn only_the_fields_that_are_asked_for_are_answered_in_their_order() {
     let room = Room::new().await;
     let answer = room.get("/boards?fields=state,id,state&limit=1").await;

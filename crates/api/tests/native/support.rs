@@ -214,10 +214,10 @@ pub(crate) fn device(id: u16, kind: DeviceKind, name: Option<&str>, capabilities
 
 /// A board of the bus: a thermistor at the front, a power switch and a lamp.
 fn bus_board(id: u32) -> Board {
-    use Capability::{AssetText, Led, PowerControl, PowerState, Reading};
+    use Capability::{AssetText, AssetTextControl, Led, PowerControl, PowerState, Reading};
     let devices = vec![
         device(0x4001, DeviceKind::Thermistor, None, &[Reading]),
-        device(0x4002, DeviceKind::Power, None, &[PowerState, PowerControl, AssetText]),
+        device(0x4002, DeviceKind::Power, None, &[PowerState, PowerControl, AssetText, AssetTextControl]),
         device(0x4003, DeviceKind::Led, None, &[Led]),
     ];
     Board::new(BoardId(id), devices)

@@ -25,13 +25,13 @@ pub(super) fn boards(packets: &[Packet], protocol: Protocol) -> Vec<Board> {
 /// asks for by its kind is sent all the same.
 const fn capabilities(kind: DeviceKind, protocol: Protocol) -> Capabilities {
     use Capability::{
-        AssetInfo, AssetText, BootTarget, ChamberLed, FanControl, HostInfo, Led, PowerControl, PowerState,
-        Reading,
+        AssetInfo, AssetText, AssetTextControl, BootTarget, ChamberLed, FanControl, HostInfo, Led,
+        PowerControl, PowerState, Reading,
     };
     let set: &[Capability] = match (kind, protocol) {
         // Asset texts are of release 1.1, but API 1.1 asks for them on every bus, and boards of later releases may answer.
         // One that does not is silent, which costs nobody a time limit but those who ask for its text.
-        (DeviceKind::Power, _) => &[PowerState, PowerControl, AssetText],
+        (DeviceKind::Power, _) => &[PowerState, PowerControl, AssetText, AssetTextControl],
         (DeviceKind::VaporRectifier | DeviceKind::VaporBattery, _) => &[PowerState, PowerControl],
         (DeviceKind::Led | DeviceKind::FanSpeed | DeviceKind::VaporFan, Protocol::V1_1) => &[Reading],
         (DeviceKind::Led, _) => &[Reading, Led],
@@ -84,14 +84,14 @@ mod tests {
     #[test]
     fn what_can_be_asked_depends_on_the_release() {
         use Capability::{
-            AssetInfo, AssetText, BootTarget, ChamberLed, FanControl, HostInfo, Led, PowerControl,
-            PowerState, Reading,
+            AssetInfo, AssetText, AssetTextControl, BootTarget, ChamberLed, FanControl, HostInfo, Led,
+            PowerControl, PowerState, Reading,
         };
         use Protocol::{V1_1, V1_2, V1_3};
         for (code, protocol, kind, capabilities) in [
-            (0x40, V1_1, DeviceKind::Power, vec![PowerState, PowerControl, AssetText]),
-            (0x40, V1_2, DeviceKind::Power, vec![PowerState, PowerControl, AssetText]),
-            (0x40, V1_3, DeviceKind::Power, vec![PowerState, PowerControl, AssetText]),
+            (0x40, V1_1, DeviceKind::Power, vec![PowerState, PowerControl, AssetText, AssetTextControl]),
+            (0x40, V1_2, DeviceKind::Power, vec![PowerState, PowerControl, AssetText, AssetTextControl]),
+            (0x40, V1_3, DeviceKind::Power, vec![PowerState, PowerControl, AssetText, AssetTextControl]),
             (0x48, V1_2, DeviceKind::None, vec![]),
             (0x48, V1_3, DeviceKind::VaporRectifier, vec![PowerState, PowerControl]),
             (0x4a, V1_3, DeviceKind::VaporBattery, vec![PowerState, PowerControl]),

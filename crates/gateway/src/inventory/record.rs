@@ -102,6 +102,8 @@ pub enum ChangeKind {
     Changed,
     /// The configuration does not hold it any more.
     Removed,
+    /// It was missing, and somebody said that it will not come back.
+    Forgotten,
 }
 
 /// A part of the feed of changes.

@@ -110,7 +110,7 @@ fn servers(inventory: &Inventory) -> Vec<(u32, Option<u32>)> {
 }
 
 fn kinds(inventory: &Inventory) -> Vec<(ChangeKind, u32)> {
-    let feed = inventory.changes(0, 100);
+    let feed = inventory.changes(0, 100, |_| true);
     feed.changes.iter().map(|change| (change.kind, change.board.0 & 0xffff)).collect()
 }
 
@@ -388,4 +388,47 @@ fn what_is_unchanged_is_not_saved_again() {
     inventory.found_all(0, &[bus_board(1)], now());
     assert_eq!(inventory.version(), version);
     assert!(inventory.take_unsaved().boards.is_empty());
+}
+
+#[test]
+fn only_a_missing_board_is_forgotten_and_whatever_answers_there_is_new() {
+    let mut inventory = inventory();
+    inventory.found_all(0, &[bus_board(1)], now());
+    answers(&mut inventory, 1, Some("uuid:a"));
+    for id in [BoardId(1), server(1), server(2), server(9)] {
+        assert_eq!(inventory.forget(id, "anna", now()), None, "{id} is present, unknown or nowhere");
+    }
+    inventory.found_all(0, &[], now());
+    inventory.missed(Place { mount: BMCS, board: server(1) }, silence(), now());
+    inventory.take_unsaved();
+    for id in [BoardId(1), server(1)] {
+        assert_eq!(inventory.forget(id, "anna", now()).unwrap().id, id);
+        assert_eq!((inventory.board(id), inventory.place(id)), (None, None));
+    }
+    let unsaved = inventory.take_unsaved();
+    assert_eq!(unsaved.removed, [BoardId(1), server(1)]);
+    assert_eq!(unsaved.replaced, [BoardId(1), server(1)].into());
+    let [first, ..] = unsaved.changes.as_slice() else { panic!() };
+    assert_eq!((first.kind, first.detail.as_str()), (ChangeKind::Forgotten, "was forgotten by anna"));
+
+    // Silence does not bring it back, an answer does.
+    inventory.missed(Place { mount: BMCS, board: server(1) }, silence(), now());
+    inventory.found_all(0, &[], now());
+    assert_eq!(servers(&inventory), [(2, Some(2)), (3, Some(3))]);
+    inventory.found_all(0, &[bus_board(1)], now());
+    answers(&mut inventory, 1, Some("uuid:a"));
+    let since: Vec<(ChangeKind, u32)> = kinds(&inventory).into_iter().rev().take(2).collect();
+    assert_eq!(since, [(ChangeKind::Appeared, 1); 2]);
+    assert_eq!(servers(&inventory), [(1, Some(1)), (2, Some(2)), (3, Some(3))]);
+}
+
+#[test]
+fn a_forgotten_server_of_the_configuration_is_listed_again_after_a_restart() {
+    let mut inventory = inventory();
+    answers(&mut inventory, 1, Some("uuid:a"));
+    inventory.missed(Place { mount: BMCS, board: server(1) }, silence(), now());
+    inventory.forget(server(1), "anna", now()).unwrap();
+    let inventory = restart(inventory, &[1, 2, 3]);
+    let record = inventory.board(server(1)).unwrap();
+    assert_eq!((record.state, record.first_seen), (BoardState::Unknown, None));
 }

@@ -1,8 +1,8 @@
 //! What may be ordered, and its translation into what the door understands, target by target.
 
 use opendcre_model::{
-    Action, BoardId, BootOverride, ChamberLedSetting, Device, DeviceAddress, DeviceId, Identify, PowerAction,
-    Rgb, Scope,
+    Action, BoardId, BootOverride, Capability, ChamberLedSetting, Device, DeviceAddress, DeviceId, Identify,
+    PowerAction, Rgb, Scope,
 };
 use serde_json::Value;
 
@@ -47,6 +47,8 @@ pub struct Order {
     pub(super) kind: JobKind,
     pub(super) request: Value,
     pub(super) targets: Vec<Target>,
+    /// What a device must be able to do for it.
+    needs: Option<Capability>,
 }
 
 /// One target of an order.
@@ -57,6 +59,8 @@ pub(super) struct Target {
     rack: String,
     device: Option<DeviceId>,
     command: Command,
+    /// As far as its capabilities say.
+    can_do_it: bool,
 }
 
 impl Order {
@@ -68,23 +72,33 @@ impl Order {
         targets: impl IntoIterator<Item = (&'a BoardRecord, &'a Device)>,
         request: Value,
     ) -> Self {
+        let needs = action.needs();
         let target = |(board, device): (&BoardRecord, &Device)| {
             let command = Command::Action(action.of(board, device));
-            Target::new(board, Some(device.id), command)
+            let can_do_it = device.capabilities.has(needs);
+            Target { device: Some(device.id), can_do_it, ..Target::new(board, command) }
         };
-        Self { kind: action.kind(), request, targets: targets.into_iter().map(target).collect() }
+        let targets = targets.into_iter().map(target).collect();
+        Self { kind: action.kind(), request, targets, needs: Some(needs) }
     }
 
     /// That every one of `boards` is asked what it is and holds, as the client ordered it with `request`.
     #[must_use]
     pub fn refresh<'a>(boards: impl IntoIterator<Item = &'a BoardRecord>, request: Value) -> Self {
-        let target = |board: &BoardRecord| Target::new(board, None, Command::Refresh(Scope::Board(board.id)));
-        Self { kind: JobKind::Scan, request, targets: boards.into_iter().map(target).collect() }
+        let target = |board: &BoardRecord| Target::new(board, Command::Refresh(Scope::Board(board.id)));
+        let targets = boards.into_iter().map(target).collect();
+        Self { kind: JobKind::Scan, request, targets, needs: None }
     }
 
     /// What will be carried out, target by target.
     pub(crate) fn commands(&self) -> impl Iterator<Item = &Command> {
         self.targets.iter().map(|target| &target.command)
+    }
+
+    /// What every target lacks, if none can do it. Whether some can is for each to say when its turn comes.
+    pub(crate) fn lacks(&self) -> Option<Capability> {
+        let can_any = self.targets.is_empty() || self.targets.iter().any(|target| target.can_do_it);
+        self.needs.filter(|_| !can_any)
     }
 
     /// What will come of it at every target, before anything has.
@@ -94,8 +108,10 @@ impl Order {
 }
 
 impl Target {
-    fn new(board: &BoardRecord, device: Option<DeviceId>, command: Command) -> Self {
-        Self { board: board.id, board_name: board.name.clone(), rack: board.rack.clone(), device, command }
+    /// A target that is a whole board.
+    fn new(board: &BoardRecord, command: Command) -> Self {
+        let (board_name, rack) = (board.name.clone(), board.rack.clone());
+        Self { board: board.id, board_name, rack, device: None, command, can_do_it: true }
     }
 
     fn result(&self) -> TargetResult {
@@ -129,6 +145,19 @@ impl JobAction {
             Self::Identify(_) => JobKind::Identify,
             Self::SetFanSpeed { .. } => JobKind::Fan,
             Self::SetAssetText(_) => JobKind::Asset,
+        }
+    }
+
+    /// What a device must be able to do for it.
+    const fn needs(&self) -> Capability {
+        match self {
+            Self::Power(_) => Capability::PowerControl,
+            Self::SetBootTarget(_) => Capability::BootTarget,
+            Self::SetLed { .. } => Capability::Led,
+            Self::SetChamberLed { .. } => Capability::ChamberLed,
+            Self::Identify(_) => Capability::Identify,
+            Self::SetFanSpeed { .. } => Capability::FanControl,
+            Self::SetAssetText(_) => Capability::AssetTextControl,
         }
     }
 

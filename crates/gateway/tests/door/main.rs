@@ -9,5 +9,6 @@
 
 mod buses;
 mod changes;
+mod forget;
 mod servers;
 mod support;

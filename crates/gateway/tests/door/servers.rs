@@ -136,6 +136,29 @@ async fn a_scan_lists_servers_and_a_refresh_asks_them() {
     assert_eq!(failure.code, "timeout", "one that is silent hides nobody");
 }
 
+#[tokio::test]
+async fn a_forgotten_server_is_forgotten_on_the_disk_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let (gateway, bmcs) = open(&folder, &[1, 2]);
+    bmcs.answer(1, "uuid:a");
+    bmcs.answer(2, "uuid:b");
+    run(&gateway, Command::Refresh(Scope::All)).await.unwrap();
+    bmcs.answering.lock().unwrap().remove(&server(2));
+    run(&gateway, Command::Refresh(Scope::All)).await.unwrap();
+    gateway.forget(&somebody(), server(2)).await.unwrap();
+    run(&gateway, Command::Refresh(Scope::All)).await.unwrap();
+    assert_eq!(states(&gateway), [BoardState::Present], "silence does not bring it back");
+    assert!(matches!(switch_off(&gateway, server(2)).await, Err(GatewayError::UnknownBoard(_))));
+    gateway.shutdown().await;
+    drop(gateway);
+
+    // The configuration does not name it any more either.
+    let (gateway, _) = open(&folder, &[1]);
+    assert_eq!(gateway.board(server(2)), None);
+    let last = gateway.changes(0, 100).changes.pop().unwrap();
+    assert_eq!((last.kind, last.board), (ChangeKind::Forgotten, server(2)));
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_was_looked_for_lately_is_only_told() {
     let folder = tempfile::tempdir().unwrap();

@@ -110,6 +110,16 @@ Examples:
     #[command(after_help = "Examples:\n  opendcre host 'db-[01-04]'")]
     Host(Targets),
 
+    /// Forget boards that are missing and will not come back
+    #[command(after_help = "\
+No equipment is asked. A board that is seen again is a new one; one that the configuration
+names is listed again when it answers, or after a restart of the server.
+
+Examples:
+  opendcre forget db-07
+  opendcre forget state=missing --yes")]
+    Forget(ForgetArgs),
+
     /// List groups, or the members of one
     #[command(after_help = "\
 Examples:
@@ -122,12 +132,18 @@ Examples:
     Racks,
 
     /// List where boards come from, and whether that works
-    #[command(after_help = "Examples:\n  opendcre sources")]
-    Sources,
+    #[command(after_help = "\
+Examples:
+  opendcre sources
+  opendcre sources 'db-[01-04]'")]
+    Sources(AllNodes),
 
     /// List BMCs, and how the talk with each goes
-    #[command(after_help = "Examples:\n  opendcre bmcs")]
-    Bmcs,
+    #[command(after_help = "\
+Examples:
+  opendcre bmcs
+  opendcre bmcs rack_8")]
+    Bmcs(AllNodes),
 
     /// List jobs, show one, or abort one
     #[command(
@@ -146,6 +162,7 @@ Examples:
     #[command(after_help = "\
 Examples:
   opendcre changes
+  opendcre changes rack_8
   opendcre changes --after 120
   opendcre -o json changes --follow >> changes.jsonl")]
     Changes(ChangesArgs),
@@ -530,9 +547,25 @@ pub enum JobsCommand {
     },
 }
 
+/// Arguments of `forget`.
+#[derive(Debug, Clone, Args)]
+pub struct ForgetArgs {
+    /// Which boards.
+    #[command(flatten)]
+    pub nodes: Nodes,
+
+    /// When to ask.
+    #[command(flatten)]
+    pub change: ChangeOptions,
+}
+
 /// Arguments of `changes`.
 #[derive(Debug, Clone, Args)]
 pub struct ChangesArgs {
+    /// Of which boards.
+    #[command(flatten)]
+    pub nodes: AllNodes,
+
     /// Only changes after the one with this number
     #[arg(long, value_name = "N")]
     pub after: Option<u64>,

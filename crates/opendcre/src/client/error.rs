@@ -63,10 +63,10 @@ pub(super) enum ClientError {
     NoSuchKind(DeviceKind),
     /// There is nobody to ask, and nobody has said yes.
     #[error(
-        "this would {action} on {count} boards: {boards}; nothing was changed, repeat it with --yes if that is meant"
+        "this would {action} {count} boards: {boards}; nothing was changed, repeat it with --yes if that is meant"
     )]
     Unconfirmed {
-        /// What would be done, such as `switch power off`.
+        /// What would be done, such as `forget` or `switch power off on`.
         action: String,
         /// On how many boards.
         count: usize,

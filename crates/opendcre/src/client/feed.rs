@@ -23,7 +23,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// The columns, and how wide each is at least. Lines come one by one, so nobody knows how wide the widest will be.
 const COLUMNS: [(&str, usize); 7] =
-    [("NUMBER", 6), ("TIME", 20), ("KIND", 8), ("BOARD", 8), ("NAME", 12), ("RACK", 8), ("DETAIL", 6)];
+    [("NUMBER", 6), ("TIME", 20), ("KIND", 9), ("BOARD", 8), ("NAME", 12), ("RACK", 8), ("DETAIL", 6)];
 
 /// A change, as it is shown.
 #[derive(Deserialize)]
@@ -40,6 +40,8 @@ struct Change {
 /// How far the feed has been read.
 struct Feed<'a> {
     http: &'a Http,
+    /// The node range of the boards whose changes are shown; nothing stands for all.
+    nodes: Option<&'a str>,
     /// The number of the last change that is known.
     after: Option<u64>,
 }
@@ -50,7 +52,7 @@ pub(super) async fn run(
     args: &ChangesArgs,
     console: &mut Console<'_>,
 ) -> Result<Exit, ClientError> {
-    let mut feed = Feed { http, after: args.after };
+    let mut feed = Feed { http, nodes: args.nodes.nodes.as_deref(), after: args.after };
     if !console.is_for_programs() {
         console.line(&line(&COLUMNS.map(|(header, _)| header.to_owned())))?;
     }
@@ -107,7 +109,8 @@ impl Feed<'_> {
     /// Prints the changes of one answer. Returns whether there were any.
     async fn page(&mut self, wait: Duration, console: &mut Console<'_>) -> Result<bool, ClientError> {
         let request = Request::get(&["changes"]).with("limit", PAGE);
-        let request = request.with_optional("after", self.after).waiting(wait);
+        let request = request.with_optional("nodes", self.nodes).with_optional("after", self.after);
+        let request = request.waiting(wait);
         let mut has_any = false;
         let print = |_: &str, item: Answer| {
             let change: Change = item.read()?;

@@ -118,6 +118,11 @@ impl Request {
         Self::new(Method::POST, segments)
     }
 
+    /// The wish that something be no more.
+    pub(super) fn delete(segments: &[&str]) -> Self {
+        Self::new(Method::DELETE, segments)
+    }
+
     fn new(method: Method, segments: &[&str]) -> Self {
         let segments = segments.iter().map(ToString::to_string).collect();
         Self { method, segments, query: Vec::new(), wait: Duration::ZERO, order: None }

@@ -15,7 +15,7 @@ use crate::exit::Exit;
 use super::board;
 use super::failure::Failure;
 use super::http::{Http, Request};
-use super::order::{self, Order};
+use super::order::Order;
 use super::sheet::Sheet;
 use super::{Answer, ClientError, Console, interrupt, listing};
 
@@ -69,7 +69,7 @@ pub(super) async fn carry_out(
 ) -> Result<Exit, ClientError> {
     let boards = board::resolve(http, order.nodes).await?;
     let body = order.body(&boards)?;
-    order::confirm(order, &boards, console)?;
+    order.confirm(&boards, console)?;
     let (job, end) = run(http, order.path, &body, console).await?;
     let exit = job.print(console)?;
     Ok(end.unwrap_or(exit))
@@ -219,7 +219,7 @@ pub(super) async fn jobs(
                 ("UNCERTAIN", "counts.uncertain"),
                 ("SKIPPED", "counts.skipped"),
             ];
-            return listing::list(http, "jobs", &columns, console).await;
+            return listing::list(http, &Request::get(&["jobs"]), &columns, console).await;
         }
     };
     if !console.is_for_programs() {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use crate::cli::GroupsArgs;
+use crate::cli::{AllNodes, GroupsArgs};
 use crate::exit::Exit;
 
 use super::answer::rounded;
@@ -22,7 +22,7 @@ pub(super) async fn racks(http: &Http, console: &mut Console<'_>) -> Result<Exit
         ("MISSING", "missing"),
         ("UNKNOWN", "unknown"),
     ];
-    list(http, "racks", &columns, console).await
+    list(http, &Request::get(&["racks"]), &columns, console).await
 }
 
 /// A group, as it is shown.
@@ -85,8 +85,12 @@ struct Bmc {
 }
 
 /// `bmcs`: the BMCs, and how the talk with each goes.
-pub(super) async fn bmcs(http: &Http, console: &mut Console<'_>) -> Result<Exit, ClientError> {
-    let request = Request::get(&["bmcs"]);
+pub(super) async fn bmcs(
+    http: &Http,
+    args: &AllNodes,
+    console: &mut Console<'_>,
+) -> Result<Exit, ClientError> {
+    let request = Request::get(&["bmcs"]).with_optional("nodes", args.nodes.as_deref());
     if console.is_for_programs() {
         http.each(&request, |_, bmc| console.json(&bmc)).await?;
         return Ok(Exit::Done);
@@ -114,7 +118,11 @@ fn milliseconds(microseconds: u64) -> String {
 }
 
 /// `sources`: where boards come from, and whether that works.
-pub(super) async fn sources(http: &Http, console: &mut Console<'_>) -> Result<Exit, ClientError> {
+pub(super) async fn sources(
+    http: &Http,
+    args: &AllNodes,
+    console: &mut Console<'_>,
+) -> Result<Exit, ClientError> {
     let columns = [
         ("SOURCE", "name"),
         ("STATE", "state"),
@@ -123,17 +131,18 @@ pub(super) async fn sources(http: &Http, console: &mut Console<'_>) -> Result<Ex
         ("CODE", "code"),
         ("MESSAGE", "message"),
     ];
-    list(http, "sources", &columns, console).await
+    let request = Request::get(&["sources"]).with_optional("nodes", args.nodes.as_deref());
+    list(http, &request, &columns, console).await
 }
 
-/// Prints the whole of a listing. A column has a header and shows a member of each item.
+/// Prints the whole of the listing that `request` asks for. A column has a header and shows a member of each item.
 pub(super) async fn list(
     http: &Http,
-    path: &str,
+    request: &Request,
     columns: &[(&str, &str)],
     console: &mut Console<'_>,
 ) -> Result<Exit, ClientError> {
-    let request = Request::get(&[path]).with("limit", 0);
+    let request = request.clone().with("limit", 0);
     if console.is_for_programs() {
         http.each(&request, |_, item| console.json(&item)).await?;
         return Ok(Exit::Done);

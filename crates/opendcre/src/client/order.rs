@@ -51,6 +51,11 @@ impl<'a> Order<'a> {
         }
     }
 
+    /// Makes sure that somebody wants it for all of `boards`.
+    pub(super) fn confirm(&self, boards: &[BoardName], console: &mut Console<'_>) -> Result<(), ClientError> {
+        confirm(&format!("{} on", self.action), self.options, boards, console)
+    }
+
     /// What is sent to change exactly these boards.
     pub(super) fn body(&self, boards: &[BoardName]) -> Result<Value, ClientError> {
         let nodes = exactly(boards)?;
@@ -131,22 +136,23 @@ pub(super) fn identify(args: &IdentifyArgs) -> Order<'_> {
     Order::new("identify", words.to_owned(), &args.nodes, None, &args.change).with(name, value)
 }
 
-/// Makes sure that somebody wants `order` for all of `boards`.
+/// Makes sure that somebody wants `action`, such as `forget` or `switch power off on`, for all of `boards`.
 pub(super) fn confirm(
-    order: &Order<'_>,
+    action: &str,
+    options: &ChangeOptions,
     boards: &[BoardName],
     console: &mut Console<'_>,
 ) -> Result<(), ClientError> {
     let count = boards.len();
-    if order.options.yes || count <= order.options.ask_above {
+    if options.yes || count <= options.ask_above {
         return Ok(());
     }
-    let (action, names) = (&order.action, board::fold(boards));
+    let names = board::fold(boards);
     let subject = if count == 1 { "board" } else { "boards" };
-    match console.ask(&format!("{action} on {count} {subject}: {names}?"))? {
+    match console.ask(&format!("{action} {count} {subject}: {names}?"))? {
         Some(true) => Ok(()),
         Some(false) => Err(ClientError::Declined),
-        None => Err(ClientError::Unconfirmed { action: action.clone(), count, boards: names }),
+        None => Err(ClientError::Unconfirmed { action: action.to_owned(), count, boards: names }),
     }
 }
 
@@ -204,7 +210,7 @@ mod tests {
         let mut input = reply.unwrap_or_default().as_bytes();
         let person = reply.is_some().then_some(&mut input as &mut dyn std::io::BufRead);
         let mut console = Console::new(style, &mut out, &mut err, person);
-        let confirmed = confirm(&order, &boards([1, 2, 4]), &mut console);
+        let confirmed = order.confirm(&boards([1, 2, 4]), &mut console);
         (confirmed, String::from_utf8(err).unwrap())
     }
 
