@@ -28,7 +28,7 @@ impl Gateway {
         }
         let line = Removal::new(principal, &record, self.inner.clock.now());
         self.inner.audit.append(&line).await.map_err(GatewayError::AuditUnavailable)?;
-        let forgotten = self.inventory_mut().forget(board, &principal.name, self.inner.clock.now());
+        let forgotten = self.inventory_mut().forget(board, principal.name(), self.inner.clock.now());
         self.save();
         // It may have come back, or been forgotten by somebody else, while the disk was busy.
         forgotten.ok_or_else(|| match self.board(board) {

@@ -71,7 +71,7 @@ impl<'a> Removal<'a> {
         Self {
             event: "forget",
             time,
-            principal: &principal.name,
+            principal: principal.name(),
             remote: &principal.remote,
             request_id: &principal.request_id,
             driver: &record.driver,
