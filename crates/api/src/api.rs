@@ -174,7 +174,7 @@ impl Api {
 
     /// The answer to a request that goes no further.
     fn turn_away(&self, head: &Parts, turned: Turned, peer: &Peer, request_id: &RequestId) -> Reply {
-        let (code, remote) = (turned.code(), peer.text());
+        let (code, remote) = (turned.code().name, peer.text());
         tracing::warn!(code, %remote, request_id = request_id.as_str(), "turned away: {turned}");
         let advice = self.inner.entrance.advice(&turned);
         let mut reply = if v2::is_below(head.uri.path()) {

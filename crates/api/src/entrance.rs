@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use http::header::{HOST, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use opendcre_auth::{Attempt, Authenticator, Refusal};
 use opendcre_model::Subject;
 use thiserror::Error;
@@ -18,6 +18,7 @@ use tokio::time::Instant;
 
 use crate::error::whole_seconds;
 use crate::peer::Peer;
+use crate::problem::Code;
 use crate::rate::Rate;
 
 /// What everybody may ask: whether the service lives, how it is used, and how to log in.
@@ -99,7 +100,7 @@ impl Entrance {
     pub(crate) fn advice(&self, turned: &Turned) -> Vec<(HeaderName, HeaderValue)> {
         match turned.retry_after() {
             Some(time) => vec![(RETRY_AFTER, HeaderValue::from(whole_seconds(time)))],
-            None if turned.status() == StatusCode::UNAUTHORIZED => {
+            None if turned.code() == Code::UNAUTHENTICATED => {
                 let challenges = self.authenticator.challenges().into_iter();
                 challenges.map(|challenge| (WWW_AUTHENTICATE, challenge)).collect()
             }
@@ -124,28 +125,16 @@ impl Entrance {
 }
 
 impl Turned {
-    /// The stable machine-readable code.
-    pub(crate) const fn code(&self) -> &'static str {
+    /// The stable machine-readable code, and its status, which is the same in every generation of the API.
+    pub(crate) const fn code(&self) -> Code {
         match self {
-            Self::WrongHost(_) => "wrong_host",
+            Self::WrongHost(_) => Code::WRONG_HOST,
             Self::Login(Refusal::Missing | Refusal::Rejected { .. }) | Self::Certificate { .. } => {
-                "unauthenticated"
+                Code::UNAUTHENTICATED
             }
-            Self::Login(Refusal::Locked { .. }) => "locked",
-            Self::Login(Refusal::Unavailable { .. }) => "auth_unavailable",
-            Self::TooFast { .. } => "rate_limited",
-        }
-    }
-
-    /// The status, the same in every generation of the API.
-    pub(crate) const fn status(&self) -> StatusCode {
-        match self {
-            Self::WrongHost(_) => StatusCode::MISDIRECTED_REQUEST,
-            Self::Login(Refusal::Missing | Refusal::Rejected { .. }) | Self::Certificate { .. } => {
-                StatusCode::UNAUTHORIZED
-            }
-            Self::Login(Refusal::Locked { .. }) | Self::TooFast { .. } => StatusCode::TOO_MANY_REQUESTS,
-            Self::Login(Refusal::Unavailable { .. }) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Login(Refusal::Locked { .. }) => Code::LOCKED,
+            Self::Login(Refusal::Unavailable { .. }) => Code::AUTH_UNAVAILABLE,
+            Self::TooFast { .. } => Code::RATE_LIMITED,
         }
     }
 
@@ -222,7 +211,7 @@ mod tests {
         }
         for host in ["evil.example", "evil.example:5000", "localhost.evil.example", "127.0.0.1.evil.example", ""] {
             let error = admit(&entrance, Some(host)).await.unwrap_err();
-            assert_eq!((error.code(), error.status().as_u16()), ("wrong_host", 421), "{host:?}");
+            assert_eq!((error.code().name, error.code().status.as_u16()), ("wrong_host", 421), "{host:?}");
         }
     }
 

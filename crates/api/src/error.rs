@@ -86,7 +86,7 @@ impl ApiError {
             Self::BodyTooLarge(_) => "body_too_large",
             Self::BodyBroken => "bad_body",
             Self::TimedOut(_) => "timeout",
-            Self::Turned(turned) => turned.code(),
+            Self::Turned(turned) => turned.code().name,
             Self::Path(error) => error.code(),
             Self::Refused(refusal) => refusal.code(),
             Self::UnknownBoard(_) => "unknown_board",
@@ -107,7 +107,7 @@ impl ApiError {
             Self::BodyTooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BodyBroken => StatusCode::BAD_REQUEST,
             Self::TimedOut(_) => StatusCode::GATEWAY_TIMEOUT,
-            Self::Turned(turned) => turned.status(),
+            Self::Turned(turned) => turned.code().status,
             Self::Gateway { error, .. } => gateway_status(error),
             Self::Path(_)
             | Self::Refused(_)

@@ -33,4 +33,5 @@ pub use api::Api;
 pub use body::Body;
 pub use entrance::Entrance;
 pub use limits::Limits;
-pub use server::{BindError, Server};
+pub use server::{BindError, Listen, Server};
+pub use tls::{ClientCertificates, MakeError, Tls, TlsError, TlsFiles, WATCH_INTERVAL};

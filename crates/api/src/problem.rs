@@ -286,7 +286,7 @@ impl From<GatewayError> for Problem {
 
 impl From<&Turned> for Problem {
     fn from(turned: &Turned) -> Self {
-        let mut problem = Self::new(Code { name: turned.code(), status: turned.status() }, turned.to_string());
+        let mut problem = Self::new(turned.code(), turned.to_string());
         problem.0.retry_after = turned.retry_after();
         problem
     }

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName, HeaderValue};
 use thiserror::Error;
 
 use crate::certificate::PeerCertificate;
@@ -17,6 +17,40 @@ pub struct Attempt<'a> {
     pub remote: Option<IpAddr>,
     /// The client certificate, whose chain the TLS layer has verified.
     pub certificate: Option<&'a PeerCertificate>,
+}
+
+/// The bytes of a name or of a group, as far as headers tell them.
+pub(crate) const MAX_NAME: usize = 256;
+
+/// The only field called `name`, if there is one.
+///
+/// # Errors
+/// There are several. Whoever reads the last one would see somebody else than whoever reads the first one.
+pub(crate) fn single<'a>(
+    headers: &'a HeaderMap,
+    name: &HeaderName,
+) -> Result<Option<&'a HeaderValue>, Failure> {
+    let mut values = headers.get_all(name).iter();
+    let value = values.next();
+    match values.next() {
+        None => Ok(value),
+        Some(_) => Err(Failure::Rejected { reason: format!("there are several headers {name}") }),
+    }
+}
+
+/// Whether `name` may be that of somebody: not empty, not long, and what it looks like.
+pub(crate) fn is_name(name: &str) -> bool {
+    let looks_right = |character: char| !character.is_control() && !is_invisible(character);
+    !name.is_empty() && name.len() <= MAX_NAME && name.trim() == name && name.chars().all(looks_right)
+}
+
+/// Whether a character changes a text, or its direction, without being seen: two names that look alike would be
+/// different people.
+const fn is_invisible(character: char) -> bool {
+    matches!(
+        character,
+        '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
+    )
 }
 
 /// Why a provider does not vouch for somebody.

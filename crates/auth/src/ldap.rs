@@ -1,20 +1,103 @@
 //! Names and passwords that an LDAP directory or an Active Directory knows.
+//!
+//! A name is searched for and the entry found is bound with the password, or a name made of it is bound at once. What is
+//! sent is always under TLS, whose certificate is checked. A directory that cannot be asked never lets anybody in.
+//!
+//! The protocol is spoken by the modules below, and not by a crate, because its other side is hostile until TLS has
+//! begun: every length, depth and number is bounded here.
+
+mod ber;
+mod cache;
+mod connection;
+mod diagnosis;
+mod directory;
+mod failover;
+mod filter;
+mod group;
+mod message;
+mod name;
+mod server;
+mod settings;
+#[cfg(test)]
+mod test_server;
+#[cfg(test)]
+mod tests;
+mod wire;
+
+use std::fmt;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use opendcre_model::Subject;
 use secrecy::SecretString;
+use tokio::time::Instant;
 
+pub use self::filter::FilterError;
+pub use self::settings::{GroupLookup, LdapSettings, SettingsError};
+
+use self::cache::{Answer, Cache};
+use self::directory::{Directory, Unavailable};
 use crate::Failure;
 
 /// A directory.
-#[derive(Debug)]
-pub struct Ldap {}
+pub struct Ldap {
+    directory: Directory,
+    cache: Mutex<Cache>,
+}
 
 impl Ldap {
+    /// Makes ready to ask the directory that `settings` describe. Nothing is sent before somebody logs in.
+    ///
+    /// # Errors
+    /// Every [`SettingsError`].
+    pub fn new(settings: LdapSettings) -> Result<Self, SettingsError> {
+        let cache = Cache::new(settings.cache, settings.negative_cache)
+            .map_err(|_| SettingsError::Random(settings.name.clone()))?;
+        Ok(Self { directory: Directory::new(settings.rules()?), cache: Mutex::new(cache) })
+    }
+
+    /// Its name in the configuration.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.directory.name()
+    }
+
     /// Who it is.
     ///
     /// # Errors
     /// The directory does not know the name, or the password is another one; or none of its servers can be asked.
-    pub async fn authenticate(&self, _name: &str, _password: &SecretString) -> Result<Subject, Failure> {
-        Err(Failure::Rejected { reason: "not built yet".to_owned() })
+    pub async fn authenticate(&self, name: &str, password: &SecretString) -> Result<Subject, Failure> {
+        if !name::is_acceptable(name) {
+            return Err(Failure::Rejected { reason: "nobody can have the name".to_owned() });
+        }
+        if let Some(reason) = name::refused_password(password) {
+            return Err(Failure::Rejected { reason: reason.to_owned() });
+        }
+        let known = self.cache().get(name, password, Instant::now());
+        let answer = match known {
+            Some(answer) => answer,
+            None => self.ask(name, password).await?,
+        };
+        answer.map_err(|reason| Failure::Rejected { reason })
+    }
+
+    /// Asks the directory, and remembers what it says. That it cannot be asked is not remembered.
+    async fn ask(&self, name: &str, password: &SecretString) -> Result<Answer, Failure> {
+        let asked = Instant::now();
+        let answer = self.directory.ask(name, password).await.map_err(|Unavailable(reason)| {
+            let provider = self.name().to_owned();
+            Failure::Unavailable { provider, reason }
+        })?;
+        self.cache().put(name, password, answer.clone(), asked);
+        Ok(answer)
+    }
+
+    fn cache(&self) -> MutexGuard<'_, Cache> {
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Ldap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ldap").field("name", &self.name()).finish_non_exhaustive()
     }
 }

@@ -7,6 +7,7 @@
 mod attempt;
 mod authenticator;
 pub mod certificate;
+pub mod http_client;
 pub mod ldap;
 pub mod oidc;
 pub mod proxy;

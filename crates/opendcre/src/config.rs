@@ -15,7 +15,7 @@ mod group;
 mod inventory;
 mod ipmi;
 mod legacy;
-mod secret;
+pub(crate) mod secret;
 mod state;
 mod text;
 mod tls;

@@ -132,6 +132,8 @@ fn groups() -> BTreeMap<String, String> {
 fn config(args: &DemoArgs, tty: &Path, folder: &Path) -> Config {
     let mut config = Config::default();
     config.server.listen = args.listen;
+    // There is nothing to protect.
+    config.server.insecure = !config.is_local();
     config.devicebus = vec![DeviceBus::new("demo", "rack_7", tty)];
     config.board = boards();
     config.groups = groups();
@@ -147,7 +149,7 @@ async fn serve(config: &Config, clock: &Arc<dyn WallClock>, out: &mut impl Write
     let mut signals = Signals::new()?;
     let service = Service::open(config, clock).await?;
     let program = std::env::args_os().next().unwrap_or_else(|| OsString::from("opendcre"));
-    let welcome = welcome(service.address(), &program.to_string_lossy(), &config.ipmi);
+    let welcome = welcome(service.address().unwrap_or(config.server.listen), &program.to_string_lossy(), &config.ipmi);
     let stop = CancellationToken::new();
     let gateway = service.gateway().clone();
     let greeting = async {

@@ -6,6 +6,7 @@
 //! is written out. Who tells it to stop a second time gets the end at once, without the order; what still changes
 //! equipment is then recorded as uncertain.
 
+mod login;
 mod reload;
 mod service;
 
@@ -54,9 +55,18 @@ pub(crate) fn run(args: &ServeArgs) -> anyhow::Result<()> {
 
 /// Says at every start what somebody may wrongly rely on.
 fn warn_of_limits(config: &Config) {
-    if config.server.insecure {
-        let listen = config.server.listen;
-        tracing::warn!(%listen, "server.insecure is set: everybody who reaches the port can switch servers off");
+    let listen = config.server.listen;
+    match (config.requires_login(), config.is_local()) {
+        (true, _) => {}
+        (false, true) => {
+            tracing::info!(%listen, "nobody has to log in: every program on this machine can switch servers off");
+        }
+        (false, false) => {
+            tracing::warn!(%listen, "server.insecure is set: everybody who reaches the port can switch servers off");
+        }
+    }
+    if !config.speaks_tls() && !config.is_local() {
+        tracing::warn!(%listen, "without TLS, everybody on the network can read along and change what is sent");
     }
     let inline = config.ipmi.iter().filter(|bmc| bmc.has_inline_password()).count();
     if inline > 0 {
@@ -98,7 +108,9 @@ async fn serve(
     };
     let service = service?;
     warn_of_limits(&config);
-    tracing::info!(address = %service.address(), version = env!("CARGO_PKG_VERSION"), "serving");
+    let address = service.address().map(|address| address.to_string());
+    let fingerprint = service.tls().map(|tls| tls.fingerprint());
+    tracing::info!(address, fingerprint, version = env!("CARGO_PKG_VERSION"), "serving");
     let mut losses = LossReport::new(logging.losses());
     let mut running = Running::new(path.to_owned(), config);
     if is_outdated {

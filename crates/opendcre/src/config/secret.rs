@@ -86,6 +86,15 @@ pub(super) fn key_of_file(path: &Path) -> Result<Secret, SecretError> {
     }
 }
 
+/// The secret of somebody else than a BMC: what the file says, or the variable of the environment.
+pub(crate) fn text(file: Option<&Path>, variable: Option<&str>) -> Result<Option<SecretString>, SecretError> {
+    match (file, variable) {
+        (Some(path), _) => line_of_file(path).map(Some),
+        (None, Some(name)) => std::env::var(name).map(|text| Some(text.into())).map_err(|_| SecretError::NoVariable),
+        (None, None) => Ok(None),
+    }
+}
+
 fn line_of_file(path: &Path) -> Result<SecretString, SecretError> {
     let text = SecretString::from(read_text(path, MAX_FILE_BYTES).map_err(SecretError::Unreadable)?);
     let line = text.expose_secret();

@@ -8,7 +8,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
-use opendcre_api::{Api, Limits, Server};
+use opendcre_api::{
+    Api, ClientCertificates, Entrance, Limits, Listen, Server, Tls, TlsFiles, WATCH_INTERVAL,
+};
 use opendcre_devicebus::{Protocol, ReplyMatching, address};
 use opendcre_drivers::devicebus::{BusConfig, BusOwner, DeviceBus};
 use opendcre_drivers::ipmi::{self, BackOff, BmcConfig, BmcsOwner, Pacing};
@@ -33,6 +35,7 @@ const MAX_BMC_CHANGES: usize = 1024;
 /// Everything is open; nothing is sent or accepted until it runs.
 pub(crate) struct Service {
     server: Server,
+    tls: Option<Arc<Tls>>,
     api: Api,
     buses: Vec<BusOwner>,
     bmcs: Option<BmcsOwner>,
@@ -46,7 +49,10 @@ impl Service {
     /// # Errors
     /// The first of them that cannot be opened.
     pub(crate) async fn open(config: &Config, clock: &Arc<dyn WallClock>) -> anyhow::Result<Self> {
-        let server = Server::bind(config.server.listen).await?;
+        let network = Listen::Tcp(config.server.listen);
+        let server = Server::bind([network].into_iter().chain(config.server.socket.clone().map(Listen::Unix))).await?;
+        let tls = open_tls(config, clock)?;
+        let entrance = entrance(config, clock)?;
         let (mut mounts, buses) = open_buses(config, clock)?;
         let bmcs = read_bmcs(config.clone()).await??;
         let mut defects = bmcs.defects;
@@ -70,8 +76,8 @@ impl Service {
             ..Settings::default()
         };
         let gateway = Gateway::new(equipment, audit, Some((store, stored)), Arc::clone(clock), settings);
-        let api = Api::new(gateway, &**clock, limits(&config.server)?);
-        Ok(Self { server, api, buses, bmcs, refresh: config.inventory.refresh })
+        let api = Api::new(gateway, entrance, &**clock, limits(&config.server)?);
+        Ok(Self { server, tls, api, buses, bmcs, refresh: config.inventory.refresh })
     }
 
     /// The door to the equipment.
@@ -79,9 +85,14 @@ impl Service {
         self.api.gateway()
     }
 
-    /// Where the server listens.
-    pub(crate) const fn address(&self) -> SocketAddr {
+    /// Where the server listens, other than on a Unix socket.
+    pub(crate) fn address(&self) -> Option<SocketAddr> {
         self.server.address()
+    }
+
+    /// The TLS side of the server, if it has one.
+    pub(crate) const fn tls(&self) -> Option<&Arc<Tls>> {
+        self.tls.as_ref()
     }
 
     /// Serves until `stop`, and stops in order. Also stops, and cancels `stop`, when a wire owner fails for good.
@@ -102,7 +113,11 @@ impl Service {
             let (gateway, refresh, stop) = (self.api.gateway().clone(), self.refresh, stop.clone());
             looking.spawn(async move { gateway.keep_looking(refresh, stop).await });
         }
-        let mut serving = std::pin::pin!(self.server.run(self.api, stop.clone()));
+        let mut watching = JoinSet::new();
+        if let Some(tls) = &self.tls {
+            watching.spawn(Arc::clone(tls).watch(WATCH_INTERVAL, stop.clone()));
+        }
+        let mut serving = std::pin::pin!(self.server.run(self.api, self.tls, stop.clone()));
         let outcome = tokio::select! {
             () = &mut serving => Ok(()),
             Some(ended) = owners.join_next() => {
@@ -114,6 +129,39 @@ impl Service {
         stop_owners.cancel();
         outcome.and(join_all(owners).await)
     }
+}
+
+/// The TLS side of the server, if the configuration wants one; a certificate is made where none is named.
+fn open_tls(config: &Config, clock: &Arc<dyn WallClock>) -> anyhow::Result<Option<Arc<Tls>>> {
+    if !config.speaks_tls() {
+        return Ok(None);
+    }
+    let own = match (&config.tls.certificate, &config.tls.key) {
+        (Some(certificate), Some(key)) => TlsFiles::new(certificate, key),
+        _ => Tls::make(&config.made_certificate(), config.server.listen.ip(), clock.now())?,
+    };
+    let client_certificate = match config.tls.client_certificate {
+        config::ClientCertificate::Optional => ClientCertificates::Optional,
+        config::ClientCertificate::Required => ClientCertificates::Required,
+    };
+    let files = TlsFiles {
+        client_ca: config.tls.client_ca.clone(),
+        client_crl: config.tls.client_crl.clone(),
+        client_certificate,
+        ..own
+    };
+    Ok(Some(Arc::new(Tls::open(files, Arc::clone(clock))?)))
+}
+
+/// What requests pass first.
+fn entrance(config: &Config, clock: &Arc<dyn WallClock>) -> anyhow::Result<Entrance> {
+    let entrance = Entrance::new(Arc::new(super::login::authenticator(config, clock)?));
+    Ok(match (config.requires_login(), config.server.rate) {
+        (true, 0) => entrance,
+        (true, rate) => entrance.at_most(rate),
+        (false, _) if config.is_local() => entrance.only_for(config.server.hosts.clone()),
+        (false, _) => entrance,
+    })
 }
 
 /// The BMCs with their secrets. The disk with their files may hang, so that it must not hold up anything else.
@@ -274,12 +322,14 @@ fn mac_address(text: &str) -> Option<[u8; 6]> {
 fn limits(server: &config::Server) -> anyhow::Result<Limits> {
     Ok(Limits {
         connections: server.max_connections,
+        connections_per_address: server.max_connections_per_address,
         header_timeout: server.header_timeout,
         header_bytes: usize::try_from(server.max_header.0)?,
         body_bytes: usize::try_from(server.max_body.0)?,
         request_timeout: server.request_timeout,
         send_timeout: server.send_timeout,
         drain_timeout: server.shutdown_timeout,
+        ..Limits::default()
     })
 }
 
