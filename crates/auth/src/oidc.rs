@@ -36,7 +36,7 @@ use thiserror::Error;
 use self::cache::{TokenCache, TokenHash};
 use self::introspection::{Doubt, Introspection};
 use self::jwk::{JwkSet, Key};
-use self::jwt::{Jwt, Rules};
+use self::jwt::{Form, Jwt, Rules};
 use self::keyring::{Generation, Keyring, Missing, Source, Wanted};
 use crate::Failure;
 use crate::http_client::{EndpointError, HttpClient, HttpClientError, TrustError, roots};
@@ -158,9 +158,13 @@ impl Oidc {
     /// issued it is believed as far as that; any other may be of every provider that can be asked about it.
     #[must_use]
     pub fn may_have_issued(&self, token: &str) -> bool {
-        match read(token) {
-            Some(jwt) => jwt.claimed_issuer() == Some(&self.rules.issuer),
-            None => self.introspection.is_some(),
+        if !is_bearer_token(token) {
+            return false;
+        }
+        match Form::of(token) {
+            Form::Jwt(jwt) => jwt.claimed_issuer() == Some(&self.rules.issuer),
+            Form::Opaque => self.introspection.is_some(),
+            Form::Broken => false,
         }
     }
 
@@ -172,9 +176,10 @@ impl Oidc {
         if !is_bearer_token(token) {
             return Err(rejected("the token is too long, or has characters that no token has"));
         }
-        match read(token) {
-            Some(jwt) => self.verify(token, &jwt).await,
-            None => self.introspect(token).await,
+        match Form::of(token) {
+            Form::Jwt(jwt) => self.verify(token, &jwt).await,
+            Form::Opaque => self.introspect(token).await,
+            Form::Broken => Err(rejected("the token cannot be read, or says something twice")),
         }
     }
 
@@ -234,11 +239,6 @@ impl fmt::Debug for Oidc {
 
 fn rejected(reason: impl Into<String>) -> Failure {
     Failure::Rejected { reason: reason.into() }
-}
-
-/// The token, if it says itself whose it is.
-fn read(token: &str) -> Option<Jwt<'_>> {
-    (token.len() <= MAX_TOKEN_BYTES).then(|| Jwt::read(token)).flatten()
 }
 
 /// Whether it is a bearer token by its looks (RFC 6750 §2.1, `b64token`).

@@ -11,9 +11,9 @@
 //! 15 minutes. Every 10 s without a failure, one is forgotten.
 //!
 //! **Where a user is known.** An address from which the user has logged in within the last day is known for that user. It
-//! has one attempt of its own, whatever others have done: as long as those succeed, nobody elsewhere can keep that user
-//! out. Once it has failed, its next ones count like those of anybody else, for as long as a directory remembers. The
-//! failures of others from this address do not matter to that user either.
+//! has one attempt of its own, even if others have used up all that there are: as long as those succeed, nobody elsewhere
+//! can keep that user out. One that fails counts like any other, and the next one comes when no such attempt of this user
+//! has failed for 15 minutes. The failures of others from this address do not matter to that user either.
 //!
 //! Attempts that still run count like failures, so that no more of them than that can ever fail at once.
 
@@ -136,6 +136,8 @@ struct User {
     meter: Meter,
     failures: Source,
     known: Vec<Known>,
+    /// When an attempt that a known address has of its own has failed last.
+    last_own_failure: Instant,
 }
 
 /// From where the failures of a user came.
@@ -151,8 +153,8 @@ enum Source {
 struct Known {
     address: Address,
     last_login: Instant,
-    /// When its own attempt has failed, if it has since the last login.
-    failed: Option<Instant>,
+    /// Whether its own attempt has failed since the last login.
+    has_failed: bool,
     /// Whether its own attempt runs.
     is_in_flight: bool,
 }
@@ -192,7 +194,7 @@ impl Throttle {
         let user = self.users.entry(key, now, || User::new(now));
         user.forget_known(limits.known, now);
         let is_known = user.known(address).is_some();
-        let own = user.known(address).map(|known| known.wait(limits.user_pause, now));
+        let own = user.wait_own(address, limits.user_pause, now);
         if own == Some(Wait::Nothing) {
             user.set_in_flight(address, true);
             return Verdict::Permitted(Permit { user: key, address, path: Path::Own });
@@ -241,12 +243,11 @@ impl Throttle {
     fn fail(&mut self, key: UserKey, address: Address, path: Path, now: Instant) {
         let limits = self.limits;
         let user = self.users.entry(key, now, || User::new(now));
-        if path == Path::Own {
-            user.fail_own(address, now);
-            return;
-        }
         user.meter.fail(&limits.user(), now);
         user.failures = user.failures.and(address);
+        if path == Path::Own {
+            user.fail_own(address, now);
+        }
         if path == Path::Stranger {
             let meter = self.addresses.entry(address, now, || Meter::new(now));
             meter.fail(&limits.address(), now);
@@ -273,7 +274,7 @@ enum Wait {
 
 impl User {
     const fn new(now: Instant) -> Self {
-        Self { meter: Meter::new(now), failures: Source::Nowhere, known: Vec::new() }
+        Self { meter: Meter::new(now), failures: Source::Nowhere, known: Vec::new(), last_own_failure: now }
     }
 
     fn known(&mut self, address: Address) -> Option<&mut Known> {
@@ -292,9 +293,20 @@ impl User {
         }
     }
 
+    /// For what the own attempt of an address has to wait; nothing if it has none.
+    fn wait_own(&mut self, address: Address, pause: Duration, now: Instant) -> Option<Wait> {
+        let rest = pause.saturating_sub(now.saturating_duration_since(self.last_own_failure));
+        self.known(address).map(|known| match (known.is_in_flight, known.has_failed) {
+            (true, _) => Wait::Attempt,
+            (false, true) if rest > Duration::ZERO => Wait::Time(rest),
+            (false, _) => Wait::Nothing,
+        })
+    }
+
     fn fail_own(&mut self, address: Address, now: Instant) {
+        self.last_own_failure = now;
         if let Some(known) = self.known(address) {
-            known.failed = Some(now);
+            known.has_failed = true;
         }
     }
 
@@ -306,7 +318,7 @@ impl User {
             self.failures = Source::Nowhere;
         }
         if let Some(known) = self.known(address) {
-            (known.last_login, known.failed) = (now, None);
+            (known.last_login, known.has_failed) = (now, false);
             return;
         }
         if self.known.len() >= MAX_KNOWN
@@ -315,21 +327,7 @@ impl User {
             let oldest = oldest.0;
             self.known.swap_remove(oldest);
         }
-        self.known.push(Known { address, last_login: now, failed: None, is_in_flight: false });
-    }
-}
-
-impl Known {
-    /// For what its own attempt has to wait.
-    fn wait(&self, pause: Duration, now: Instant) -> Wait {
-        if self.is_in_flight {
-            return Wait::Attempt;
-        }
-        let passed = self.failed.map(|failed| now.saturating_duration_since(failed));
-        match passed.map_or(Duration::ZERO, |passed| pause.saturating_sub(passed)) {
-            Duration::ZERO => Wait::Nothing,
-            rest => Wait::Time(rest),
-        }
+        self.known.push(Known { address, last_login: now, has_failed: false, is_in_flight: false });
     }
 }
 

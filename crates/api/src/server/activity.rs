@@ -33,10 +33,10 @@ pub(super) struct Activity {
 pub(super) enum Wait {
     /// A request, since then.
     Request(Instant),
-    /// An answer of this server.
-    Server,
-    /// That the client takes what waits for it.
+    /// That the client takes what it was given of an answer.
     Taking,
+    /// Something that has its time limit elsewhere: the server itself, the rest of a request, or the socket.
+    Other,
 }
 
 impl Activity {
@@ -79,14 +79,12 @@ impl Activity {
         (self.stuck.load(Relaxed) || requests <= awaited).then(|| self.since())
     }
 
-    /// What has its time limit here. Uploads have theirs elsewhere, as a part of the request.
+    /// What it waits for at the moment.
     pub(super) fn wait(&self) -> Wait {
-        if self.stuck.load(Relaxed) {
-            return Wait::Taking;
-        }
         match (self.requests.load(Relaxed), self.held.load(Relaxed)) {
+            _ if self.stuck.load(Relaxed) => Wait::Other,
             (0, _) => Wait::Request(self.since()),
-            (_, 0) => Wait::Server,
+            (_, 0) => Wait::Other,
             _ => Wait::Taking,
         }
     }

@@ -157,18 +157,23 @@ impl Connections {
             end = watch(&place.activity, &self.limits) => end,
         };
         tracing::debug!(?end, "ending a connection");
-        self.part(connection, end).await;
+        self.part(connection, end, place).await;
     }
 
     /// Ends a connection as politely as its end allows.
-    async fn part<C>(&self, mut connection: Pin<&mut C>, end: End)
+    async fn part<C>(&self, mut connection: Pin<&mut C>, end: End, place: &Place)
     where
         C: GracefulConnection<Error = hyper::Error>,
     {
         match end {
             End::Leaves if self.closing.is_cancelled() => {
                 connection.as_mut().graceful_shutdown();
-                self.cut_off.run_until_cancelled(connection).await.map(report);
+                tokio::select! {
+                    biased;
+                    served = connection => report(served),
+                    () = self.cut_off.cancelled() => {}
+                    _ = watch(&place.activity, &self.limits) => {}
+                }
             }
             End::Idle => {
                 connection.as_mut().graceful_shutdown();
@@ -251,7 +256,7 @@ async fn watch(activity: &Activity, limits: &Limits) -> End {
                 let end = pace.waits(now);
                 (Some((end, End::TooSlow)), end.min(now + LOOK))
             }
-            Wait::Server => (None, now + limits.header_timeout),
+            Wait::Other => (None, now + limits.header_timeout),
         };
         match end {
             Some((time, end)) if time <= now => return end,

@@ -12,7 +12,7 @@ use std::thread;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
-use tokio::sync::Notify;
+use tokio::sync::Semaphore;
 
 use super::ber::{self, INTEGER, OCTET_STRING, Reader, SEQUENCE, SET, put, put_nested, put_number};
 use super::message::put_page;
@@ -34,7 +34,7 @@ pub(super) enum Answer {
     SayWith(u8, Vec<u8>, Vec<u8>),
     /// Sends these octets.
     Octets(Vec<u8>),
-    /// Sends these octets before TLS begins and within the same segment as the answer.
+    /// Closes the connection.
     Close,
     /// Says nothing any more until the test ends.
     Stall,
@@ -54,14 +54,15 @@ pub(super) struct TestServer {
     pub(super) url: String,
     pub(super) requests: Arc<Mutex<Vec<Request>>>,
     pub(super) connections: Arc<Mutex<usize>>,
-    /// Tells when the script has stalled.
-    pub(super) stalled: Arc<Notify>,
+    /// Gets a permit whenever a connection has stalled or ended.
+    pub(super) quiet: Arc<Semaphore>,
     stopped: Arc<AtomicBool>,
     _clock: mpsc::Sender<()>,
     address: std::net::SocketAddr,
 }
 
 /// An authority and a certificate for 127.0.0.1.
+#[derive(Clone)]
 pub(super) struct Identity {
     pub(super) root: CertificateDer<'static>,
     leaf: CertificateDer<'static>,
@@ -83,7 +84,8 @@ impl Identity {
     fn config(&self) -> Arc<ServerConfig> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let key = PrivateKeyDer::try_from(self.key.clone()).unwrap();
-        let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+        let config =
+            ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
         Arc::new(config.with_no_client_auth().with_single_cert(vec![self.leaf.clone()], key).unwrap())
     }
 }
@@ -103,7 +105,7 @@ impl TestServer {
             url: format!("{scheme}://{address}"),
             requests: Arc::default(),
             connections: Arc::default(),
-            stalled: Arc::default(),
+            quiet: Arc::new(Semaphore::new(0)),
             stopped: Arc::default(),
             _clock: clock,
             address,
@@ -113,7 +115,7 @@ impl TestServer {
             mode,
             script: Arc::new(script),
             requests: Arc::clone(&server.requests),
-            stalled: Arc::clone(&server.stalled),
+            quiet: Arc::clone(&server.quiet),
             stopped: Arc::clone(&server.stopped),
         };
         let (stopped, connections) = (Arc::clone(&server.stopped), Arc::clone(&server.connections));
@@ -124,7 +126,10 @@ impl TestServer {
                 }
                 *connections.lock().unwrap() += 1;
                 let (session, stream) = (session.clone(), stream.unwrap());
-                thread::spawn(move || session.run(stream));
+                thread::spawn(move || {
+                    session.run(stream);
+                    session.quiet.add_permits(1);
+                });
             }
         });
         server
@@ -153,7 +158,7 @@ struct Session {
     mode: Mode,
     script: Arc<Script>,
     requests: Arc<Mutex<Vec<Request>>>,
-    stalled: Arc<Notify>,
+    quiet: Arc<Semaphore>,
     stopped: Arc<AtomicBool>,
 }
 
@@ -181,7 +186,7 @@ impl Session {
                 Answer::Close => return Ok(false),
                 Answer::Stall => {
                     stream.flush()?;
-                    self.stalled.notify_one();
+                    self.quiet.add_permits(1);
                     while !self.stopped.load(Ordering::SeqCst) {
                         thread::park_timeout(std::time::Duration::from_millis(5));
                     }
@@ -300,7 +305,9 @@ pub(super) fn entry(dn: &str, attributes: &[(&str, &[&str])]) -> Answer {
         for (name, values) in attributes {
             put_nested(out, SEQUENCE, |out| {
                 put(out, OCTET_STRING, name.as_bytes());
-                put_nested(out, SET, |out| values.iter().for_each(|value| put(out, OCTET_STRING, value.as_bytes())));
+                put_nested(out, SET, |out| {
+                    values.iter().for_each(|value| put(out, OCTET_STRING, value.as_bytes()))
+                });
             });
         }
     });

@@ -38,8 +38,19 @@ pub(super) struct Rules {
     pub(super) access_token_type_required: bool,
 }
 
+/// What a token looks like.
+#[derive(Debug)]
+pub(super) enum Form<'a> {
+    /// It says itself whose it is.
+    Jwt(Jwt<'a>),
+    /// It should, but cannot be read, or in more than one way.
+    Broken,
+    /// Only the provider knows what it means.
+    Opaque,
+}
+
 /// A token that has not been verified.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct Jwt<'a> {
     text: &'a str,
     header: Object,
@@ -62,17 +73,22 @@ pub(super) struct Verified {
     pub(super) until: Timestamp,
 }
 
-impl<'a> Jwt<'a> {
-    /// Reads a token in the compact form (RFC 7515 §7.1); nothing if it is not in that form.
-    pub(super) fn read(text: &'a str) -> Option<Self> {
-        let mut parts = text.split('.');
-        let (header, claims, _signature) = (parts.next()?, parts.next()?, parts.next()?);
-        if parts.next().is_some() {
-            return None;
+impl<'a> Form<'a> {
+    /// Looks at a token: the compact form of RFC 7515 §7.1 has three parts, of which the first one is an object.
+    pub(super) fn of(text: &'a str) -> Self {
+        let parts: Vec<&str> = text.splitn(4, '.').collect();
+        let [header, claims, _signature] = parts.as_slice() else { return Self::Opaque };
+        if !URL_SAFE_NO_PAD.decode(header).is_ok_and(|header| header.starts_with(b"{")) {
+            return Self::Opaque;
         }
-        Some(Self { text, header: part(header)?, claims: part(claims)? })
+        match (part(header), part(claims)) {
+            (Some(header), Some(claims)) => Self::Jwt(Jwt { text, header, claims }),
+            _ => Self::Broken,
+        }
     }
+}
 
+impl Jwt<'_> {
     /// Who has issued it, if it tells the truth.
     pub(super) fn claimed_issuer(&self) -> Option<&str> {
         self.claims.text("iss")

@@ -166,10 +166,10 @@ fn a_known_address_has_one_attempt_of_its_own() {
     room.wait(900);
     assert_eq!(room.log_in("ada", HOME), Ok(()));
 
-    // Where nobody else fails, it has those of everybody besides.
+    // Where nobody else fails, it is one of three.
     let mut room = Room::new();
     assert_eq!(room.log_in("ada", HOME), Ok(()));
-    assert_eq!(room.exhaust("ada", HOME), 4);
+    assert_eq!(room.exhaust("ada", HOME), 3);
 }
 
 #[test]
@@ -310,9 +310,8 @@ fn limits_can_become_stricter_while_it_counts() {
     assert_eq!(room.fail("ada", HOME), Ok(()));
     room.wait(1);
     room.throttle.set_limits(Limits { user_failures: 1, max_users: 1, ..Limits::default() });
-    assert_eq!(room.fail("ada", HOME), Err(900));
-    room.wait(900);
-    assert_eq!((room.fail("ada", HOME), room.fail("bob", HOME)), (Ok(()), Ok(())));
+    assert_eq!((room.fail("ada", HOME), room.fail("ada", HOME)), (Ok(()), Err(900)));
+    assert_eq!(room.fail("bob", HOME), Ok(()));
     assert_eq!(room.throttle.users.len(), 1);
 }
 
@@ -364,7 +363,9 @@ proptest! {
                         running.push_back((permit, from));
                     }
                 }
-                Step::Wait { seconds } => room.wait(seconds),
+                // No attempt takes minutes.
+                Step::Wait { seconds } if running.is_empty() || seconds < 5 => room.wait(seconds),
+                Step::Wait { .. } => {}
                 Step::End { outcome } => {
                     let Some((permit, from)) = running.pop_front() else { continue };
                     if room.now - last >= Duration::from_mins(15) {

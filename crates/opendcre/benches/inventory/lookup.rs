@@ -2,12 +2,14 @@
 
 use std::io::{self, Write};
 use std::process::Command;
+use std::sync::Arc;
 use std::time::Instant;
 
 use http_body_util::Empty;
 use hyper::body::Bytes;
 use hyper::{Request, StatusCode};
-use opendcre_api::{Api, Limits};
+use opendcre_api::{Api, Entrance, Limits};
+use opendcre_auth::Authenticator;
 use tokio::runtime::Runtime;
 
 use crate::measure::median;
@@ -55,7 +57,8 @@ impl Way {
 
 impl Sought {
     fn among(boards: u32) -> Self {
-        let api = Api::new(room::gateway(boards), &SystemClock, Limits::default());
+        let entrance = Entrance::new(Arc::new(Authenticator::open(Arc::new(SystemClock))));
+        let api = Api::new(room::gateway(boards), entrance, &SystemClock, Limits::default());
         let names = (0..NAMES).map(|index| room::name(1 + index * (boards / NAMES))).collect();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         Self { api, names, runtime }

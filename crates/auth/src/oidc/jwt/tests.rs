@@ -9,7 +9,7 @@ use super::*;
 /// What comes of a token at [`NOW`] if `key` is the key that it names.
 fn judged(token: &str, key: &TestKey, rules: &Rules) -> Result<Verified, String> {
     super::super::ring::install();
-    let jwt = Jwt::read(token).ok_or("not a token")?;
+    let Form::Jwt(jwt) = Form::of(token) else { return Err("not a token".to_owned()) };
     let signature = jwt.signature(rules)?;
     let key = key.public();
     if !key.fits(signature.algorithm) {
@@ -199,6 +199,19 @@ fn what_is_no_time_is_refused() {
     }
     assert!(with_claims(&[("exp", json!(null))]).is_err());
     assert!(with_claims(&[("exp", json!(-1))]).is_err());
+}
+
+#[test]
+fn a_token_says_something_itself_or_only_to_its_provider() {
+    let object = URL_SAFE_NO_PAD.encode("{}");
+    let twice = URL_SAFE_NO_PAD.encode(r#"{"sub":"a","sub":"b"}"#);
+    assert!(matches!(Form::of(&format!("{object}.{object}.")), Form::Jwt(_)));
+    for broken in [format!("{object}.{twice}.x"), format!("{twice}.{object}.x"), format!("{object}.x.x")] {
+        assert!(matches!(Form::of(&broken), Form::Broken), "{broken}");
+    }
+    for opaque in ["", "x", "a.b.c", "..", &format!("{object}.{object}"), &format!("{object}.{object}.a.b.c")] {
+        assert!(matches!(Form::of(opaque), Form::Opaque), "{opaque}");
+    }
 }
 
 #[test]
