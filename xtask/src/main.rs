@@ -13,6 +13,7 @@ use clap::builder::PossibleValuesParser;
 mod bench;
 mod contract;
 mod man;
+mod services;
 mod step;
 mod test;
 mod tool;
@@ -23,6 +24,8 @@ mod tool;
 enum Chore {
     /// Install what the tests need and run everything that must pass before a change lands.
     Test,
+    /// Try logins beside the directories, providers and proxies of others; a part of `test`. Needs root.
+    Services,
     /// Ask the advisory database, which is downloaded, whether a dependency is known to be unsafe.
     Audit,
     /// Measure the product; the results belong into docs/benchmarks.md.
@@ -38,6 +41,7 @@ enum Chore {
 fn main() -> ExitCode {
     let result = match Chore::parse() {
         Chore::Test => test::run(),
+        Chore::Services => test::services(),
         Chore::Audit => test::audit(),
         Chore::Bench { parts } => bench::run_parts(&parts),
         Chore::Man => man::write(),

@@ -8,6 +8,7 @@ use std::process::Command;
 use anyhow::Result;
 
 use crate::contract;
+use crate::services;
 use crate::step::{self, Step, program};
 use crate::tool;
 
@@ -27,8 +28,22 @@ pub(crate) fn run() -> Result<()> {
         Step::command("licences", licences()),
         Step::command("bus peer", bus_peer()),
         Step::function("contract", "API 2 as its OpenAPI document says", contract::check),
+        services_step(),
     ];
     step::run_all(steps, &mut io::stdout())
+}
+
+/// Runs only what needs the services of others, installing them if they are missing.
+///
+/// # Errors
+/// The step that fails.
+pub(crate) fn services() -> Result<()> {
+    let tools = Step::function("tools", "installing what is missing", tool::install_services);
+    step::run_all(vec![tools, services_step()], &mut io::stdout())
+}
+
+fn services_step() -> Step {
+    Step::function("services", "logins beside real directories, providers and proxies", services::check)
 }
 
 /// Asks the advisory database. Not a part of [`run`], because the database must be downloaded and changes daily.

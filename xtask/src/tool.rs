@@ -3,6 +3,7 @@
 //! Debian packages come from apt-get, as root or through sudo. Cargo tools go to target/tools, so that nothing in the
 //! home directory changes. What is there already is left as it is.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -17,6 +18,9 @@ pub(crate) const PYTHON: &str = "/usr/bin/python3";
 const CARGO_DENY_VERSION: &str = "0.20.2";
 
 const SCHEMATHESIS_VERSION: &str = "4.32.5";
+
+/// Where npm finds the exact versions of what it installs.
+const NODE_LOCK: &str = "package-lock.json";
 
 /// A Debian package, and a command that succeeds only where it is installed.
 struct Package {
@@ -47,6 +51,29 @@ const IPMI_PEERS: &[Package] = &[
     Package { name: "python3-pyghmi", probe: &[PYTHON, "-c", "import pyghmi.ipmi.bmc"] },
 ];
 
+/// Programs that others wrote and that people log in with, or that attack.
+const SERVICES: &[Package] = &[
+    Package { name: "slapd", probe: &["which", "slapd"] },
+    Package { name: "ldap-utils", probe: &["which", "ldapmodify"] },
+    Package { name: "samba", probe: &["which", "samba", "samba-tool"] },
+    // What a domain controller needs besides; apt-get would only recommend it.
+    Package { name: "samba-ad-provision", probe: &["test", "-d", "/usr/share/samba/setup"] },
+    Package { name: "samba-dsdb-modules", probe: &["dpkg", "--status", "samba-dsdb-modules"] },
+    Package { name: "samba-vfs-modules", probe: &["dpkg", "--status", "samba-vfs-modules"] },
+    Package { name: "python3-samba", probe: &[PYTHON, "-c", "import samba.provision"] },
+    Package { name: "winbind", probe: &["which", "winbindd"] },
+    Package { name: "nginx", probe: &["which", "nginx"] },
+    Package { name: "nodejs", probe: &["node", "--version"] },
+    Package { name: "npm", probe: &["npm", "--version"] },
+    Package { name: "openssl", probe: &["openssl", "version"] },
+    // Brings `ip`, which wakes the loopback device of a namespace.
+    Package { name: "iproute2", probe: &["ip", "-V"] },
+    Package { name: "testssl.sh", probe: &["which", "testssl"] },
+    Package { name: "slowhttptest", probe: &["which", "slowhttptest"] },
+    // Brings `h2load`.
+    Package { name: "nghttp2-client", probe: &["which", "h2load"] },
+];
+
 /// What measurements need besides.
 const MEASURING: &[Package] = &[
     Package { name: "wrk", probe: &["which", "wrk"] },
@@ -61,9 +88,19 @@ const MEASURING: &[Package] = &[
 /// # Errors
 /// Something is missing and cannot be installed; the message names it.
 pub(crate) fn install_missing() -> Result<()> {
-    install_packages(&[PACKAGES, IPMI_PEERS])?;
+    install_packages(&[PACKAGES, IPMI_PEERS, SERVICES])?;
+    install_openid_provider()?;
     install_schemathesis()?;
     install_cargo_deny()
+}
+
+/// Installs what tests of logins need.
+///
+/// # Errors
+/// Something is missing and cannot be installed; the message names it.
+pub(crate) fn install_services() -> Result<()> {
+    install_packages(&[PACKAGES, SERVICES])?;
+    install_openid_provider()
 }
 
 /// Installs what measurements compare the product with, and what they measure it by.
@@ -99,7 +136,11 @@ fn apt_get(args: &[&str]) -> Result<Command> {
     })
 }
 
-fn is_root() -> Result<bool> {
+/// Whether we are root.
+///
+/// # Errors
+/// Nobody can tell.
+pub(crate) fn is_root() -> Result<bool> {
     let output = program("id", &["-u"]).output().context("cannot start `id`")?;
     Ok(output.stdout.trim_ascii() == b"0")
 }
@@ -111,6 +152,33 @@ pub(crate) fn schemathesis() -> PathBuf {
 
 fn python_tools() -> PathBuf {
     tools().join("python")
+}
+
+/// Installs the modules of the OpenID provider, in exactly the versions that its lock file names.
+fn install_openid_provider() -> Result<()> {
+    let wanted = root().join("tests/services/oidc");
+    let folder = tools().join("node");
+    if !has_node_modules(&folder, &wanted)? {
+        say("installing the OpenID provider")?;
+        fs::create_dir_all(&folder)?;
+        for file in ["package.json", NODE_LOCK] {
+            fs::copy(wanted.join(file), folder.join(file))?;
+        }
+        let quiet = ["ci", "--omit=dev", "--ignore-scripts", "--no-audit", "--no-fund"];
+        let mut install = program("npm", &quiet);
+        install.current_dir(&folder);
+        run(install)?;
+    }
+    say("the OpenID provider is there").map_err(Into::into)
+}
+
+/// Whether npm has installed in `folder` what the lock file in `wanted` names, and got to the end of it.
+fn has_node_modules(folder: &Path, wanted: &Path) -> Result<bool> {
+    // npm writes this last.
+    if !folder.join("node_modules/.package-lock.json").exists() {
+        return Ok(false);
+    }
+    Ok(fs::read(folder.join(NODE_LOCK))? == fs::read(wanted.join(NODE_LOCK))?)
 }
 
 /// Installs schemathesis unless this version is there already.

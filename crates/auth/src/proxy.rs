@@ -147,10 +147,16 @@ impl TrustedProxy {
         }))
     }
 
+    /// Whom a request names that this proxy may have sent, believed or not.
+    pub(crate) fn claimed(&self, attempt: &Attempt<'_>) -> Option<String> {
+        let user = single(attempt.headers, &self.user_header).ok().flatten()?;
+        str::from_utf8(user.as_bytes()).ok().filter(|user| is_name(user)).map(str::to_owned)
+    }
+
     fn is_at(&self, attempt: &Attempt<'_>) -> bool {
-        attempt.remote.map_or(self.unix, |remote| {
-            self.addresses.iter().any(|network| network.contains(remote))
-        })
+        attempt
+            .remote
+            .map_or(self.unix, |remote| self.addresses.iter().any(|network| network.contains(remote)))
     }
 
     fn check_secret(&self, attempt: &Attempt<'_>) -> Result<(), Failure> {

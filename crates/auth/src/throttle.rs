@@ -215,6 +215,7 @@ impl Throttle {
     }
 
     /// An attempt has ended.
+    #[expect(clippy::needless_pass_by_value, reason = "an attempt ends once")]
     pub fn finish(&mut self, permit: Permit, outcome: Outcome, now: Instant) {
         let Permit { user: key, address, path } = permit;
         match path {
@@ -282,9 +283,8 @@ impl User {
     }
 
     fn forget_known(&mut self, after: Duration, now: Instant) {
-        self.known.retain(|known| {
-            known.is_in_flight || now.saturating_duration_since(known.last_login) < after
-        });
+        self.known
+            .retain(|known| known.is_in_flight || now.saturating_duration_since(known.last_login) < after);
     }
 
     fn set_in_flight(&mut self, address: Address, is_in_flight: bool) {

@@ -175,8 +175,9 @@ impl TokenStore {
         now: Timestamp,
     ) -> Result<(TokenRecord, SecretString), TokenError> {
         check(token, now).map_err(|reason| TokenError::Invalid { reason })?;
-        let generated = text::generate()
-            .map_err(|error| TokenError::Invalid { reason: format!("there is no chance to be had: {error}") })?;
+        let generated = text::generate().map_err(|error| TokenError::Invalid {
+            reason: format!("there is no chance to be had: {error}"),
+        })?;
         let record = TokenRecord {
             id: generated.id,
             name: token.name.clone(),
@@ -246,9 +247,9 @@ fn subject(record: Option<TokenRecord>, now: Timestamp) -> Result<Subject, Failu
     match record.state(now) {
         TokenState::Revoked => Err(about("was revoked")),
         TokenState::Expired => Err(about("has expired")),
-        TokenState::Valid if record.is_from_the_future(now) => {
-            Err(about("is not made yet by the clock of this machine, so that nobody knows whether it has expired"))
-        }
+        TokenState::Valid if record.is_from_the_future(now) => Err(about(
+            "is not made yet by the clock of this machine, so that nobody knows whether it has expired",
+        )),
         TokenState::Valid => Ok(Subject {
             name: record.name,
             login: Login::Token,

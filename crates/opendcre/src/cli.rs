@@ -6,6 +6,7 @@
 mod client;
 mod emulate;
 mod ipmi;
+mod login;
 #[cfg(test)]
 mod tests;
 mod value;
@@ -31,7 +32,8 @@ pub use ipmi::{
     LimitCommand, LimitException, LimitSetArgs, PASSWORD_VARIABLE, PowerPolicy, PrivilegeChoice, RawArgs,
     SelCommand, V1_5Auth,
 };
-pub use value::{FaultRate, Host};
+pub use login::{AccessOptions, LoginArgs, TOKEN_VARIABLE};
+pub use value::{FaultRate, Fingerprint, Host};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -76,7 +78,7 @@ pub struct Cli {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Client options")]
 pub struct ClientOptions {
-    /// The server to ask, as host:port or http URL
+    /// The server to ask, as URL or host:port; without a scheme, https unless it is this machine
     #[arg(
         long,
         global = true,
@@ -105,6 +107,10 @@ pub struct ClientOptions {
     /// In tables, give every board a line of its own, also where several say the same
     #[arg(long, global = true)]
     pub no_fold: bool,
+
+    /// Who asks, and who is asked.
+    #[command(flatten)]
+    pub access: AccessOptions,
 }
 
 /// The client options as commands take them that have no use for them: everywhere, but not in their help.
@@ -164,6 +170,14 @@ Examples:
   opendcre completions zsh > ~/.zfunc/_opendcre
   opendcre completions fish > ~/.config/fish/completions/opendcre.fish")]
     Completions(CompletionsArgs),
+
+    /// Log in to a server with a provider of OpenID Connect
+    #[command(after_help = login::LOGIN_HELP)]
+    Login(LoginArgs),
+
+    /// Forget what `opendcre login` keeps for a server
+    #[command(after_help = login::LOGOUT_HELP)]
+    Logout,
 
     /// A question to, or an order for, a running server.
     #[command(flatten)]

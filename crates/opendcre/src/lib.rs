@@ -22,6 +22,7 @@ mod exit;
 mod input;
 mod ipmi;
 mod log;
+mod login;
 mod output;
 mod serve;
 
@@ -29,10 +30,17 @@ mod serve;
 ///
 /// The meaning of the exit code is part of `opendcre --help`.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    install_ring();
     match Cli::try_parse_from(args) {
         Ok(cli) => dispatch(cli),
         Err(usage) => explain(&usage),
     }
+}
+
+/// Makes ring the provider of cryptography wherever TLS is spoken and none is named.
+fn install_ring() {
+    // An error says that there is one already, as in tests that run the program several times.
+    let (Ok(()) | Err(_)) = rustls::crypto::ring::default_provider().install_default();
 }
 
 /// Hands over to the one module that does what was asked.
@@ -47,6 +55,8 @@ fn dispatch(cli: Cli) -> ExitCode {
         Command::Demo(args) => demo::run(&args, &mut out),
         Command::Emulate(args) => emulate::run(&args.command, &mut out),
         Command::Ipmi(args) => return ipmi::run(&args, &cli.client, &mut out, &mut io::stderr()).into(),
+        Command::Login(args) => login::login(&args, &cli.client, &mut out),
+        Command::Logout => login::logout(&cli.client, &mut out),
         Command::Serve(args) => serve::run(&args),
     };
     done.map_or_else(|error| report(&error), |()| Exit::Done.into())

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use http::Method;
-use opendcre_api::{Limits, Server};
+use opendcre_api::{Limits, Listen, Server};
 use opendcre_gateway::Settings;
 use opendcre_model::BoardId;
 use serde_json::{Value, json};
@@ -117,10 +117,10 @@ async fn who_waits_after_a_change_that_never_happened_is_told_so_at_once() {
 #[tokio::test]
 async fn a_server_that_stops_keeps_nobody_waiting() {
     let room = Room::new().await;
-    let server = Server::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
-    let mut client = TcpStream::connect(server.address()).await.unwrap();
+    let server = Server::bind([Listen::Tcp("127.0.0.1:0".parse().unwrap())]).await.unwrap();
+    let mut client = TcpStream::connect(server.address().unwrap()).await.unwrap();
     let stop = CancellationToken::new();
-    let serving = server.run(room.api.clone(), stop.clone());
+    let serving = server.run(room.api.clone(), None, stop.clone());
     let asking = async {
         let get = |path: &str| format!("GET {BASE}{path} HTTP/1.1\r\nHost: x\r\n\r\n");
         // When the first answer is there, the second request is being answered.

@@ -153,9 +153,18 @@ mod tests {
 
     #[test]
     fn nonsense_is_no_network() {
-        for text in
-            ["", "10.0.0", "10.0.0.0/", "10.0.0.0/33", "::/129", "10.0.0.0/+8", "10.0.0.0/8/8", "host", "/8", "::/256"]
-        {
+        for text in [
+            "",
+            "10.0.0",
+            "10.0.0.0/",
+            "10.0.0.0/33",
+            "::/129",
+            "10.0.0.0/+8",
+            "10.0.0.0/8/8",
+            "host",
+            "/8",
+            "::/256",
+        ] {
             assert!(text.parse::<Network>().is_err(), "{text:?}");
         }
         let error = "10.1.0.5/24".parse::<Network>().unwrap_err().to_string();

@@ -121,7 +121,8 @@ fn what_is_no_name_is_refused() {
     for name in bad {
         assert_eq!(user(settings(), name), None, "{:?}", String::from_utf8_lossy(name));
     }
-    for name in ["ada", "Ada Lovelace", "zoë", "host-7$", "CORP\\ada", "HTTP/web.example", &"x".repeat(256)] {
+    for name in ["ada", "Ada Lovelace", "zoë", "host-7$", "CORP\\ada", "HTTP/web.example", &"x".repeat(256)]
+    {
         assert_eq!(user(settings(), name.as_bytes()).as_deref(), Some(name));
     }
 }

@@ -235,7 +235,8 @@ fn a_whole_network_of_ipv6_is_one_address() {
     let mut room = Room::new();
     let mut failures = 0;
     for host in 0..100 {
-        failures += usize::from(room.fail(&format!("user-{host}"), &format!("2001:db8:0:1::{host:x}")).is_ok());
+        failures +=
+            usize::from(room.fail(&format!("user-{host}"), &format!("2001:db8:0:1::{host:x}")).is_ok());
     }
     assert_eq!(failures, 11, "ten for nothing, and one that costs a pause");
     assert_eq!(room.fail("ada", "2001:db8:0:2::1"), Ok(()));
@@ -261,7 +262,8 @@ fn tokens_that_are_none_count_for_the_address_until_it_is_not_heard() {
 
 #[test]
 fn pauses_double_up_to_a_quarter_of_an_hour() {
-    let limits = Limits { address_recovery: Duration::from_hours(1), address_failures: 100, ..Limits::default() };
+    let limits =
+        Limits { address_recovery: Duration::from_hours(1), address_failures: 100, ..Limits::default() };
     let mut room = Room::with(limits);
     let mut pauses = Vec::new();
     for _ in 0..63 {

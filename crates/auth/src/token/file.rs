@@ -79,7 +79,9 @@ fn check(metadata: &Metadata) -> io::Result<()> {
         return Err(io::Error::other("it is no regular file"));
     }
     if metadata.mode() & OTHERS_WRITE != 0 {
-        return Err(io::Error::other("others may write it, and so make tokens; take that from them (chmod 600)"));
+        return Err(io::Error::other(
+            "others may write it, and so make tokens; take that from them (chmod 600)",
+        ));
     }
     Ok(())
 }

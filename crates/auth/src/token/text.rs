@@ -58,7 +58,8 @@ pub(super) fn hash(text: &str) -> Option<Hash> {
 
 /// Whether `text` could be the id of a token.
 pub(super) fn is_id(text: &str) -> bool {
-    text.len() == 2 * ID_BYTES && text.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
+    text.len() == 2 * ID_BYTES
+        && text.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Option values that need more than a type's own `FromStr`.
 
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 use std::time::Duration;
@@ -108,6 +109,33 @@ impl<K: ValueEnum + 'static> FromStr for FaultRate<K> {
 fn names<K: ValueEnum + 'static>() -> impl Iterator<Item = String> {
     let values = K::value_variants().iter().filter_map(ValueEnum::to_possible_value);
     values.map(|value| value.get_name().to_owned())
+}
+
+/// SHA-256 of a certificate (of its whole DER encoding).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fingerprint(pub [u8; 32]);
+
+/// Written as openssl and browsers do: bytes in hexadecimal, divided by colons.
+impl fmt::Display for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let bytes = self.0.map(|byte| format!("{byte:02X}"));
+        f.pad(&bytes.join(":"))
+    }
+}
+
+/// Reads a fingerprint: 64 hexadecimal digits, with or without colons between the bytes and `SHA256:` before them.
+pub(super) fn fingerprint(text: &str) -> Result<Fingerprint, String> {
+    let wrong = || "not a SHA-256 fingerprint; write its 64 hexadecimal digits".to_owned();
+    let digits: String = text.trim_start_matches("SHA256:").chars().filter(|digit| *digit != ':').collect();
+    let (pairs, rest) = digits.as_bytes().as_chunks::<2>();
+    let mut fingerprint = [0; 32];
+    if pairs.len() != fingerprint.len() || !rest.is_empty() {
+        return Err(wrong());
+    }
+    for (value, pair) in fingerprint.iter_mut().zip(pairs) {
+        *value = std::str::from_utf8(pair).map_err(|_| wrong()).and_then(|pair| byte(pair).map_err(|_| wrong()))?;
+    }
+    Ok(Fingerprint(fingerprint))
 }
 
 /// Reads a byte in hexadecimal, with or without `0x`.
@@ -310,6 +338,19 @@ mod tests {
                 cipher_suite(text).unwrap_err().ends_with("one of 0, 1, 2, 3, 6, 7, 8, 15, 16, 17"),
                 "{text:?}"
             );
+        }
+    }
+
+    #[test]
+    fn a_fingerprint_is_written_as_tools_write_it() {
+        let plain = "0f".repeat(32);
+        let colons = vec!["0F"; 32].join(":");
+        for text in [plain.as_str(), &colons, &format!("SHA256:{plain}")] {
+            assert_eq!(fingerprint(text), Ok(Fingerprint([15; 32])), "{text}");
+        }
+        assert_eq!(Fingerprint([15; 32]).to_string(), colons);
+        for text in ["", "0f", &format!("{plain}0"), &plain.replace("0f", "0x"), &plain.replace("0f", "ä")] {
+            assert!(fingerprint(text).is_err(), "{text}");
         }
     }
 
