@@ -35,5 +35,7 @@ for process in "${!starts[@]}"; do
     exit 1
   fi
 done
+# Where the tests find the certificates of the services.
+export OPENDCRE_SERVICES=$RUN
 echo "services up after $SECONDS s: ${services[*]}"
 "$@"

@@ -6,6 +6,10 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderValue, Method};
 
+use crate::api::decode;
+use crate::v1::Generation;
+use crate::{v1_1, v1_3, v2};
+
 /// Two years, as lists of sites that are always reached over TLS ask for it.
 const TLS_ONLY: HeaderValue = HeaderValue::from_static("max-age=63072000");
 
@@ -23,10 +27,20 @@ pub(crate) fn mark(headers: &mut HeaderMap, method: &Method, path: &str, is_encr
         headers.insert(CONTENT_SECURITY_POLICY, NOTHING);
     }
     // For any page, as it always was, and therefore never with what a browser knows of its user: the answer to that has
-    // no `Access-Control-Allow-Credentials`, so that a browser keeps it to itself.
-    if matches!(*method, Method::GET | Method::HEAD) && path.starts_with("/opendcre/") {
+    // no `Access-Control-Allow-Credentials`, so that a browser keeps it to itself. What controls is refused before, if a
+    // page of another site asks for it.
+    if is_open(method, path) {
         headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
     }
+}
+
+/// Whether pages of any site may read the answer.
+fn is_open(method: &Method, path: &str) -> bool {
+    if v2::is_below(path) {
+        return matches!(*method, Method::GET | Method::HEAD);
+    }
+    let path = decode(path);
+    path.starts_with(v1_1::BASE) || path == v1_3::VERSION || Generation::of(&path).is_some()
 }
 
 fn is_page(headers: &HeaderMap) -> bool {
@@ -46,10 +60,15 @@ mod tests {
 
     #[test]
     fn any_page_may_read_and_none_may_control() {
-        let path = "/opendcre/1.1/scan";
-        assert_eq!(marked(&Method::GET, path, false)[ACCESS_CONTROL_ALLOW_ORIGIN], "*");
-        assert!(!marked(&Method::POST, path, false).contains_key(ACCESS_CONTROL_ALLOW_ORIGIN));
-        assert!(!marked(&Method::GET, "/healthz", false).contains_key(ACCESS_CONTROL_ALLOW_ORIGIN));
+        let may_read = |method, path| {
+            marked(method, path, false).get(ACCESS_CONTROL_ALLOW_ORIGIN).is_some_and(|origin| origin == "*")
+        };
+        for path in ["/opendcre/1.1/scan", "/opendcre/1%2e2/scan", "/opendcre/version", "/opendcre/2/boards"] {
+            assert!(may_read(&Method::GET, path), "{path}");
+        }
+        assert!(!may_read(&Method::POST, "/opendcre/2/power"));
+        assert!(!may_read(&Method::GET, "/opendcre/1.0/scan"));
+        assert!(!may_read(&Method::GET, "/healthz"));
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod ipmi;
 mod login;
 #[cfg(test)]
 mod tests;
+mod token;
 mod value;
 
 use std::net::SocketAddr;
@@ -33,6 +34,9 @@ pub use ipmi::{
     SelCommand, V1_5Auth,
 };
 pub use login::{AccessOptions, LoginArgs, TOKEN_VARIABLE};
+pub use token::{
+    Lifetime, TokenArgs, TokenCommand, TokenCreateArgs, TokenListArgs, TokenRevokeArgs, TokensFile,
+};
 pub use value::{FaultRate, Fingerprint, Host};
 
 const EXIT_CODES: &str = "\
@@ -162,6 +166,14 @@ Examples:
   opendcre config check --config ./opendcre.toml
   opendcre config schema > opendcre.schema.json")]
     Config(ConfigArgs),
+
+    /// Make, list or revoke API tokens, on the machine of the server
+    #[command(args = unused_client_options(), after_help = "\
+Examples:
+  opendcre token create ci --role viewer > ci.token
+  opendcre token list
+  opendcre token revoke ci")]
+    Token(TokenArgs),
 
     /// Print the completion script of a shell
     #[command(args = unused_client_options(), after_help = "\

@@ -6,6 +6,7 @@
 mod answer;
 mod board;
 mod console;
+mod credential;
 mod error;
 mod failure;
 mod feed;
@@ -14,15 +15,20 @@ mod http;
 mod job;
 mod listing;
 mod order;
+mod password;
 mod problem;
 mod reading;
+mod server_url;
 mod sheet;
 mod split;
 mod survey;
+mod tls;
 mod watch;
 
 use std::io::{self, BufRead, IsTerminal, Write};
 
+use rustls::RootCertStore;
+use serde::Deserialize;
 use tokio::runtime;
 
 use crate::cli::{AssetCommand, ClientCommand, ClientOptions, FanCommand, LedCommand, NodeBootCommand};
@@ -31,7 +37,9 @@ use crate::exit::Exit;
 use self::answer::Answer;
 use self::console::{Console, Style};
 use self::error::ClientError;
-use self::http::{Http, Request, ServerUrl};
+use self::credential::CredentialError;
+use self::http::{Http, Request};
+use self::server_url::ServerUrl;
 
 /// Performs one client command. Answers go to `out`, errors to `err`.
 pub(crate) fn run(
@@ -58,8 +66,7 @@ fn perform(
     options: &ClientOptions,
     console: &mut Console<'_>,
 ) -> Result<Exit, ClientError> {
-    let server: ServerUrl = options.server.parse()?;
-    let http = Http::new(server, options.timeout)?;
+    let http = Http::new(options)?;
     let runtime = runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(ClientError::Runtime)?;
     runtime.block_on(converse(command, &http, console))
@@ -122,6 +129,36 @@ async fn converse(
         ClientCommand::Changes(args) => feed::run(http, args, console).await,
         ClientCommand::Expand(args) => board::expand(http, args, console).await,
     }
+}
+
+/// The server that somebody logs in to, in the words under which a login is kept for it.
+///
+/// # Errors
+/// The option does not name a server, or nothing that proves who somebody is may be sent to it.
+pub(crate) fn login_target(options: &ClientOptions) -> anyhow::Result<String> {
+    let server: ServerUrl = options.server.parse()?;
+    anyhow::ensure!(server.is_private(), CredentialError::Insecure(server.to_string()));
+    Ok(server.to_string())
+}
+
+/// The authorities that `options` name, or those of the system.
+///
+/// # Errors
+/// They cannot be read.
+pub(crate) fn authorities(options: &ClientOptions) -> anyhow::Result<RootCertStore> {
+    Ok(tls::authorities(&options.access)?)
+}
+
+/// What the server says that may be asked without a login.
+///
+/// # Errors
+/// There is no answer, or another one.
+pub(crate) async fn ask_openly<T: for<'a> Deserialize<'a>>(
+    options: &ClientOptions,
+    path: &[&str],
+) -> anyhow::Result<T> {
+    let answer = Http::unnamed(options)?.send(&Request::get(path)).await?;
+    Ok(answer.read()?)
 }
 
 /// Tells the versions of both sides.

@@ -25,6 +25,7 @@ mod log;
 mod login;
 mod output;
 mod serve;
+mod token;
 
 /// Runs the program with the given command line, whose first element is the name of the program.
 ///
@@ -58,6 +59,9 @@ fn dispatch(cli: Cli) -> ExitCode {
         Command::Login(args) => login::login(&args, &cli.client, &mut out),
         Command::Logout => login::logout(&cli.client, &mut out),
         Command::Serve(args) => serve::run(&args),
+        Command::Token(args) => {
+            token::run(&args.command, cli.client.output, &clock::SystemClock, &mut out, &mut io::stderr())
+        }
     };
     done.map_or_else(|error| report(&error), |()| Exit::Done.into())
 }

@@ -208,7 +208,7 @@ mod tests {
             let attempt = door.log_in("ada", HOME, directory.clone().answer(Err(rejected())));
             let hung_up = tokio::time::timeout(Duration::from_millis(1), attempt).await;
             assert!(hung_up.is_err());
-            sleep(Duration::from_millis(400)).await;
+            sleep(Duration::from_millis(399)).await;
             let locked = door.log_in("ada", HOME, directory.clone().answer(Ok(ada()))).await.unwrap_err();
             let since = Duration::from_millis(100);
             assert_eq!(locked + since, Duration::from_secs(pause));

@@ -67,8 +67,8 @@ pub(super) enum Credential {
     Fixed(HeaderValue),
     /// A token that stands in a file.
     TokenFile(PathBuf),
-    /// A token that `opendcre login` has left.
-    Saved(Box<SavedLogin>),
+    /// A token that `opendcre login` has left, and whom to trust when it is renewed.
+    Saved { login: SavedLogin, access: Box<AccessOptions> },
 }
 
 impl Credential {
@@ -103,8 +103,8 @@ impl Credential {
         if let Some(token) = variable {
             return bearer(TOKEN_VARIABLE, &SecretString::from(token)).map(Self::Fixed);
         }
-        let Some(saved) = SavedLogin::find(&server.to_string())? else { return Ok(Self::None) };
-        Ok(Self::Saved(Box::new(saved.trusting(tls::authorities(options)?)?)))
+        let saved = SavedLogin::find(&server.to_string())?;
+        Ok(saved.map_or(Self::None, |login| Self::Saved { login, access: Box::new(options.clone()) }))
     }
 
     /// The value of the `Authorization` field of the next request, if it has one.
@@ -116,7 +116,13 @@ impl Credential {
                 let option = "--token-file";
                 bearer(&format!("{option} {}", path.display()), &line(option, path)?).map(Some)
             }
-            Self::Saved(login) => bearer("the token that is kept", &login.token().await?).map(Some),
+            Self::Saved { login, access } => {
+                let token = match login.current()? {
+                    Some(token) => token,
+                    None => login.renew(tls::authorities(access)?).await?,
+                };
+                bearer("the token that is kept", &token).map(Some)
+            }
         }
     }
 }

@@ -9,8 +9,11 @@ use thiserror::Error;
 
 use crate::exit::Exit;
 
-use super::http::ServerUrlError;
+use super::credential::CredentialError;
 use super::problem::{Problem, ProblemBody};
+use super::server_url::ServerUrlError;
+use super::tls::{TlsError, Untrusted};
+use crate::login::LoginError;
 
 /// Every way in which a client command fails.
 #[derive(Debug, Error)]
@@ -26,6 +29,39 @@ pub(super) enum ClientError {
         /// What the operating system says.
         reason: String,
     },
+    /// The server is not who it should be, or nobody knows who it is.
+    #[error(
+        "{server} is not trusted: {untrusted}; if the server says the same at its start, use --fingerprint with it, \
+         or name its authority with --ca-file"
+    )]
+    Untrusted {
+        /// The server as it was addressed.
+        server: String,
+        /// Its certificate.
+        untrusted: Untrusted,
+    },
+    /// Something answers, but not in TLS.
+    #[error("{server} does not speak TLS there; check the port, or use an http URL if that is meant")]
+    NoTls {
+        /// The server as it was addressed.
+        server: String,
+    },
+    /// The two cannot agree on TLS.
+    #[error(
+        "{server} ends TLS: {reason}; if it wants a certificate, use --client-certificate and --client-key"
+    )]
+    Tls {
+        /// The server as it was addressed.
+        server: String,
+        /// What TLS says.
+        reason: String,
+    },
+    /// The options for TLS are of no use.
+    #[error(transparent)]
+    TlsOptions(#[from] TlsError),
+    /// Nothing shows who asks.
+    #[error(transparent)]
+    Credential(#[from] CredentialError),
     /// The connection broke before the answer was complete.
     #[error("the connection to {server} was lost: {reason}")]
     Lost {
@@ -133,7 +169,14 @@ impl ClientError {
             Self::Server(_) | Self::NoSuchKind(_) | Self::Unconfirmed { .. } | Self::TooScattered(_) => {
                 Exit::Usage
             }
-            Self::Unreachable { .. } | Self::Lost { .. } | Self::NoAnswer { .. } => Exit::Unreachable,
+            Self::TlsOptions(_) => Exit::Usage,
+            Self::Credential(error) => credential(error),
+            Self::Unreachable { .. }
+            | Self::Untrusted { .. }
+            | Self::NoTls { .. }
+            | Self::Tls { .. }
+            | Self::Lost { .. }
+            | Self::NoAnswer { .. } => Exit::Unreachable,
             Self::Refused { status, problem } => refused(*status, problem.code.as_deref()),
             Self::OrderLost { .. } | Self::JobLost { .. } => Exit::Uncertain,
             Self::Interrupted => Exit::Interrupted,
@@ -193,6 +236,10 @@ impl ClientError {
             Self::Unconfirmed { .. } => "unconfirmed",
             Self::TooScattered(_) => "range_too_large",
             Self::Unreachable { .. } => "unreachable",
+            Self::Untrusted { .. } => "untrusted",
+            Self::NoTls { .. } | Self::Tls { .. } => "tls",
+            Self::TlsOptions(_) => "usage",
+            Self::Credential(_) => "credential",
             Self::Lost { .. } => "connection_lost",
             Self::NoAnswer { .. } => "no_answer",
             Self::Refused { .. } => "refused",
@@ -209,11 +256,21 @@ fn code_and_comma(problem: &Problem) -> String {
     problem.code.as_ref().map(|code| format!("{code}, ")).unwrap_or_default()
 }
 
+/// How a command ends that has nothing to show who asks.
+fn credential(error: &CredentialError) -> Exit {
+    match error {
+        CredentialError::Saved(LoginError::Http(_)) => Exit::Unreachable,
+        CredentialError::Saved(_) => Exit::Denied,
+        _ => Exit::Usage,
+    }
+}
+
 /// How a command ends whose request was refused. What is wrong with the request, and has a code that says so, is wrong
 /// usage; a status alone may come from anything on the way.
 fn refused(status: u16, code: Option<&str>) -> Exit {
     match (status, code) {
-        (503, _) => Exit::Busy,
+        (429 | 503, _) => Exit::Busy,
+        (401 | 403, _) => Exit::Denied,
         // The path, which the user did not write: this server does not speak API 2.
         (404, Some("not_found")) => Exit::Failed,
         (400 | 404 | 413 | 415 | 422, Some(_)) => Exit::Usage,
@@ -236,7 +293,10 @@ mod tests {
             (409, Some("ambiguous_name"), Exit::Usage),
             (409, Some("displaced"), Exit::Failed),
             (422, Some("unsupported"), Exit::Usage),
-            (403, Some("forbidden"), Exit::Failed),
+            (401, Some("unauthenticated"), Exit::Denied),
+            (401, None, Exit::Denied),
+            (403, Some("forbidden"), Exit::Denied),
+            (429, Some("locked"), Exit::Busy),
             (502, Some("refused"), Exit::Failed),
             (503, Some("busy"), Exit::Busy),
             (503, None, Exit::Busy),

@@ -1,92 +1,30 @@
 //! Sends requests to a server and takes its answers. The only part of the client that uses the network.
 
 use std::error::Error;
-use std::fmt::{self, Display};
+use std::fmt::Display;
+use std::io;
 use std::ops::Deref;
-use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use reqwest::header::CONTENT_TYPE;
-use reqwest::{Client, Method, Response, StatusCode, Url, redirect};
-use thiserror::Error;
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
+use reqwest::{Client, Method, Response, StatusCode, redirect};
+use rustls::OtherError;
 use tokio::time::timeout;
 
+use super::credential::Credential;
 use super::problem::Problem;
+use super::server_url::ServerUrl;
 use super::split::Splitter;
+use super::tls::{self, Untrusted};
 use super::{Answer, ClientError};
-
-/// The base of the API that this client speaks.
-const API_BASE: [&str; 2] = ["opendcre", "2"];
+use crate::cli::{ClientOptions, TOKEN_VARIABLE};
 
 /// Makes an order that is sent twice the same order.
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
 
-/// What is percent-encoded: everything but the characters that RFC 3986 calls unreserved.
-const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
-
 /// The longest answer that is held in memory. What a single board says is well below a hundredth of it.
 const MAX_ANSWER_BYTES: usize = 16 * 1024 * 1024;
-
-/// Why a text does not name a server.
-#[derive(Debug, PartialEq, Eq, Error)]
-pub(super) enum ServerUrlError {
-    /// It is no URL at all.
-    #[error("{text:?} does not name a server ({reason}); write it as host:port or http://host:port")]
-    Malformed {
-        /// The text as given.
-        text: String,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// It asks for TLS.
-    #[error("{0:?} asks for TLS, which this build's client does not have yet; use an http URL")]
-    Tls(String),
-}
-
-/// Where a server is: an `http` URL, whose path, if any, is that of a proxy in front of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct ServerUrl(Url);
-
-impl FromStr for ServerUrl {
-    type Err = ServerUrlError;
-
-    fn from_str(text: &str) -> Result<Self, ServerUrlError> {
-        let malformed = |reason: String| ServerUrlError::Malformed { text: text.to_owned(), reason };
-        let url = if text.contains("://") { Url::parse(text) } else { Url::parse(&format!("http://{text}")) };
-        let url = url.map_err(|error| malformed(error.to_string()))?;
-        match url.scheme() {
-            "http" if url.query().or(url.fragment()).is_none() => Ok(Self(url)),
-            "http" => Err(malformed("unexpected ? or #".to_owned())),
-            "https" => Err(ServerUrlError::Tls(text.to_owned())),
-            scheme => Err(malformed(format!("unknown scheme {scheme}"))),
-        }
-    }
-}
-
-impl Display for ServerUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.0.as_str().trim_end_matches('/'))
-    }
-}
-
-impl ServerUrl {
-    /// The address of what is asked for; percent-encodes its parts.
-    fn resource(&self, request: &Request) -> Url {
-        let mut path = self.0.path().trim_end_matches('/').to_owned();
-        for segment in API_BASE.into_iter().chain(request.segments.iter().map(String::as_str)) {
-            path.push('/');
-            path.extend(utf8_percent_encode(segment, RESERVED));
-        }
-        let parameter =
-            |(name, value): &(&str, String)| format!("{name}={}", utf8_percent_encode(value, RESERVED));
-        let query: Vec<String> = request.query.iter().map(parameter).collect();
-        let mut url = self.0.clone();
-        url.set_path(&path);
-        url.set_query((!query.is_empty()).then(|| query.join("&")).as_deref());
-        url
-    }
-}
 
 /// A request to the API.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -158,21 +96,39 @@ impl Request {
 pub(super) struct Http {
     client: Client,
     server: ServerUrl,
+    /// What shows who asks.
+    credential: Arc<Credential>,
     /// How long the server may say nothing.
     patience: Duration,
 }
 
 impl Http {
-    /// Prepares to talk to `server`; connects only when something is sent.
-    pub(super) fn new(server: ServerUrl, patience: Duration) -> Result<Self, ClientError> {
+    /// Prepares to talk to the server that `options` name, and shows it who asks; connects only when something is sent.
+    pub(super) fn new(options: &ClientOptions) -> Result<Self, ClientError> {
+        let server: ServerUrl = options.server.parse()?;
+        let credential = Credential::find(&options.access, &server, std::env::var(TOKEN_VARIABLE).ok())?;
+        Self::with(server, options, credential)
+    }
+
+    /// The same for what may be asked without showing who asks.
+    pub(super) fn unnamed(options: &ClientOptions) -> Result<Self, ClientError> {
+        Self::with(options.server.parse()?, options, Credential::None)
+    }
+
+    fn with(
+        server: ServerUrl,
+        options: &ClientOptions,
+        credential: Credential,
+    ) -> Result<Self, ClientError> {
         let client = Client::builder()
             .user_agent(concat!("opendcre/", env!("CARGO_PKG_VERSION")))
             // An order must go to the server that was named, not to wherever somebody else points.
             .redirect(redirect::Policy::none())
             .no_proxy()
+            .tls_backend_preconfigured(tls::config(&options.access, &server)?)
             .build()
             .map_err(|error| unreachable(&server, &error))?;
-        Ok(Self { client, server, patience })
+        Ok(Self { client, server, credential: Arc::new(credential), patience: options.timeout })
     }
 
     /// The server that is asked.
@@ -203,8 +159,11 @@ impl Http {
 
     /// Sends a request and takes the head of the answer, if it is a good one.
     async fn begin(&self, request: &Request) -> Result<Response, ClientError> {
-        let url = self.server.resource(request);
+        let url = self.server.resource(&request.segments, &request.query);
         let mut sending = self.client.request(request.method.clone(), url);
+        if let Some(credential) = self.credential.header().await? {
+            sending = sending.header(AUTHORIZATION, credential);
+        }
         if let Some(Order { key, body }) = &request.order {
             sending = sending.header(IDEMPOTENCY_KEY, key).header(CONTENT_TYPE, "application/json");
             sending = sending.body(body.clone());
@@ -249,12 +208,36 @@ impl Http {
         if error.is_connect() {
             return unreachable(&self.server, error);
         }
-        ClientError::Lost { server: self.server.to_string(), reason: root_cause(error).to_string() }
+        let server = self.server.to_string();
+        match tls_error(error) {
+            Some(cause) => refused_by_tls(server, cause),
+            None => ClientError::Lost { server, reason: root_cause(error).to_string() },
+        }
     }
 }
 
 fn unreachable(server: &ServerUrl, error: &reqwest::Error) -> ClientError {
-    ClientError::Unreachable { server: server.to_string(), reason: root_cause(error).to_string() }
+    let name = server.to_string();
+    match tls_error(error) {
+        Some(cause) => refused_by_tls(name, cause),
+        None => ClientError::Unreachable { server: name, reason: root_cause(error).to_string() },
+    }
+}
+
+/// The error of TLS in an error, if it comes from there.
+fn tls_error(error: &reqwest::Error) -> Option<&rustls::Error> {
+    root_cause(error).downcast_ref::<io::Error>()?.get_ref()?.downcast_ref()
+}
+
+/// What has gone wrong while TLS began.
+fn refused_by_tls(server: String, error: &rustls::Error) -> ClientError {
+    match error {
+        rustls::Error::Other(OtherError(cause)) if let Some(untrusted) = cause.downcast_ref::<Untrusted>() => {
+            ClientError::Untrusted { server, untrusted: untrusted.clone() }
+        }
+        rustls::Error::InvalidMessage(_) => ClientError::NoTls { server },
+        error => ClientError::Tls { server, reason: error.to_string() },
+    }
 }
 
 /// The innermost error: the one that the operating system reported.
@@ -277,52 +260,6 @@ fn refusal(status: StatusCode, body: &str, query: &[(&str, String)]) -> ClientEr
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn resource(server: &str, request: &Request) -> String {
-        let server: ServerUrl = server.parse().unwrap();
-        server.resource(request).to_string()
-    }
-
-    #[test]
-    fn a_server_may_be_named_with_or_without_scheme_and_path() {
-        for (server, expected) in [
-            ("rack7", "http://rack7/opendcre/2/racks"),
-            ("rack7:5000", "http://rack7:5000/opendcre/2/racks"),
-            ("127.0.0.1:5000", "http://127.0.0.1:5000/opendcre/2/racks"),
-            ("[::1]:5000", "http://[::1]:5000/opendcre/2/racks"),
-            ("http://rack7:5000/", "http://rack7:5000/opendcre/2/racks"),
-            ("http://proxy/site/a/", "http://proxy/site/a/opendcre/2/racks"),
-            ("http://proxy/site/a", "http://proxy/site/a/opendcre/2/racks"),
-        ] {
-            assert_eq!(resource(server, &Request::get(&["racks"])), expected, "{server}");
-        }
-    }
-
-    #[test]
-    fn segments_and_parameters_are_percent_encoded() {
-        let request = Request::get(&["groups", "a b/c?d#e%2F", "é\t\n", "door_lock-1.2~"]);
-        assert_eq!(
-            resource("rack7", &request),
-            "http://rack7/opendcre/2/groups/a%20b%2Fc%3Fd%23e%252F/%C3%A9%09%0A/door_lock-1.2~"
-        );
-        let request = Request::get(&["boards"]).with("nodes", "a[1-2],-b@~c+&=#ä").with("limit", 0);
-        assert_eq!(
-            resource("rack7", &request),
-            "http://rack7/opendcre/2/boards?nodes=a%5B1-2%5D%2C-b%40~c%2B%26%3D%23%C3%A4&limit=0"
-        );
-    }
-
-    #[test]
-    fn what_is_no_http_server_is_refused() {
-        for text in ["", ":5000", "a b", "rack7:99999", "ftp://rack7", "rack7?x", "http://rack7/#x"] {
-            let refused = text.parse::<ServerUrl>();
-            assert!(matches!(refused, Err(ServerUrlError::Malformed { .. })), "{text}");
-        }
-        assert_eq!(
-            "https://rack7".parse::<ServerUrl>().unwrap_err().to_string(),
-            "\"https://rack7\" asks for TLS, which this build's client does not have yet; use an http URL"
-        );
-    }
 
     #[test]
     fn a_refusal_says_what_the_server_says() {

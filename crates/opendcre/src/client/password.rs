@@ -24,15 +24,16 @@ pub(super) fn ask(question: &str) -> io::Result<SecretString> {
 }
 
 fn read_line(terminal: &File) -> io::Result<SecretString> {
-    let mut line = Zeroizing::new(String::new());
+    let mut line = Zeroizing::new(Vec::new());
     // Byte by byte, because whoever buffers takes more than a line.
     for byte in terminal.take(MAX_BYTES).bytes() {
         match byte? {
             b'\n' => break,
-            byte => line.push(char::from(byte)),
+            byte => line.push(byte),
         }
     }
-    Ok(line.as_str().into())
+    let text = std::str::from_utf8(&line).map_err(|_| io::ErrorKind::InvalidData)?;
+    Ok(text.into())
 }
 
 /// While it lives, the terminal does not show what is typed.

@@ -105,6 +105,8 @@ impl Problem {
 /// What to do about a problem with this code.
 fn hint(code: &str) -> Option<&'static str> {
     match code {
+        "unauthenticated" => Some("log in with `opendcre login`, --token-file or --user"),
+        "forbidden" => Some("`opendcre version` shows which server that is; ask who may grant it"),
         "unknown_device" => Some("`opendcre scan BOARD` shows its devices"),
         "ambiguous_device" => Some("say which one with --device"),
         "unknown_group" => Some("`opendcre groups` shows what there is"),

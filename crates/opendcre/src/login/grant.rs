@@ -5,6 +5,7 @@ use std::time::Duration;
 use opendcre_auth::http_client::{Answer, Endpoint, HttpClient};
 use secrecy::SecretString;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use super::LoginError;
 
@@ -48,7 +49,7 @@ pub(super) async fn ask(
 ) -> Result<Tokens, LoginError> {
     let answer = http.post_form(endpoint, form, None).await?;
     if answer.status != 200 {
-        return Err(refusal(&answer)?);
+        return Err(refusal(&answer));
     }
     let tokens: Tokens = answer.ok()?;
     match tokens.token_type.eq_ignore_ascii_case("bearer") {
@@ -57,17 +58,12 @@ pub(super) async fn ask(
     }
 }
 
-/// What a provider says that refuses.
-///
-/// # Errors
-/// It says nothing that can be understood.
-pub(super) fn refusal(answer: &Answer) -> Result<LoginError, LoginError> {
-    // A status alone, as of a proxy on the way, is the better reason then.
-    let said: Result<Refusal, _> = answer.json();
-    match said {
+/// What a provider says that refuses. Where that cannot be understood, as from a proxy on the way, its status says more.
+pub(super) fn refusal(answer: &Answer) -> LoginError {
+    match answer.json() {
         Ok(Refusal { error: code, error_description: description }) => {
-            Ok(LoginError::Refused { code, description })
+            LoginError::Refused { code, description }
         }
-        Err(_) => Err(answer.ok::<serde::de::IgnoredAny>().err().map_or(LoginError::TooLate, LoginError::from)),
+        Err(malformed) => answer.ok::<IgnoredAny>().err().unwrap_or(malformed).into(),
     }
 }

@@ -1,6 +1,6 @@
 //! A relay in front of a service, which can fall silent as if the service hung, and goes away with its value.
 
-use std::io;
+use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -28,7 +28,7 @@ impl Relay {
         self.address.port()
     }
 
-    /// From now on new connections are taken, and nothing comes back.
+    /// From now on everything is taken, and nothing comes back.
     pub(crate) fn fall_silent(&self) {
         self.silent.store(true, Ordering::Relaxed);
     }
@@ -43,26 +43,26 @@ impl Drop for Relay {
     }
 }
 
-fn serve(listener: &TcpListener, service: SocketAddr, silent: &AtomicBool, ended: &AtomicBool) {
-    let mut unanswered = Vec::new();
+fn serve(listener: &TcpListener, service: SocketAddr, silent: &Arc<AtomicBool>, ended: &AtomicBool) {
     for client in listener.incoming().map(Result::unwrap) {
         if ended.load(Ordering::Relaxed) {
             return;
         }
-        if silent.load(Ordering::Relaxed) {
-            unanswered.push(client);
-            continue;
-        }
         let server = TcpStream::connect(service).unwrap();
-        pass_on(client.try_clone().unwrap(), server.try_clone().unwrap());
-        pass_on(server, client);
+        pass_on(client.try_clone().unwrap(), server.try_clone().unwrap(), Arc::clone(silent));
+        pass_on(server, client, Arc::clone(silent));
     }
 }
 
-fn pass_on(mut from: TcpStream, mut to: TcpStream) {
+fn pass_on(mut from: TcpStream, mut to: TcpStream, silent: Arc<AtomicBool>) {
     thread::spawn(move || {
+        let mut buffer = [0; 4096];
         // Either side may go away at any time.
-        io::copy(&mut from, &mut to).ok();
+        while let Ok(length @ 1..) = from.read(&mut buffer) {
+            if !silent.load(Ordering::Relaxed) && to.write_all(&buffer[..length]).is_err() {
+                break;
+            }
+        }
         to.shutdown(Shutdown::Write).ok();
     });
 }

@@ -15,16 +15,11 @@ pub(crate) fn password(user: &str) -> String {
     format!("{MARK}-{user}")
 }
 
-/// Where the services keep their files.
-fn folder() -> PathBuf {
-    let folder = PathBuf::from("/mnt");
-    assert!(folder.join("pki").is_dir(), "run these tests by `cargo xtask services`, which starts what they need");
-    folder
-}
-
 /// A file of the throw-away PKI.
 pub(crate) fn pki(name: &str) -> PathBuf {
-    folder().join("pki").join(name)
+    let folder = std::env::var_os("OPENDCRE_SERVICES");
+    let folder = folder.expect("run these tests by `cargo xtask services`, which starts what they need");
+    PathBuf::from(folder).join("pki").join(name)
 }
 
 /// A directory, as its own tools reach it.
