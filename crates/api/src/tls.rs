@@ -131,7 +131,7 @@ impl Tls {
     /// Every [`TlsError`]. Everything stays as it is then.
     pub fn reload(&self) -> Result<(), TlsError> {
         let mut seen = self.seen();
-        self.replace(&mut seen, Contents::read(&self.files)?)
+        self.replace(&mut seen, &Contents::read(&self.files)?)
     }
 
     /// Reads the files again if they have changed since they were last looked at, and says whether they have.
@@ -144,7 +144,7 @@ impl Tls {
         if contents.digest() == *seen {
             return Ok(false);
         }
-        self.replace(&mut seen, contents).map(|()| true)
+        self.replace(&mut seen, &contents).map(|()| true)
     }
 
     /// Looks at the files every `interval`, such as [`WATCH_INTERVAL`], and reads them again when they have changed,
@@ -158,7 +158,7 @@ impl Tls {
         Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn replace(&self, seen: &mut [u8; 32], contents: Contents) -> Result<(), TlsError> {
+    fn replace(&self, seen: &mut [u8; 32], contents: &Contents) -> Result<(), TlsError> {
         *seen = contents.digest();
         let material = contents.parse(&self.files, self.clock.now())?;
         let trust = Trust::new(material, &self.clock, self.current().generation.wrapping_add(1))?;

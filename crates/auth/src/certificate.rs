@@ -56,7 +56,9 @@ pub struct PeerCertificate {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum CertificateError {
     /// It is larger than any honest one.
-    #[error("the client certificate has {0} bytes, which is more than {MAX_CERTIFICATE}; have a smaller one issued")]
+    #[error(
+        "the client certificate has {0} bytes, which is more than {MAX_CERTIFICATE}; have a smaller one issued"
+    )]
     TooLarge(usize),
     /// It is not a certificate of X.509 (RFC 5280).
     #[error("the client certificate is broken: {0}; have it issued again")]
@@ -65,7 +67,9 @@ pub enum CertificateError {
     #[error("the client certificate has more than {MAX_NAMES} names; have it issued with fewer")]
     TooManyNames,
     /// A name is longer than any honest one, or holds characters that would deceive whoever reads it.
-    #[error("the client certificate has a name that is too long or holds control characters; have it issued again")]
+    #[error(
+        "the client certificate has a name that is too long or holds control characters; have it issued again"
+    )]
     BadName,
 }
 
@@ -185,7 +189,8 @@ fn checked(name: &str) -> Result<String, CertificateError> {
 
 /// Whether a character is not shown, or changes how others are shown (Unicode TR 36 §3.1, bidirectional controls).
 fn deceives(c: char) -> bool {
-    let is_invisible = matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
+    let is_invisible =
+        matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
     c.is_control() || is_invisible
 }
 
@@ -209,7 +214,10 @@ impl CertificateRules {
         }
         let name = self.name_from.iter().find_map(|source| certificate.name(*source));
         let name = name.ok_or_else(|| {
-            rejected(format!("the client certificate of {:?} holds no name of a kind that counts", certificate.subject))
+            rejected(format!(
+                "the client certificate of {:?} holds no name of a kind that counts",
+                certificate.subject
+            ))
         })?;
         let groups = if self.groups_from_ou { certificate.organizational_units.clone() } else { Vec::new() };
         Ok(Subject {

@@ -182,9 +182,9 @@ impl TokenStore {
             id: generated.id,
             name: token.name.clone(),
             grants: token.grants.clone(),
-            created: now,
+            created: in_seconds(now),
             created_by: token.created_by.clone(),
-            expires: token.expires,
+            expires: token.expires.map(in_seconds),
             revoked: None,
             last_used: None,
             last_used_from: None,
@@ -238,6 +238,11 @@ impl TokenStore {
         // The database keeps its own order, so a panic elsewhere cannot have broken it.
         self.database.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// A time as it is kept: in whole seconds.
+fn in_seconds(time: Timestamp) -> Timestamp {
+    Timestamp::from_second(time.as_second()).unwrap_or(time)
 }
 
 /// Who has the token of `record`, if it is valid.

@@ -7,6 +7,7 @@ mod client;
 mod emulate;
 mod ipmi;
 mod login;
+mod secret;
 #[cfg(test)]
 mod tests;
 mod token;
@@ -34,6 +35,7 @@ pub use ipmi::{
     SelCommand, V1_5Auth,
 };
 pub use login::{AccessOptions, LoginArgs, TOKEN_VARIABLE};
+pub use secret::{SecretArgs, SecretCommand, SecretNameArgs};
 pub use token::{
     Lifetime, TokenArgs, TokenCommand, TokenCreateArgs, TokenListArgs, TokenRevokeArgs, TokensFile,
 };
@@ -47,7 +49,7 @@ Exit codes:
   2  wrong usage, such as a node range that names nothing; nothing was changed
   3  the server, or the BMC, cannot be reached or did not answer in time
   4  the server, or the BMC, is busy; try again later
-  5  the BMC does not accept the user, or not for this (`opendcre ipmi`)
+  5  the server, or the BMC, does not accept the user, or not for this
   6  a change was sent, and what has come of it is unknown, be it for one of many boards
   130  a change was interrupted by Ctrl-C; `watch` and `changes --follow` end with 0 by it
 
@@ -135,6 +137,10 @@ pub enum OutputFormat {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Keep passwords in a sealed file
+    #[command(args = unused_client_options())]
+    Secret(SecretArgs),
+
     /// Run the gateway
     #[command(args = unused_client_options(), after_help = "\
 Examples:

@@ -15,7 +15,7 @@ mod http;
 mod job;
 mod listing;
 mod order;
-mod password;
+pub(crate) mod password;
 mod problem;
 mod reading;
 mod server_url;

@@ -15,6 +15,7 @@ mod group;
 mod inventory;
 mod ipmi;
 mod legacy;
+mod sealed;
 pub(crate) mod secret;
 mod state;
 mod text;
@@ -42,6 +43,7 @@ pub use command::run;
 pub use document::Problem;
 pub use inventory::Inventory;
 pub use ipmi::{Auth, Broker, Ipmi, PrivilegeLimit, UserLookup};
+pub use sealed::Secrets;
 pub use secret::{InlinePassword, SecretError};
 pub use state::State;
 pub use text::{BoardRange, ByteSize};
@@ -62,6 +64,9 @@ pub struct Config {
     pub auth: Login,
     /// What the service keeps over restarts.
     pub state: State,
+    /// The sealed store of secrets.
+    #[serde(rename = "secrets")]
+    pub secret_store: Secrets,
     /// The serial device buses, one table each.
     #[serde(deserialize_with = "text::buses")]
     pub devicebus: Vec<DeviceBus>,
@@ -376,12 +381,12 @@ impl Config {
         let mut config = Self::parse(&text)
             .map_err(|problems| ConfigError::Invalid { path: path.to_owned(), problems })?;
         let folder = path.parent().unwrap_or(Path::new(""));
-        let files = config.legacy.bmc_config.iter_mut().chain(config.tls.files()).chain(config.auth.files());
+        let files = config.legacy.bmc_config.iter_mut().chain(config.tls.files()).chain(config.auth.files()).chain(&mut config.secret_store.file);
         for file in files {
             *file = folder.join(&file);
         }
         let secrets = credentials.unwrap_or(folder);
-        for file in config.ipmi.iter_mut().flat_map(Ipmi::secret_files).chain(config.auth.secret_files()) {
+        for file in config.ipmi.iter_mut().flat_map(Ipmi::secret_files).chain(config.auth.secret_files()).chain(&mut config.secret_store.key_file) {
             *file = secrets.join(&file);
         }
         config.secrets = secrets.to_owned();

@@ -16,7 +16,7 @@ pub(crate) enum Exit {
     Unreachable = 3,
     /// The server or BMC is busy.
     Busy = 4,
-    /// The BMC does not accept the user, or not for this.
+    /// The server or BMC does not accept the user, or not for this.
     Denied = 5,
     /// A change was sent, and what has come of it is unknown.
     Uncertain = 6,

@@ -15,6 +15,7 @@ mod saved;
 mod store;
 #[cfg(test)]
 mod testing;
+mod token;
 
 use std::io::Write;
 use std::time::Duration;
@@ -40,7 +41,7 @@ const EXCHANGE_LIMIT: Duration = Duration::from_secs(10);
 ///
 /// # Errors
 /// Nobody has logged in.
-pub(crate) fn login(args: &LoginArgs, options: &ClientOptions, out: &mut dyn Write) -> anyhow::Result<()> {
+pub(crate) fn login(args: &LoginArgs, options: &ClientOptions, out: &mut impl Write) -> anyhow::Result<()> {
     let server = client::login_target(options)?;
     let store = Store::of_user()?;
     let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
@@ -62,7 +63,7 @@ pub(crate) fn login(args: &LoginArgs, options: &ClientOptions, out: &mut dyn Wri
 ///
 /// # Errors
 /// What is kept cannot be changed.
-pub(crate) fn logout(options: &ClientOptions, out: &mut dyn Write) -> anyhow::Result<()> {
+pub(crate) fn logout(options: &ClientOptions, out: &mut impl Write) -> anyhow::Result<()> {
     let server = client::login_target(options)?;
     let was_there = Store::of_user()?.change(|servers| servers.remove(&server).is_some())?;
     let said = if was_there { "logged out of" } else { "was not logged in to" };
@@ -75,7 +76,7 @@ async fn obtain(
     provider: &Provider,
     metadata: &Metadata,
     http: &HttpClient,
-    out: &mut dyn Write,
+    out: &mut impl Write,
 ) -> anyhow::Result<Tokens> {
     let by_device = args.device || !args.browser && metadata.device_authorization_endpoint.is_some();
     let tell = |text: &str| output::print(out, text);

@@ -145,13 +145,8 @@ fn grants(args: &TokenCreateArgs) -> Vec<Grant> {
 fn expires(lifetime: Lifetime, now: Timestamp) -> anyhow::Result<Option<Timestamp>> {
     match lifetime {
         Lifetime::Endless => Ok(None),
-        Lifetime::Limited(time) => Ok(Some(whole_seconds(now.checked_add(time)?)?)),
+        Lifetime::Limited(time) => Ok(Some(now.checked_add(time)?)),
     }
-}
-
-/// Times are kept in whole seconds.
-fn whole_seconds(time: Timestamp) -> anyhow::Result<Timestamp> {
-    Ok(Timestamp::from_second(time.as_second())?)
 }
 
 /// A token that was made, for programs.

@@ -214,7 +214,9 @@ fn http2(limits: &Limits, tasks: &TaskTracker) -> http2::Builder<Tasks> {
         .max_header_list_size(u32::try_from(limits.header_bytes).unwrap_or(u32::MAX))
         .max_pending_accept_reset_streams(RESET_STREAMS)
         .max_local_error_reset_streams(LOCAL_RESETS)
-        .initial_stream_window_size(u32::try_from(limits.body_bytes).unwrap_or(u32::MAX).min(CONNECTION_WINDOW))
+        .initial_stream_window_size(
+            u32::try_from(limits.body_bytes).unwrap_or(u32::MAX).min(CONNECTION_WINDOW),
+        )
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_frame_size(FRAME)
         .max_send_buf_size(FRAME as usize);

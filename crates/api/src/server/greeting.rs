@@ -94,7 +94,8 @@ pub(super) async fn encrypted(
     let stream = TlsAcceptor::from(Arc::clone(&trust.config)).accept(patient).await?;
     let (_, session) = stream.get_ref();
     let version = if session.alpn_protocol() == Some(HTTP2) { Version::Http2 } else { Version::Http1 };
-    let chain = session.peer_certificates().map(|chain| chain.iter().map(|one| one.clone().into_owned()).collect());
+    let chain =
+        session.peer_certificates().map(|chain| chain.iter().map(|one| one.clone().into_owned()).collect());
     let holder = chain.map(|chain| Holder::new(Arc::clone(tls), &trust, chain)).transpose()?;
     place.activity.greeting.store(false, Relaxed);
     place.activity.awaits_client(Instant::now());

@@ -205,10 +205,9 @@ fn listen_unix(path: PathBuf) -> io::Result<(UnixListener, SocketFile)> {
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        if fs::symlink_metadata(&self.path).is_ok_and(|about| about.ino() == self.inode) {
-            if let Err(error) = fs::remove_file(&self.path) {
-                tracing::warn!(path = %self.path.display(), %error, "cannot remove the file of the socket");
-            }
+        let is_ours = fs::symlink_metadata(&self.path).is_ok_and(|about| about.ino() == self.inode);
+        if is_ours && let Err(error) = fs::remove_file(&self.path) {
+            tracing::warn!(path = %self.path.display(), %error, "cannot remove the file of the socket");
         }
     }
 }

@@ -77,12 +77,10 @@ impl Holder {
 
     fn verify(&self, trust: &Trust, now: Timestamp) -> Result<(), Revoked> {
         let verifier = trust.verifier.as_ref();
-        let verifier =
-            verifier.ok_or_else(|| Revoked { reason: "client certificates are not used any more".to_owned() })?;
-        let (certificate, intermediates) = self
-            .chain
-            .split_first()
-            .ok_or_else(|| Revoked { reason: "it was not shown".to_owned() })?;
+        let verifier = verifier
+            .ok_or_else(|| Revoked { reason: "client certificates are not used any more".to_owned() })?;
+        let (certificate, intermediates) =
+            self.chain.split_first().ok_or_else(|| Revoked { reason: "it was not shown".to_owned() })?;
         let verified = verifier.verify_client_cert(certificate, intermediates, unix_time(now));
         verified.map(drop).map_err(|error| Revoked { reason: error.to_string() })
     }

@@ -123,7 +123,9 @@ pub enum TlsError {
         reason: String,
     },
     /// Client certificates are to be checked, but nobody says who signs them.
-    #[error("client certificates cannot be checked without `client_ca`; name the file with their authorities")]
+    #[error(
+        "client certificates cannot be checked without `client_ca`; name the file with their authorities"
+    )]
     NoAuthorities,
     /// The TLS library does not take what all checks have let pass.
     #[error("TLS cannot be set up: {0}")]
@@ -160,7 +162,9 @@ impl Contents {
     /// A hash of all of it, by which changes are noticed.
     pub(super) fn digest(&self) -> [u8; 32] {
         let mut all = Sha256::new();
-        for file in [Some(&self.certificate), Some(&self.key), self.client_ca.as_ref(), self.client_crl.as_ref()] {
+        for file in
+            [Some(&self.certificate), Some(&self.key), self.client_ca.as_ref(), self.client_crl.as_ref()]
+        {
             all.update(Sha256::digest(file.map_or(&[][..], Vec::as_slice)));
         }
         all.finalize().into()
@@ -205,7 +209,8 @@ impl Contents {
         now: Timestamp,
     ) -> Result<Option<Arc<dyn ClientCertVerifier>>, TlsError> {
         let (Some(path), Some(bytes)) = (&files.client_ca, &self.client_ca) else {
-            let needed = files.client_crl.is_some() || files.client_certificate == ClientCertificates::Required;
+            let needed =
+                files.client_crl.is_some() || files.client_certificate == ClientCertificates::Required;
             return if needed { Err(TlsError::NoAuthorities) } else { Ok(None) };
         };
         let authorities = client::authorities(path, certificates(path, bytes)?)?;
@@ -292,7 +297,8 @@ fn parse<'a>(
     certificate: &'a CertificateDer<'static>,
 ) -> Result<X509Certificate<'a>, TlsError> {
     let error = |reason: String| TlsError::Certificate { path: path.to_owned(), position: index + 1, reason };
-    let (rest, parsed) = X509Certificate::from_der(certificate).map_err(|reason| error(reason.to_string()))?;
+    let (rest, parsed) =
+        X509Certificate::from_der(certificate).map_err(|reason| error(reason.to_string()))?;
     if rest.is_empty() { Ok(parsed) } else { Err(error("something follows it".to_owned())) }
 }
 

@@ -1,12 +1,12 @@
 //! The versions and algorithms of TLS that are spoken.
 
-use rustls::crypto::{CryptoProvider, ring};
 use rustls::crypto::ring::cipher_suite::{
     TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
     TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256, TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
     TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384, TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
     TLS13_AES_128_GCM_SHA256, TLS13_AES_256_GCM_SHA384, TLS13_CHACHA20_POLY1305_SHA256,
 };
+use rustls::crypto::{CryptoProvider, ring};
 use rustls::{SupportedCipherSuite, SupportedProtocolVersion};
 
 /// TLS 1.3 (RFC 8446) and 1.2 (RFC 5246); older ones are not even built in.

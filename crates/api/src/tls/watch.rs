@@ -32,7 +32,10 @@ fn report(tls: &Tls, outcome: Result<bool, TlsError>, complained: &mut Option<St
         Err(error) => {
             let error = error.to_string();
             if complained.as_ref() != Some(&error) {
-                tracing::error!(error, "the files for TLS have changed, but cannot be used; the old ones stay in force");
+                tracing::error!(
+                    error,
+                    "the files for TLS have changed, but cannot be used; the old ones stay in force"
+                );
             }
             *complained = Some(error);
         }

@@ -1,12 +1,12 @@
 //! An authority of our own, what it signs and revokes, and the files it is put in.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use opendcre_api::TlsFiles;
 use rcgen::{
-    BasicConstraints, CertificateParams, CertificateRevocationListParams, DnType, ExtendedKeyUsagePurpose, IsCa,
-    Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, RevokedCertParams, SerialNumber,
-    date_time_ymd,
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, DnType, ExtendedKeyUsagePurpose,
+    IsCa, Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, RevokedCertParams,
+    SerialNumber, date_time_ymd,
 };
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tempfile::TempDir;
@@ -109,10 +109,6 @@ impl Folder {
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
-    }
-
-    pub(crate) fn root(&self) -> &Path {
-        self.folder.path()
     }
 
     pub(crate) fn write(&self, name: &str, content: &str) -> PathBuf {

@@ -96,8 +96,7 @@ async fn revoked_clients_are_not_let_in() {
     let (ada, eve) = (authority.client("ada", 1, 2030), authority.client("eve", 2, 2030));
     let folder = Folder::with(&authority.server());
     let client_crl = Some(folder.write("clients.crl", &authority.revokes(&[2])));
-    let files =
-        TlsFiles { client_crl, ..with_clients(&folder, &authority, ClientCertificates::Optional) };
+    let files = TlsFiles { client_crl, ..with_clients(&folder, &authority, ClientCertificates::Optional) };
     let room = Room::encrypted(files).await;
     assert!(is_let_in(&room, &authority, Some(&ada)).await);
     assert!(!is_let_in(&room, &authority, Some(&eve)).await);
@@ -117,7 +116,10 @@ async fn plain_http_is_told_to_use_https() {
         stream.shutdown().await.unwrap();
         let answer = String::from_utf8(read_to_end(&mut stream).await).unwrap();
         assert!(answer.starts_with("HTTP/1.1 400 Bad Request\r\n"), "{answer}");
-        assert!(answer.ends_with("\r\n\r\nthis port speaks HTTPS only; use https:// in the address\n"), "{answer}");
+        assert!(
+            answer.ends_with("\r\n\r\nthis port speaks HTTPS only; use https:// in the address\n"),
+            "{answer}"
+        );
     }
 }
 
@@ -126,7 +128,9 @@ async fn garbage_gets_no_answer_but_an_alert() {
     let authority = Authority::new("authority");
     let folder = Folder::with(&authority.server());
     let room = Room::encrypted(folder.files()).await;
-    for garbage in [&b"\x16\x03\x01\x00\x02\xff\xff"[..], b"\0\0\0\0\0\0", b"\x80\x2e\x01\x00\x02", &[0xff; 4096]] {
+    for garbage in
+        [&b"\x16\x03\x01\x00\x02\xff\xff"[..], b"\0\0\0\0\0\0", b"\x80\x2e\x01\x00\x02", &[0xff; 4096]]
+    {
         let mut stream = room.connect().await;
         stream.write_all(garbage).await.unwrap();
         stream.shutdown().await.unwrap();

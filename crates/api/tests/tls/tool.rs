@@ -36,12 +36,20 @@ async fn openssl_can_agree_on_nothing_old() {
     ];
     for (options, is_spoken) in cases {
         let ca = folder.write("ca.pem", &authority.pem);
-        let line =
-            format!("s_client -connect {} -verify_return_error -CAfile {} {options}", room.address, ca.display());
+        let line = format!(
+            "s_client -connect {} -verify_return_error -CAfile {} {options}",
+            room.address,
+            ca.display()
+        );
         let Some(output) = run("openssl", words(&line)).await else { return };
         let said = String::from_utf8_lossy(&output.stdout);
         assert_eq!(output.status.success(), is_spoken, "{options}: {said}");
-        assert_eq!(said.contains("Verify return code: 0 (ok)") && said.contains("Cipher is ECDHE") || said.contains("Cipher is TLS_"), is_spoken, "{said}");
+        assert_eq!(
+            said.contains("Verify return code: 0 (ok)") && said.contains("Cipher is ECDHE")
+                || said.contains("Cipher is TLS_"),
+            is_spoken,
+            "{said}"
+        );
     }
 }
 
@@ -49,9 +57,11 @@ async fn openssl_can_agree_on_nothing_old() {
 async fn openssl_prints_the_fingerprint_that_we_print() {
     let folder = tempfile::tempdir().unwrap();
     let clock = crate::room::TestClock::new();
-    let files = Tls::make(folder.path(), "192.0.2.7".parse().unwrap(), "2026-12-01T10:00:00Z".parse().unwrap());
+    let files =
+        Tls::make(folder.path(), "192.0.2.7".parse().unwrap(), "2026-12-01T10:00:00Z".parse().unwrap());
     let files = files.unwrap();
-    let line = format!("x509 -noout -fingerprint -sha256 -ext subjectAltName -in {}", files.certificate.display());
+    let line =
+        format!("x509 -noout -fingerprint -sha256 -ext subjectAltName -in {}", files.certificate.display());
     let Some(output) = run("openssl", words(&line)).await else { return };
     let said = String::from_utf8(output.stdout).unwrap();
     let fingerprint = Tls::open(files, clock).unwrap().fingerprint();

@@ -66,10 +66,7 @@ fn text(name: &X509Name<'_>) -> Result<String, CertificateError> {
 }
 
 /// One attribute (RFC 4514 §2.3 and §2.4): a text after a short name, or the digits of anything else.
-fn write_attribute(
-    text: &mut String,
-    attribute: &AttributeTypeAndValue<'_>,
-) -> Result<(), CertificateError> {
+fn write_attribute(text: &mut String, attribute: &AttributeTypeAndValue<'_>) -> Result<(), CertificateError> {
     let (kind, value) = (attribute.attr_type(), attribute.attr_value());
     let short = SHORT_NAMES.into_iter().find(|(known, _)| known == kind);
     match (short, string(value)) {
@@ -116,7 +113,8 @@ fn string(value: &Any<'_>) -> Option<Result<String, CertificateError>> {
 /// A `BMPString`: UTF-16, the more significant byte first.
 fn utf16(bytes: &[u8]) -> Result<String, CertificateError> {
     let (units, rest) = bytes.as_chunks::<2>();
-    let text: Result<String, _> = char::decode_utf16(units.iter().map(|unit| u16::from_be_bytes(*unit))).collect();
+    let text: Result<String, _> =
+        char::decode_utf16(units.iter().map(|unit| u16::from_be_bytes(*unit))).collect();
     match text {
         Ok(text) if rest.is_empty() => Ok(text),
         _ => Err(CertificateError::Broken("a text in it is not UTF-16".to_owned())),

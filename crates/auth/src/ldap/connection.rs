@@ -43,8 +43,8 @@ pub(super) fn describe(outcome: &Outcome) -> String {
     let text = outcome.diagnostic.chars().filter(|character| !character.is_control());
     let text = text.take(MAX_DIAGNOSTIC).collect::<String>();
     match text.trim() {
-        "" => format!("code {}", outcome.code.0),
-        text => format!("code {}: {text}", outcome.code.0),
+        "" => outcome.code.to_string(),
+        text => format!("{}: {text}", outcome.code),
     }
 }
 

@@ -16,9 +16,9 @@ use super::diagnosis;
 use super::failover::Failover;
 use super::filter::Filter;
 use super::message::{Code, Entry, Outcome, Scope, Search};
-use super::name::{BindName, is_acceptable};
+use super::name::is_acceptable;
 use super::server::Server;
-use super::settings::{Login, Rules, UserSearch};
+use super::settings::{Direct, Login, Rules, UserEntry, UserSearch};
 
 /// How many attempts are made at the same time; the others wait.
 const CONCURRENT_LOGINS: usize = 8;
@@ -62,19 +62,6 @@ pub(super) struct Directory {
     failover: Mutex<Failover>,
     idle: Mutex<Option<Idle>>,
     logins: Semaphore,
-}
-
-/// The connections of one attempt.
-struct Session {
-    user: Connection,
-    service: Option<Connection>,
-}
-
-impl Session {
-    /// The connection that searches: that of the service account, or else that of the user.
-    fn reader(&mut self) -> &mut Connection {
-        self.service.as_mut().unwrap_or(&mut self.user)
-    }
 }
 
 /// A connection that waits for the next search.
@@ -144,48 +131,66 @@ impl Directory {
         name: &str,
         password: &SecretString,
     ) -> Result<Subject, Trouble> {
-        let mut session;
-        let entry;
+        let (mut service, answer);
         match &self.rules.login {
             Login::Search(search) => {
-                let mut reader = self.service(index, server).await?;
-                entry = self.find_below(&mut reader, search, name).await?;
-                let user = self.bind(server, &entry.dn, password).await?;
-                session = Session { user, service: Some(reader) };
+                service = self.service(index, server).await?;
+                answer = self.search_then_bind(server, search, &mut service, name, password).await;
             }
-            Login::Dn { template, filter } => {
-                let dn = bind_name(template, name)?;
-                session = self.session(index, server, &dn, password).await?;
-                entry = self.read(session.reader(), &dn, filter, name).await?;
+            Login::Direct(direct) if self.rules.service.is_some() => {
+                service = self.service(index, server).await?;
+                answer = self.bind_then_search(server, direct, Some(&mut service), name, password).await;
             }
-            Login::Principal { template, search } => {
-                session = self.session(index, server, &bind_name(template, name)?, password).await?;
-                entry = self.find_below(session.reader(), search, name).await?;
-                // The entry must be that of whoever knows the password: a search may find another account than the
-                // one that was bound.
-                verdict(&session.user.bind(&entry.dn, password).await?)?;
+            Login::Direct(direct) => {
+                return self.bind_then_search(server, direct, None, name, password).await;
             }
         }
-        let subject = self.subject(session.reader(), &entry, name).await?;
-        self.keep(index, session.service);
-        Ok(subject)
+        if matches!(answer, Ok(_) | Err(Trouble::Rejected(_))) {
+            self.keep(index, service);
+        }
+        answer
     }
 
-    /// Binds as a user on a fresh connection, and lends the connection of the service account, if there is one.
-    async fn session(
+    async fn search_then_bind(
         &self,
-        index: usize,
         server: &Server,
+        search: &UserSearch,
+        reader: &mut Connection,
         name: &str,
         password: &SecretString,
-    ) -> Result<Session, Trouble> {
-        let mut user = self.bind(server, name, password).await?;
-        if self.rules.service.is_none() {
+    ) -> Result<Subject, Trouble> {
+        let entry = self.find_below(reader, search, name).await?;
+        self.bind(server, &entry.dn, password).await?;
+        self.subject(reader, &entry, name).await
+    }
+
+    /// Binds at once; searches happen on the connection of the service account, or else on that of the user.
+    async fn bind_then_search(
+        &self,
+        server: &Server,
+        direct: &Direct,
+        mut service: Option<&mut Connection>,
+        name: &str,
+        password: &SecretString,
+    ) -> Result<Subject, Trouble> {
+        let bound = direct.template.of(name);
+        let bound = bound.ok_or_else(|| Trouble::Rejected("nobody can have the name".to_owned()))?;
+        let mut user = self.bind(server, &bound, password).await?;
+        if service.is_none() {
             self.check(&mut user).await?;
-            return Ok(Session { user, service: None });
         }
-        let service = self.service(index, server).await?;
-        Ok(Session { user, service: Some(service) })
+        let reader = service.as_deref_mut().unwrap_or(&mut user);
+        let entry = match &direct.entry {
+            UserEntry::Named(filter) => self.read(reader, &bound, filter, name).await?,
+            UserEntry::Found(search) => {
+                let entry = self.find_below(reader, search, name).await?;
+                // It must be the entry of whoever knows the password: a search may find another account than the one
+                // that was bound.
+                verdict(&user.bind(&entry.dn, password).await?)?;
+                entry
+            }
+        };
+        self.subject(service.unwrap_or(&mut user), &entry, name).await
     }
 
     async fn bind(
@@ -234,6 +239,8 @@ impl Directory {
             reader.search(&self.user_search(&search.base, Scope::Subtree, &search.filter, name)).await?;
         let several = found.truncated || found.entries.len() > 1;
         match found.entries.into_iter().next() {
+            // Bound with an empty name a server may take everybody for anonymous (RFC 4513 §5.1.1).
+            Some(entry) if entry.dn.is_empty() => Err(Trouble::Unsure("the entry has no name".to_owned())),
             Some(entry) if !several => Ok(entry),
             Some(_) => Err(Trouble::Rejected("several entries have the name".to_owned())),
             None => Err(Trouble::Rejected("no entry has the name".to_owned())),
@@ -309,15 +316,9 @@ impl Directory {
         is_good.then_some(idle.connection)
     }
 
-    fn keep(&self, server: usize, connection: Option<Connection>) {
-        if let Some(connection) = connection {
-            *self.idle() = Some(Idle { server, connection, since: Instant::now() });
-        }
+    fn keep(&self, server: usize, connection: Connection) {
+        *self.idle() = Some(Idle { server, connection, since: Instant::now() });
     }
-}
-
-fn bind_name(template: &BindName, name: &str) -> Result<String, Trouble> {
-    template.of(name).ok_or_else(|| Trouble::Rejected("nobody can have the name".to_owned()))
 }
 
 /// What the answer to the bind of a user says about the user.
@@ -329,10 +330,8 @@ fn verdict(outcome: &Outcome) -> Result<(), Trouble> {
         | Code::INAPPROPRIATE_AUTHENTICATION
         | Code::INSUFFICIENT_ACCESS
         | Code::NO_SUCH_OBJECT => Err(Trouble::Rejected(diagnosis::of_refusal(outcome))),
-        code if is_overload(code) => {
-            Err(Trouble::Down(format!("it does not check passwords (code {})", code.0)))
-        }
-        code => Err(Trouble::Unsure(format!("it does not check the password (code {})", code.0))),
+        code if is_overload(code) => Err(Trouble::Down(format!("it does not check passwords ({code})"))),
+        code => Err(Trouble::Unsure(format!("it does not check the password ({code})"))),
     }
 }
 

@@ -12,13 +12,13 @@ use super::message::{Entry, Scope, Search};
 use super::name::first_value;
 use super::settings::{GroupName, GroupRules};
 
-/// The attribute of Active Directory and others that lists groups ([MS-ADA2] §2.43).
+/// The attribute of Active Directory and others that lists groups ([MS-ADA2]).
 const MEMBER_OF: &str = "memberOf";
 /// RFC 4519 §2.17.
 const MEMBER: &str = "member";
-/// The security identifier of an account ([MS-ADA3] §2.237).
+/// The security identifier of an account ([MS-ADA3]).
 const OBJECT_SID: &str = "objectSid";
-/// The last part of the security identifier of the primary group ([MS-ADA3] §2.120).
+/// The last part of the security identifier of the primary group ([MS-ADA3]).
 const PRIMARY_GROUP: &str = "primaryGroupID";
 /// `LDAP_MATCHING_RULE_TRANSITIVE_EVAL` ([MS-ADTS] §3.1.1.3.4.4.3). Servers that do not know it find nothing, and
 /// call that no error.
@@ -95,7 +95,7 @@ impl GroupName {
     }
 
     /// The name that can be read from the distinguished name of the group alone.
-    fn from_dn(&self, dn: &str) -> Option<String> {
+    fn within(&self, dn: &str) -> Option<String> {
         match self {
             Self::Dn => Some(dn.to_owned()),
             Self::Attribute(attribute) => first_value(dn, attribute),
@@ -104,8 +104,7 @@ impl GroupName {
 
     /// The name of a group. A group without one is nothing that could be granted anything.
     fn of(&self, group: &Entry) -> Option<String> {
-        let name =
-            self.from_dn(&group.dn).or_else(|| group.texts(self.attribute()).next().map(str::to_owned));
+        let name = self.within(&group.dn).or_else(|| group.texts(self.attribute()).next().map(str::to_owned));
         if name.is_none() {
             tracing::debug!(group = group.dn, attribute = self.attribute(), "a group has no name");
         }
@@ -136,7 +135,7 @@ async fn member_of(
         return Err(too_many());
     }
     for dn in user.texts(MEMBER_OF) {
-        match called.from_dn(dn) {
+        match called.within(dn) {
             Some(name) => names.extend([name]),
             None => names.extend(read_name(dn, called, reader).await?),
         }

@@ -2,6 +2,8 @@
 //!
 //! Bytes in, bytes out; no socket and no clock. Referrals and continuation references are recognised and never followed.
 
+use std::fmt;
+
 use secrecy::zeroize::Zeroizing;
 use secrecy::{ExposeSecret, SecretString};
 use thiserror::Error;
@@ -43,12 +45,32 @@ impl Code {
     pub(super) const SIZE_LIMIT_EXCEEDED: Self = Self(4);
     pub(super) const CONSTRAINT_VIOLATION: Self = Self(19);
     pub(super) const NO_SUCH_OBJECT: Self = Self(32);
-    pub(super) const INVALID_DN_SYNTAX: Self = Self(34);
     pub(super) const INAPPROPRIATE_AUTHENTICATION: Self = Self(48);
     pub(super) const INVALID_CREDENTIALS: Self = Self(49);
     pub(super) const INSUFFICIENT_ACCESS: Self = Self(50);
     pub(super) const BUSY: Self = Self(51);
     pub(super) const UNAVAILABLE: Self = Self(52);
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let meaning = match self.0 {
+            1 => "operations error",
+            3 => "time limit exceeded",
+            8 => "stronger authentication required",
+            10 => "referral, which is not followed",
+            11 => "administrative limit exceeded",
+            13 => "confidentiality required",
+            32 => "no such object",
+            49 => "invalid credentials",
+            50 => "insufficient access rights",
+            51 => "busy",
+            52 => "unavailable",
+            53 => "unwilling to perform",
+            code => return write!(f, "code {code}"),
+        };
+        write!(f, "code {}, {meaning}", self.0)
+    }
 }
 
 /// How an operation ended (`LDAPResult`, RFC 4511 §4.1.9).

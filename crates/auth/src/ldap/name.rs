@@ -9,8 +9,8 @@ pub(super) const MAX_NAME: usize = 256;
 /// How many octets a password has at most.
 pub(super) const MAX_PASSWORD: usize = 1024;
 
-/// What Active Directory allows in no name of an account ([MS-ADTS] §3.1.1.5.1.1, `sAMAccountName`), and a domain
-/// separator; in a name that is no DN nothing can be escaped.
+/// What Active Directory allows in no `sAMAccountName`, which includes the separator of a domain. In a name that is no
+/// distinguished name nothing can be escaped.
 const NOT_IN_PRINCIPALS: [char; 15] =
     ['"', '/', '\\', '[', ']', ':', '|', '<', '>', '+', '=', ';', '?', ',', '*'];
 

@@ -44,7 +44,8 @@ pub struct LdapSettings {
     pub groups: Option<GroupLookup>,
     /// Below which entry groups are.
     pub group_base: Option<String>,
-    /// The attribute by which groups are called here, or `dn`.
+    /// The attribute by which groups are called here, or `dn`. Only `dn` is unique by itself: with an attribute,
+    /// whoever may make a group anywhere below `group_base` may choose its name.
     pub group_name: String,
     /// How long an attempt to log in may take altogether, all servers included.
     pub timeout: Duration,
@@ -57,7 +58,8 @@ pub struct LdapSettings {
 /// How the groups of a user are found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GroupLookup {
-    /// In the attribute `memberOf` of the user, as far as the server fills it in.
+    /// In the attribute `memberOf` of the user, as far as the server fills it in: some leave out nested groups, and
+    /// Active Directory leaves out nested ones and the primary group.
     MemberOf,
     /// By `member` of the groups (`groupOfNames`, RFC 4519 §3.5), and of the groups that have those as members.
     GroupOfNames,
@@ -178,10 +180,24 @@ pub(super) struct Account {
 pub(super) enum Login {
     /// The entry is searched for, and its name is bound with.
     Search(UserSearch),
-    /// The name to bind with is the name of the entry.
-    Dn { template: BindName, filter: Filter },
-    /// The name to bind with is another one, and the entry is searched for afterwards.
-    Principal { template: BindName, search: UserSearch },
+    /// A name that is made of the typed one is bound with.
+    Direct(Direct),
+}
+
+/// A bind without a search before it.
+#[derive(Debug)]
+pub(super) struct Direct {
+    pub(super) template: BindName,
+    pub(super) entry: UserEntry,
+}
+
+/// Where the entry of a user who is bound already is.
+#[derive(Debug)]
+pub(super) enum UserEntry {
+    /// It has the name that was bound with, and this filter must be true for it.
+    Named(Filter),
+    /// It must be searched for.
+    Found(UserSearch),
 }
 
 /// Where the entry of a user is.
@@ -263,6 +279,7 @@ impl LdapSettings {
     fn service(&self) -> Result<Option<Account>, SettingsError> {
         match (&self.bind_dn, &self.bind_password) {
             (None, None) => Ok(None),
+            (Some(dn), _) if dn.is_empty() => Err(self.missing("bind_dn", "must not be empty")),
             (Some(_), None) => Err(self.missing("bind_password_file", "goes with `bind_dn`")),
             (None, Some(_)) => Err(self.missing("bind_dn", "goes with `bind_password_file`")),
             (Some(dn), Some(password)) => match refused_password(password) {
@@ -284,20 +301,20 @@ impl LdapSettings {
         }
         let template = BindName::new(template);
         let given = self.user_filter.as_deref();
-        match &template {
+        let entry = match &template {
             BindName::Dn(_) => {
-                let filter =
-                    given.map(|text| self.filter(text)).transpose()?.unwrap_or_else(Filter::anything);
-                Ok(Login::Dn { template, filter })
+                let filter = given.map(|text| self.filter(text)).transpose()?;
+                UserEntry::Named(filter.unwrap_or_else(Filter::anything))
             }
             BindName::Principal(name) => {
                 let filter = match given {
                     Some(text) => self.user_filter(text)?,
                     None => self.user_filter(&format!("(userPrincipalName={name})"))?,
                 };
-                Ok(Login::Principal { template, search: self.user_search(filter)? })
+                UserEntry::Found(self.user_search(filter)?)
             }
-        }
+        };
+        Ok(Login::Direct(Direct { template, entry }))
     }
 
     fn user_search(&self, filter: Filter) -> Result<UserSearch, SettingsError> {
@@ -380,10 +397,13 @@ mod tests {
         assert!(matches!(settings().rules().unwrap().login, Login::Search(_)));
         let dn = Some("uid={user},dc=example".to_owned());
         let rules = LdapSettings { user_dn: dn, user_base: None, user_filter: None, ..settings() }.rules();
-        assert!(matches!(rules.unwrap().login, Login::Dn { .. }));
+        let Login::Direct(direct) = rules.unwrap().login else { panic!("not direct") };
+        assert!(matches!(direct.entry, UserEntry::Named(_)));
         let upn = Some("{user}@ad.example".to_owned());
         let rules = LdapSettings { user_dn: upn, user_filter: None, ..settings() }.rules().unwrap();
-        let Login::Principal { search, .. } = rules.login else { panic!("no principal") };
+        let Login::Direct(Direct { entry: UserEntry::Found(search), .. }) = rules.login else {
+            panic!("no search")
+        };
         assert_eq!(search.filter, Filter::parse("(userPrincipalName={user}@ad.example)").unwrap());
     }
 
@@ -395,6 +415,7 @@ mod tests {
         assert!(wrong(|s| s.roots = Some(Vec::new())).contains("`ca`"));
         assert!(wrong(|s| s.roots = Some(vec![CertificateDer::from(vec![1])])).contains("`ca`"));
         assert!(wrong(|s| s.bind_dn = None).contains("bind_dn"));
+        assert!(wrong(|s| s.bind_dn = Some(String::new())).contains("empty"));
         assert!(wrong(|s| s.bind_password = None).contains("bind_password_file"));
         assert!(wrong(|s| s.bind_password = Some(SecretString::from(""))).contains("empty"));
         assert!(wrong(|s| s.user_base = None).contains("user_base"));

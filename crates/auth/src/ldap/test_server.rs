@@ -164,6 +164,7 @@ struct Session {
 
 impl Session {
     fn run(&self, mut tcp: TcpStream) {
+        tcp.set_nodelay(true).unwrap();
         if self.mode == Mode::StartTls && !matches!(self.serve_one(&mut tcp), Ok(true)) {
             return;
         }
@@ -306,7 +307,7 @@ pub(super) fn entry(dn: &str, attributes: &[(&str, &[&str])]) -> Answer {
             put_nested(out, SEQUENCE, |out| {
                 put(out, OCTET_STRING, name.as_bytes());
                 put_nested(out, SET, |out| {
-                    values.iter().for_each(|value| put(out, OCTET_STRING, value.as_bytes()))
+                    values.iter().for_each(|value| put(out, OCTET_STRING, value.as_bytes()));
                 });
             });
         }

@@ -68,7 +68,7 @@ fn directory(request: &Request) -> Vec<Answer> {
         }
         Request::Search { filter, .. } => {
             let mut found = Vec::new();
-            if asks_for(filter, "cn=operators") {
+            if asks_for(filter, "CN=Operators") {
                 found.push(entry("cn=staff,ou=groups,dc=example", &[("cn", &["staff"])]));
             } else if asks_for(filter, "member") {
                 found.push(entry("CN=Operators,ou=groups,dc=example", &[]));
@@ -167,14 +167,29 @@ async fn several_entries_are_nobody() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_entry_without_a_name_is_not_bound() {
+    let identity = identity();
+    let server = TestServer::start(&identity, Mode::Ldaps, |request| match request {
+        Request::Search { .. } => vec![entry("", &[("uid", &["ada"])]), done(0)],
+        _ => vec![bound(0, "")],
+    });
+    assert!(
+        unavailability(login(&without_cache(&identity, &[&server]), "ada", "x").await).contains("no name")
+    );
+    assert_eq!(server.binds().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn each_user_binds_alone_and_the_service_connection_is_kept() {
     let identity = identity();
     let server = TestServer::start(&identity, Mode::Ldaps, directory);
     let ldap = without_cache(&identity, &[&server]);
     for _ in 0..3 {
         login(&ldap, "ada", "adapw").await.unwrap();
+        rejection(login(&ldap, "ada", "wrong").await);
+        rejection(login(&ldap, "ghost", "wrong").await);
     }
-    assert_eq!(*server.connections.lock().unwrap(), 4);
+    assert_eq!(*server.connections.lock().unwrap(), 1 + 6);
     assert_eq!(server.binds().iter().filter(|(name, _)| name == SERVICE).count(), 1);
 }
 
@@ -263,16 +278,8 @@ async fn a_certificate_of_somebody_else_ends_it() {
 
 /// Elements one inside the other, thousands of them.
 fn nested() -> Vec<u8> {
-    let mut octets = Vec::new();
-    for _ in 0..20_000 {
-        let mut outer = Vec::new();
-        put(&mut outer, SEQUENCE, &octets);
-        octets = outer;
-        if octets.len() > 100_000 {
-            break;
-        }
-    }
-    octets
+    let inside = (0..20_000_u32).rev().map(|count| (count * 6).to_be_bytes());
+    inside.flat_map(|length| [&[SEQUENCE, 0x84], &length[..]].concat()).collect()
 }
 
 /// Ways to answer that are no answer.

@@ -40,7 +40,8 @@ pub(super) enum WireError {
 #[derive(Debug)]
 pub(super) struct Wire {
     tcp: TcpStream,
-    tls: Option<ClientConnection>,
+    // On the heap, because it is large and moves with whoever owns the connection.
+    tls: Option<Box<ClientConnection>>,
     received: Vec<u8>,
     chunk: Vec<u8>,
 }
@@ -62,7 +63,7 @@ impl Wire {
         if !self.received.is_empty() {
             return Err(WireError::Injected);
         }
-        let mut tls = ClientConnection::new(Arc::clone(config), name.clone())?;
+        let mut tls = Box::new(ClientConnection::new(Arc::clone(config), name.clone())?);
         while tls.is_handshaking() {
             flush(&self.tcp, &mut tls).await?;
             if tls.is_handshaking() {

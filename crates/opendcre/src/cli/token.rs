@@ -16,7 +16,7 @@ enough; nothing given is everywhere. * stands for any text, ? for any character.
 
 Examples:
   opendcre token create ci --role viewer > ci.token
-  opendcre token create night-shift --role operator --racks rack_1* --expires 12h
+  opendcre token create night-shift --role operator --racks 'rack_1*' --expires 12h
   opendcre token create db-admins --role operator --nodes db-[01-40] --devices power --expires never";
 
 /// Arguments of `token`.
@@ -69,23 +69,23 @@ pub struct TokenCreateArgs {
     pub roles: Vec<String>,
 
     /// Only in these racks
-    #[arg(long, value_name = "RACK", num_args = 1.., value_delimiter = ',')]
+    #[arg(long, value_name = "RACK", value_delimiter = ',')]
     pub racks: Vec<String>,
 
     /// Only on these boards: ids, names, host names or IP addresses
-    #[arg(long, value_name = "BOARD", num_args = 1.., value_delimiter = ',')]
+    #[arg(long, value_name = "BOARD", value_delimiter = ',')]
     pub boards: Vec<String>,
 
     /// Only on these devices: ids, names or kinds
-    #[arg(long, value_name = "DEVICE", num_args = 1.., value_delimiter = ',')]
+    #[arg(long, value_name = "DEVICE", value_delimiter = ',')]
     pub devices: Vec<String>,
 
     /// Only in these groups of boards
-    #[arg(long, value_name = "GROUP", num_args = 1.., value_delimiter = ',')]
+    #[arg(long, value_name = "GROUP", value_delimiter = ',')]
     pub board_groups: Vec<String>,
 
     /// Only on boards with these labels
-    #[arg(long, value_name = "KEY=VALUE", num_args = 1.., value_delimiter = ',', value_parser = label)]
+    #[arg(long, value_name = "KEY=VALUE", value_delimiter = ',', value_parser = label)]
     pub labels: Vec<String>,
 
     /// Only on the boards of this node range
@@ -185,8 +185,20 @@ mod tests {
         assert_eq!(lifetime("52w"), limited(52 * 7 * 24));
         assert_eq!(lifetime("1m"), Ok(Lifetime::Limited(Duration::from_mins(1))));
         assert_eq!(lifetime("never"), Ok(Lifetime::Endless));
-        for text in ["", "d", "0d", "90", "-1d", "+1d", "1.5d", "1y", "521w6d", "9999w", "99999999999999999999d", "1é"]
-        {
+        for text in [
+            "",
+            "d",
+            "0d",
+            "90",
+            "-1d",
+            "+1d",
+            "1.5d",
+            "1y",
+            "521w6d",
+            "9999w",
+            "99999999999999999999d",
+            "1é",
+        ] {
             assert!(lifetime(text).is_err(), "{text:?}");
         }
     }

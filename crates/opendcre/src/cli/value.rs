@@ -133,7 +133,9 @@ pub(super) fn fingerprint(text: &str) -> Result<Fingerprint, String> {
         return Err(wrong());
     }
     for (value, pair) in fingerprint.iter_mut().zip(pairs) {
-        *value = std::str::from_utf8(pair).map_err(|_| wrong()).and_then(|pair| byte(pair).map_err(|_| wrong()))?;
+        *value = std::str::from_utf8(pair)
+            .map_err(|_| wrong())
+            .and_then(|pair| byte(pair).map_err(|_| wrong()))?;
     }
     Ok(Fingerprint(fingerprint))
 }

@@ -48,7 +48,9 @@ pub(super) enum CredentialError {
     #[error("cannot ask for the password: {0}; use --password-file")]
     NoTerminal(io::Error),
     /// Everybody on the way could read it.
-    #[error("nothing that proves who you are is sent to {0} without TLS, where others could read it; use an https URL")]
+    #[error(
+        "nothing that proves who you are is sent to {0} without TLS, where others could read it; use an https URL"
+    )]
     Insecure(String),
     /// What was kept cannot be used.
     #[error(transparent)]
@@ -158,7 +160,8 @@ fn sensitive(source: &str, value: &str) -> Result<HeaderValue, CredentialError> 
 /// The first line of a file, which must say something.
 fn line(option: &'static str, path: &Path) -> Result<SecretString, CredentialError> {
     let text = read_text(path, MAX_FILE_BYTES).map(SecretString::from);
-    let text = text.map_err(|reason| CredentialError::Unreadable { option, path: path.to_owned(), reason })?;
+    let text =
+        text.map_err(|reason| CredentialError::Unreadable { option, path: path.to_owned(), reason })?;
     match text.expose_secret().lines().next().filter(|line| !line.is_empty()) {
         Some(line) => Ok(line.into()),
         None => Err(CredentialError::Unfit(format!("{option} {}", path.display()))),

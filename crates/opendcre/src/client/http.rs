@@ -13,7 +13,7 @@ use rustls::OtherError;
 use tokio::time::timeout;
 
 use super::credential::Credential;
-use super::problem::Problem;
+use super::problem::{HOW_TO_LOG_IN, Problem};
 use super::server_url::ServerUrl;
 use super::split::Splitter;
 use super::tls::{self, Untrusted};
@@ -115,11 +115,7 @@ impl Http {
         Self::with(options.server.parse()?, options, Credential::None)
     }
 
-    fn with(
-        server: ServerUrl,
-        options: &ClientOptions,
-        credential: Credential,
-    ) -> Result<Self, ClientError> {
+    fn with(server: ServerUrl, options: &ClientOptions, credential: Credential) -> Result<Self, ClientError> {
         let client = Client::builder()
             .user_agent(concat!("opendcre/", env!("CARGO_PKG_VERSION")))
             // An order must go to the server that was named, not to wherever somebody else points.
@@ -209,9 +205,13 @@ impl Http {
             return unreachable(&self.server, error);
         }
         let server = self.server.to_string();
-        match tls_error(error) {
-            Some(cause) => refused_by_tls(server, cause),
-            None => ClientError::Lost { server, reason: root_cause(error).to_string() },
+        match (tls_error(error), root_cause(error).to_string()) {
+            (Some(cause), _) => refused_by_tls(server, cause),
+            // Most servers that others can reach speak TLS, and break off when they hear something else.
+            (None, reason) if !self.server.is_private() => {
+                ClientError::Lost { server, reason: format!("{reason}; if it speaks TLS, use an https URL") }
+            }
+            (None, reason) => ClientError::Lost { server, reason },
         }
     }
 }
@@ -224,15 +224,22 @@ fn unreachable(server: &ServerUrl, error: &reqwest::Error) -> ClientError {
     }
 }
 
-/// The error of TLS in an error, if it comes from there.
+/// The error of TLS in an error, if it comes from there. Errors of input and output do not name as their source what they
+/// hold, and one may hold another.
 fn tls_error(error: &reqwest::Error) -> Option<&rustls::Error> {
-    root_cause(error).downcast_ref::<io::Error>()?.get_ref()?.downcast_ref()
+    let mut held: &(dyn Error + 'static) = root_cause(error);
+    while let Some(error) = held.downcast_ref::<io::Error>() {
+        held = error.get_ref()?;
+    }
+    held.downcast_ref()
 }
 
 /// What has gone wrong while TLS began.
 fn refused_by_tls(server: String, error: &rustls::Error) -> ClientError {
     match error {
-        rustls::Error::Other(OtherError(cause)) if let Some(untrusted) = cause.downcast_ref::<Untrusted>() => {
+        rustls::Error::Other(OtherError(cause))
+            if let Some(untrusted) = cause.downcast_ref::<Untrusted>() =>
+        {
             ClientError::Untrusted { server, untrusted: untrusted.clone() }
         }
         rustls::Error::InvalidMessage(_) => ClientError::NoTls { server },
@@ -251,7 +258,9 @@ fn root_cause<'a>(mut error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'sta
 fn refusal(status: StatusCode, body: &str, query: &[(&str, String)]) -> ClientError {
     let unexplained = || {
         let reason = status.canonical_reason().unwrap_or("?");
-        Problem::unexplained(format!("the server answered {reason:?}"))
+        let hint =
+            if status == StatusCode::UNAUTHORIZED { format!("; {HOW_TO_LOG_IN}") } else { String::new() };
+        Problem::unexplained(format!("the server answered {reason:?}{hint}"))
     };
     let problem = Problem::parse(body, query).unwrap_or_else(unexplained);
     ClientError::Refused { status: status.as_u16(), problem: Box::new(problem) }
@@ -277,6 +286,11 @@ mod tests {
 
     #[test]
     fn a_refusal_without_explanation_still_has_words() {
+        let refused = refusal(StatusCode::UNAUTHORIZED, "<html>nginx</html>", &[]);
+        assert_eq!(
+            refused.to_string(),
+            "the server answered \"Unauthorized\"; use `opendcre login`, --token-file or --user (HTTP 401)"
+        );
         let refused = refusal(StatusCode::BAD_GATEWAY, "<html>nginx</html>", &[]);
         assert_eq!(refused.to_string(), "the server answered \"Bad Gateway\" (HTTP 502)");
         assert_eq!(

@@ -13,7 +13,7 @@ const MAX_BYTES: u64 = 1024;
 ///
 /// # Errors
 /// There is no terminal, or it says nothing.
-pub(super) fn ask(question: &str) -> io::Result<SecretString> {
+pub(crate) fn ask(question: &str) -> io::Result<SecretString> {
     let mut terminal = OpenOptions::new().read(true).write(true).open("/dev/tty")?;
     let silence = Silence::begin(&terminal)?;
     write!(terminal, "{}", crate::output::visible(question))?;

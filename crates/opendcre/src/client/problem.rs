@@ -11,6 +11,9 @@ const SHOWN: usize = 72;
 /// How many of them stand before the mark if not all can be shown.
 const SHOWN_BEFORE: usize = 40;
 
+/// What to do when a server does not know who asks.
+pub(super) const HOW_TO_LOG_IN: &str = "use `opendcre login`, --token-file or --user";
+
 /// What a server says about a request that it refuses.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub(super) struct Problem {
@@ -105,8 +108,8 @@ impl Problem {
 /// What to do about a problem with this code.
 fn hint(code: &str) -> Option<&'static str> {
     match code {
-        "unauthenticated" => Some("log in with `opendcre login`, --token-file or --user"),
-        "forbidden" => Some("`opendcre version` shows which server that is; ask who may grant it"),
+        "unauthenticated" => Some(HOW_TO_LOG_IN),
+        "forbidden" => Some("ask whoever grants roles on this server"),
         "unknown_device" => Some("`opendcre scan BOARD` shows its devices"),
         "ambiguous_device" => Some("say which one with --device"),
         "unknown_group" => Some("`opendcre groups` shows what there is"),
@@ -118,7 +121,8 @@ fn hint(code: &str) -> Option<&'static str> {
 /// Whether a part of a detail is a hint for those who write the requests themselves.
 fn is_for_http(clause: &str) -> bool {
     clause.starts_with("GET /")
-        || ["say which one with device", "its devices are shown with it", "use the id"].contains(&clause)
+        || ["log in", "say which one with device", "its devices are shown with it", "use the id"]
+            .contains(&clause)
 }
 
 #[cfg(test)]
@@ -160,6 +164,11 @@ mod tests {
                 "unknown_group",
                 "there is no group a; GET /opendcre/2/groups shows what there is",
                 "there is no group a; `opendcre groups` shows what there is",
+            ),
+            (
+                "unauthenticated",
+                "the request does not say who sends it; log in",
+                "the request does not say who sends it; use `opendcre login`, --token-file or --user",
             ),
             ("unknown_device", "there is none", "there is none; `opendcre scan BOARD` shows its devices"),
             ("busy", "too much is waiting", "too much is waiting"),

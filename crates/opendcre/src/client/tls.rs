@@ -13,7 +13,9 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, OtherError, RootCertStore, SignatureScheme};
+use rustls::{
+    CertificateError, ClientConfig, DigitallySignedStruct, OtherError, RootCertStore, SignatureScheme,
+};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
@@ -59,12 +61,10 @@ pub(super) enum TlsError {
 
 /// A certificate that is not trusted.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("{reason}; the fingerprint of its certificate is {fingerprint}")]
+#[error("{reason}; the fingerprint of the certificate is {fingerprint}")]
 pub(super) struct Untrusted {
-    /// What is wrong with it.
-    pub(super) reason: String,
-    /// Its fingerprint.
-    pub(super) fingerprint: Fingerprint,
+    reason: String,
+    fingerprint: Fingerprint,
 }
 
 /// TLS as `options` want it for `server`.
@@ -107,7 +107,8 @@ fn trust(options: &AccessOptions, ring: &Arc<CryptoProvider>) -> Result<Trust, T
     if authorities.is_empty() {
         return Ok(Trust::Nobody);
     }
-    let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(authorities), Arc::clone(ring)).build();
+    let verifier =
+        WebPkiServerVerifier::builder_with_provider(Arc::new(authorities), Arc::clone(ring)).build();
     verifier.map(Trust::Authorities).map_err(|error| TlsError::Setup(error.to_string()))
 }
 
@@ -199,9 +200,11 @@ impl ServerCertVerifier for Verifier {
 fn explained(error: &rustls::Error) -> String {
     match error {
         rustls::Error::InvalidCertificate(error) => match error {
-            // A certificate that somebody has signed with its own key is no authority's, nor an authority.
-            CertificateError::UnknownIssuer => "no authority that is trusted here has signed it".to_owned(),
-            CertificateError::Other(_) => "it is not one that an authority has given to a server".to_owned(),
+            // An authority of the same name with another key is another authority.
+            CertificateError::UnknownIssuer | CertificateError::BadSignature => {
+                "no authority that is trusted here has signed its certificate".to_owned()
+            }
+            CertificateError::Other(_) => "its certificate is not one of a server".to_owned(),
             error => error.to_string(),
         },
         error => error.to_string(),

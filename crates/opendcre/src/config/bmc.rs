@@ -2,6 +2,7 @@
 //!
 //! Here the secrets are read, so this fails where `config check` on another machine, without the secrets, would.
 
+use std::cell::LazyCell;
 use std::collections::{HashMap, HashSet};
 use std::fmt::Display;
 use std::net::SocketAddr;
@@ -12,6 +13,7 @@ use opendcre_ipmi::client::{self, Access, PrivilegeRange, Protocol};
 use opendcre_ipmi::packet::v1_5::AuthType;
 use opendcre_ipmi::{CipherSuite, MAX_SECRET_1_5, Privilege, Secret};
 use opendcre_model::{BoardId, SERVERS};
+use secrecy::SecretString;
 use thiserror::Error;
 
 use super::Config;
@@ -19,6 +21,7 @@ use super::ipmi::{Auth, Ipmi, PrivilegeLimit, UserLookup};
 use super::legacy::{LegacyError, LegacyFile, read_bmcs};
 use super::secret::{self, SecretError};
 use super::text::bmc_address;
+use crate::secret::SealedStore;
 
 /// The key of the original's file in the configuration.
 const BMC_CONFIG: &str = "legacy.bmc_config";
@@ -65,8 +68,14 @@ impl Config {
     fn bmcs_with(&self, variable: impl Fn(&str) -> Option<String>) -> Result<Bmcs, BmcError> {
         let mut bmcs = Bmcs::default();
         let mut problems = Vec::new();
+        // Only who has something in it needs its key.
+        let store = LazyCell::new(|| SealedStore::open(&self.sealed_secrets(), &self.secrets_key()));
+        let sealed = |name: &str| match &*store {
+            Ok(store) => store.get(name).map_err(|error| SecretError::Sealed(error.to_string())),
+            Err(error) => Err(SecretError::Sealed(error.to_string())),
+        };
         for (table, id) in self.ipmi.iter().zip(ids(&self.ipmi)) {
-            match bmc(table, id, &self.secrets, &variable) {
+            match bmc(table, id, &self.secrets, &variable, sealed) {
                 Ok(bmc) => bmcs.served.push(bmc),
                 Err(problem) => problems.push(problem),
             }
@@ -118,9 +127,10 @@ fn bmc(
     id: u16,
     secrets: &Path,
     variable: impl Fn(&str) -> Option<String>,
+    sealed: impl Fn(&str) -> Result<SecretString, SecretError>,
 ) -> Result<Bmc, String> {
     let wrong = |key: &str, error: &dyn Display| format!("{}.{key}: {error}", label(table.address));
-    let (key, password) = password(table, secrets, variable);
+    let (key, password) = password(table, secrets, variable, sealed);
     let password = password.map_err(|error| wrong(&key, &error))?;
     if table.auth.is_some() && password.length() > MAX_SECRET_1_5 {
         let message = format!("is longer than the {MAX_SECRET_1_5} bytes of IPMI 1.5");
@@ -184,6 +194,7 @@ fn password(
     table: &Ipmi,
     secrets: &Path,
     variable: impl Fn(&str) -> Option<String>,
+    sealed: impl Fn(&str) -> Result<SecretString, SecretError>,
 ) -> (String, Result<Secret, SecretError>) {
     if let Some(file) = &table.password_file {
         return (in_file("password_file", file, secrets), secret::password_of_file(file));
@@ -191,6 +202,9 @@ fn password(
     if let Some(name) = &table.password_env {
         // Without the name: it may be the password itself in the wrong place.
         return ("password_env".to_owned(), secret::password_of_variable(variable(name)));
+    }
+    if let Some(name) = &table.password_secret {
+        return ("password_secret".to_owned(), sealed(name).and_then(|text| secret::password_of_text(&text)));
     }
     ("password".to_owned(), secret::inline_password(table.password.as_ref()))
 }

@@ -74,6 +74,9 @@ pub struct Ipmi {
     /// The environment variable that holds the password.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub password_env: Option<String>,
+    /// The name of the password in the sealed store.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password_secret: Option<String>,
     /// The file that holds the key K_G of a BMC that has one: up to 20 characters, or `0x` and 40 hexadecimal digits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kg_file: Option<PathBuf>,
@@ -152,6 +155,7 @@ impl Ipmi {
             password: Some(InlinePassword::new(password)),
             password_file: None,
             password_env: None,
+            password_secret: None,
             kg_file: None,
             suites: None,
             auth: None,
@@ -225,6 +229,7 @@ impl Ipmi {
             ("password", self.password.is_some()),
             ("password_file", self.password_file.is_some()),
             ("password_env", self.password_env.is_some()),
+            ("password_secret", self.password_secret.is_some()),
         ];
         let mut given = sources.iter().filter(|(_, given)| *given);
         match (given.next(), given.next()) {

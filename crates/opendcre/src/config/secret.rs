@@ -35,6 +35,9 @@ pub enum SecretError {
     /// There is no such variable, or it is not text.
     #[error("the environment has no variable of the name that stands there; set it, or use password_file")]
     NoVariable,
+    /// The sealed store does not give it.
+    #[error("{0}")]
+    Sealed(String),
     /// The secret is longer than the protocol allows.
     #[error("{0}")]
     TooLong(SecretTooLong),
@@ -74,6 +77,11 @@ pub(super) fn password_of_file(path: &Path) -> Result<Secret, SecretError> {
 /// What the environment says; `variable` looks it up.
 pub(super) fn password_of_variable(variable: Option<String>) -> Result<Secret, SecretError> {
     let text = SecretString::from(variable.ok_or(SecretError::NoVariable)?);
+    secret(text.expose_secret().as_bytes())
+}
+
+/// What the sealed store says.
+pub(super) fn password_of_text(text: &SecretString) -> Result<Secret, SecretError> {
     secret(text.expose_secret().as_bytes())
 }
 

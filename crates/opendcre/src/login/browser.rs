@@ -99,7 +99,8 @@ fn challenge(verifier: &str) -> String {
 fn callback(target: &str, state: &str, provider: &Provider, metadata: &Metadata) -> Option<Callback> {
     let url = Url::parse("http://127.0.0.1").ok()?.join(target).ok()?;
     let value = |name: &str| {
-        let mut values = url.query_pairs().filter(|(key, _)| key == name).map(|(_, value)| value.into_owned());
+        let mut values =
+            url.query_pairs().filter(|(key, _)| key == name).map(|(_, value)| value.into_owned());
         values.next().filter(|_| values.next().is_none())
     };
     if !target.starts_with('/') || url.path() != PATH || value("state")? != state {
@@ -121,10 +122,7 @@ fn callback(target: &str, state: &str, provider: &Provider, metadata: &Metadata)
 }
 
 /// Answers browsers until one brings back what belongs to this login.
-async fn wait(
-    listener: &TcpListener,
-    judge: impl Fn(&str) -> Option<Callback>,
-) -> std::io::Result<Callback> {
+async fn wait(listener: &TcpListener, judge: impl Fn(&str) -> Option<Callback>) -> std::io::Result<Callback> {
     loop {
         let (stream, _) = listener.accept().await?;
         let head = timeout(REQUEST_LIMIT, read_head(&stream)).await;

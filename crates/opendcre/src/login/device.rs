@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use opendcre_auth::http_client::HttpClient;
 use opendcre_auth::oidc::Metadata;
-use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use tokio::time::{sleep, timeout};
 
+use super::LoginError;
 use super::grant::{self, Tokens};
 use super::provider::Provider;
-use super::LoginError;
+use super::token::Token;
 
 /// What asks for a token with a device code (§3.4).
 const GRANT_TYPE: &str = "urn:ietf:params:oauth:grant-type:device_code";
@@ -25,7 +25,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(30 * 60);
 /// What the provider says to a device (§3.2).
 #[derive(Debug, Deserialize)]
 struct Code {
-    device_code: SecretString,
+    device_code: Token,
     user_code: String,
     verification_uri: String,
     verification_uri_complete: Option<String>,
@@ -58,7 +58,7 @@ pub(super) async fn obtain(
     let form = [
         ("grant_type", GRANT_TYPE),
         ("client_id", &provider.client_id),
-        ("device_code", code.device_code.expose_secret()),
+        ("device_code", code.device_code.expose()),
     ];
     Ok(wait(&code, async || grant::ask(http, endpoint, &form).await).await?)
 }
@@ -117,7 +117,7 @@ mod tests {
 
     fn code(expires_in: u64, interval: u64) -> Code {
         Code {
-            device_code: SecretString::from("d"),
+            device_code: serde_json::from_str("\"d\"").unwrap(),
             user_code: "ABCD-EFGH\u{1b}".to_owned(),
             verification_uri: "https://sso/device".to_owned(),
             verification_uri_complete: Some("https://sso/device?user_code=ABCD-EFGH".to_owned()),
@@ -135,19 +135,21 @@ mod tests {
     }
 
     /// What comes of these answers, and when.
-    async fn waited(code: Code, answers: Vec<Result<Tokens, LoginError>>) -> (Result<Tokens, LoginError>, u64) {
+    async fn waited(
+        code: Code,
+        answers: Vec<Result<Tokens, LoginError>>,
+    ) -> (Result<Tokens, LoginError>, u64) {
         let begin = Instant::now();
         let mut answers = answers.into_iter();
-        let result = wait(&code, async || {
-            answers.next().unwrap_or_else(|| refused("authorization_pending"))
-        });
+        let result = wait(&code, async || answers.next().unwrap_or_else(|| refused("authorization_pending")));
         (result.await, begin.elapsed().as_secs())
     }
 
     #[tokio::test(start_paused = true)]
     async fn the_provider_says_how_often_it_is_asked() {
         let pending = || refused("authorization_pending");
-        let (result, after) = waited(code(600, 5), vec![pending(), refused("slow_down"), pending(), tokens()]).await;
+        let (result, after) =
+            waited(code(600, 5), vec![pending(), refused("slow_down"), pending(), tokens()]).await;
         assert!(result.is_ok());
         assert_eq!(after, 5 + 5 + 10 + 10);
         let (_, after) = waited(code(600, 0), vec![tokens()]).await;

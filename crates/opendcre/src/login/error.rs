@@ -63,7 +63,9 @@ pub(crate) enum LoginError {
     #[error("the provider gives out tokens of type {}, which cannot be used", visible(.0))]
     TokenType(String),
     /// Somebody else has answered in the place of the provider.
-    #[error("the answer does not come from the provider that was asked; try again, and if that stays so, do not log in")]
+    #[error(
+        "the answer does not come from the provider that was asked; try again, and if that stays so, do not log in"
+    )]
     OtherProvider,
     /// The login has expired.
     #[error("the login to {0} has expired; run `opendcre login` again")]

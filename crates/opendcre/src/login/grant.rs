@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use opendcre_auth::http_client::{Answer, Endpoint, HttpClient};
-use secrecy::SecretString;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::LoginError;
+use super::token::Token;
 
 /// How long a token counts at most, as far as we believe it.
 const LONGEST_LIFE: Duration = Duration::from_secs(365 * 24 * 3600);
@@ -17,9 +17,9 @@ const LONGEST_LIFE: Duration = Duration::from_secs(365 * 24 * 3600);
 pub(super) struct Tokens {
     token_type: String,
     /// What shows a server who asks.
-    pub(super) access_token: SecretString,
+    pub(super) access_token: Token,
     /// What gets another one.
-    pub(super) refresh_token: Option<SecretString>,
+    pub(super) refresh_token: Option<Token>,
     expires_in: Option<u64>,
 }
 

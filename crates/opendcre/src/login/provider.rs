@@ -66,14 +66,14 @@ impl Provider {
 pub(super) fn choose(args: &LoginArgs, providers: Providers) -> Result<Provider, LoginError> {
     let names: Vec<String> = providers.items.iter().map(|provider| provider.name.clone()).collect();
     let no_provider = |reason: String| Err(LoginError::NoProvider(reason));
-    let is_named =
-        |provider: &Provider| args.provider.as_ref().is_none_or(|wanted| *wanted == provider.name);
+    let is_named = |provider: &Provider| args.provider.as_ref().is_none_or(|wanted| *wanted == provider.name);
     let mut fitting = providers.items.into_iter().filter(is_named);
     match (fitting.next(), fitting.next(), &args.provider) {
         (Some(provider), None, _) => Ok(provider.with(args)),
-        (Some(_), Some(_), _) => {
-            no_provider(format!("the server knows several providers; choose with --provider: {}", names.join(", ")))
-        }
+        (Some(_), Some(_), _) => no_provider(format!(
+            "the server knows several providers; choose with --provider: {}",
+            names.join(", ")
+        )),
         (None, _, Some(wanted)) if !names.is_empty() => {
             no_provider(format!("the server knows no provider {wanted}; it knows {}", names.join(", ")))
         }
@@ -98,10 +98,9 @@ mod tests {
     }
 
     fn providers(names: &[&str]) -> Providers {
-        let one = |name: &&str| {
-            serde_json::json!({"name": name, "issuer": "https://sso", "client_id": "cli", "scopes": ["openid", "groups"]})
-        };
-        serde_json::from_value(serde_json::json!({"items": names.iter().map(one).collect::<Vec<_>>()})).unwrap()
+        let one = |name: &&str| serde_json::json!({"name": name, "issuer": "https://sso", "client_id": "cli", "scopes": ["openid", "groups"]});
+        serde_json::from_value(serde_json::json!({"items": names.iter().map(one).collect::<Vec<_>>()}))
+            .unwrap()
     }
 
     #[test]

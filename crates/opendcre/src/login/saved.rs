@@ -1,6 +1,5 @@
 //! A login that is kept: its token, and how that is renewed when it has expired.
 
-use std::fmt;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -8,13 +7,14 @@ use opendcre_auth::http_client::{Endpoint, HttpClient};
 use opendcre_auth::oidc::Metadata;
 use opendcre_model::WallClock;
 use rustls::RootCertStore;
-use secrecy::{ExposeSecret, SecretString};
-use serde::{Deserialize, Serialize, Serializer};
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
 use tokio::time::{sleep, timeout};
 
 use super::grant::{self, Tokens};
 use super::provider::Provider;
 use super::store::{Lock, Store};
+use super::token::Token;
 use super::{EXCHANGE_LIMIT, LoginError};
 use crate::clock::SystemClock;
 
@@ -25,7 +25,7 @@ const LOCK_PATIENCE: Duration = Duration::from_secs(30);
 const LOCK_INTERVAL: Duration = Duration::from_millis(50);
 
 /// A login as it is kept.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Login {
     issuer: String,
@@ -33,29 +33,12 @@ pub(super) struct Login {
     token_endpoint: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     resource: Option<String>,
-    #[serde(serialize_with = "written")]
-    access_token: SecretString,
+    access_token: Token,
     /// When it expires; nothing if the provider does not say so.
     #[serde(skip_serializing_if = "Option::is_none")]
     expires: Option<Timestamp>,
-    #[serde(serialize_with = "written_if_any", skip_serializing_if = "Option::is_none")]
-    refresh_token: Option<SecretString>,
-}
-
-/// Into the file of its owner, and nowhere else.
-fn written<S: Serializer>(secret: &SecretString, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(secret.expose_secret())
-}
-
-#[expect(clippy::ref_option, reason = "serde hands over a reference to the field")]
-fn written_if_any<S: Serializer>(secret: &Option<SecretString>, serializer: S) -> Result<S::Ok, S::Error> {
-    secret.as_ref().map(ExposeSecret::expose_secret).serialize(serializer)
-}
-
-impl fmt::Debug for Login {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Login").field("issuer", &self.issuer).finish_non_exhaustive()
-    }
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh_token: Option<Token>,
 }
 
 /// A login with new tokens, to be kept.
@@ -83,7 +66,7 @@ impl Login {
     /// The token, if it counts for a while yet.
     fn current(&self, now: Timestamp) -> Option<SecretString> {
         let is_near = |expires: Timestamp| now.checked_add(MARGIN).is_ok_and(|soon| soon < expires);
-        self.expires.is_none_or(is_near).then(|| self.access_token.clone())
+        self.expires.is_none_or(is_near).then(|| self.access_token.secret())
     }
 
     /// The same with new tokens. A provider that sends no new refresh token means that the old one still counts
@@ -139,7 +122,7 @@ impl SavedLogin {
         }
         let tokens = self.ask(&login, authorities).await?;
         let renewed = login.renewed(tokens, SystemClock.now());
-        let token = renewed.access_token.clone();
+        let token = renewed.access_token.secret();
         self.store.change_locked(|servers| servers.insert(self.server.clone(), renewed))?;
         Ok(token)
     }
@@ -152,7 +135,7 @@ impl SavedLogin {
         let mut form = vec![
             ("grant_type", "refresh_token"),
             ("client_id", &login.client_id),
-            ("refresh_token", refresh_token.expose_secret()),
+            ("refresh_token", refresh_token.expose()),
         ];
         form.extend(login.resource.as_deref().map(|resource| ("resource", resource)));
         match grant::ask(&http, &endpoint, &form).await {

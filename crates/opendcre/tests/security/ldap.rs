@@ -93,34 +93,28 @@ fn everybody_else_gets_the_same_answer() {
     assert!(nothing.head.to_lowercase().contains("www-authenticate: basic"), "{nothing:?}");
     let wrong = format!("{MARK}-wrong");
     let ada = password("ada");
+    // Each name once, and each from an address of its own: nobody waits here for what others have tried.
     let tries = [
         ("ada", wrong.as_str()),
         ("nobody", &wrong),
         // The directory lets everybody in who has no password, as nobody.
-        ("ada", ""),
+        ("bob", ""),
         ("", &ada),
         ("*", &ada),
         ("ad*", &ada),
         ("ada)(uid=*", &ada),
         (")(uid=*", &ada),
         ("*)(|(uid=ada", &ada),
-        ("ada\0", &ada),
+        ("\\61da", &ada),
         ("uid=ada,ou=people,dc=example,dc=test", &ada),
         ("cn=admin,dc=example,dc=test", "s3cr7t-admin"),
         // Right, and of somebody else.
-        ("bob", &ada),
+        ("carol", &ada),
     ];
-    let mut answers = Vec::new();
-    for (index, (name, password)) in tries.into_iter().enumerate() {
-        // Nobody waits here for what others have tried.
-        let answer = gateway.read().user(name, password).from(&format!("127.0.7.{}", index + 1));
-        // curl ends an argument at a zero, as all programs do.
-        answers.push(answer.send().gist());
-        eventually("the pause after a failure is over", || {
-            let again = gateway.read().known_user("svc").from("127.0.8.1").send();
-            (again.status != 429).then_some(())
-        });
-    }
+    let attempts = tries.into_iter().enumerate().map(|(index, (name, password))| {
+        gateway.read().user(name, password).from(&format!("127.0.7.{}", index + 1))
+    });
+    let answers: Vec<_> = attempts.map(|attempt| attempt.send().gist()).collect();
     for answer in &answers {
         assert_eq!(answer.0, 401, "{answers:?}");
         assert_eq!(answer, &answers[0]);

@@ -1,1 +1,132 @@
-//! x
+//! `opendcre login`: the pages of the provider are filled in as a browser would do it.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+
+use crate::gateway::Gateway;
+use crate::request::Request;
+use crate::service::{password, pki};
+
+fn start() -> Gateway {
+    Gateway::start(&format!(
+        r#"
+        [[auth.oidc]]
+        name = "sso"
+        issuer = "https://sso.test:8443"
+        audience = ["https://gateway.example/es256"]
+        ca = {:?}
+        name_claim = "preferred_username"
+        groups_claim = "groups"
+        login_client_id = "opendcre-cli"
+        scopes = ["openid", "api:read", "offline_access"]
+        resource = "https://gateway.example/es256"
+        "#,
+        pki("ca.pem")
+    ))
+}
+
+/// A browser that keeps its cookies.
+struct Browser {
+    jar: tempfile::NamedTempFile,
+}
+
+impl Browser {
+    fn new() -> Self {
+        Self { jar: tempfile::NamedTempFile::new().unwrap() }
+    }
+
+    /// Opens a page, follows where it leads, and fills in the form of the provider as `user`; the last page.
+    fn visit(&self, url: &str, user: &str, form: &[(&str, &str)]) -> String {
+        let mut page = self.load(url, form);
+        for _ in 0..10 {
+            let Some(next) = page.strip_prefix("-> ").map(str::to_owned) else { return page };
+            page = self.load(&next, &[]);
+            if page.contains("name=password") {
+                page = self.load(&next, &[("login", user), ("password", &password(user))]);
+            }
+        }
+        panic!("the pages lead nowhere: {page}");
+    }
+
+    /// A page, or `-> ` and where it leads.
+    fn load(&self, url: &str, form: &[(&str, &str)]) -> String {
+        let jar = self.jar.path().to_str().unwrap();
+        let mut request = Request::to(url).with(&["-b", jar, "-c", jar]);
+        for (name, value) in form {
+            request = request.with(&["--data-urlencode", &format!("{name}={value}")]);
+        }
+        let answer = request.send();
+        let location = answer.head.lines().find_map(|line| line.to_lowercase().starts_with("location: ").then_some(line));
+        let Some((_, location)) = location.and_then(|line| line.split_once(' ')) else { return answer.body };
+        let absolute = location.trim().starts_with("http");
+        format!("-> {}{}", if absolute { "" } else { "https://sso.test:8443" }, location.trim())
+    }
+}
+
+/// Begins to log in; the first URL that it names.
+fn begin(gateway: &Gateway, way: &str) -> (Child, String) {
+    let mut login = gateway.client(&["login", way]);
+    let mut child = login.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let output = BufReader::new(child.stdout.as_mut().unwrap());
+    let mut lines = output.lines().map(Result::unwrap);
+    let url = lines.find_map(|line| line.split_whitespace().find(|word| word.starts_with("https://")).map(str::to_owned));
+    (child, url.expect("a URL"))
+}
+
+fn end(child: Child) {
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+fn succeeds(mut command: Command) -> bool {
+    command.stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap().success()
+}
+
+/// A person can ask, and after logging out no more.
+fn assert_logged_in(gateway: &Gateway) {
+    assert!(succeeds(gateway.client(&["list"])));
+    assert!(succeeds(gateway.client(&["logout"])));
+    assert!(!succeeds(gateway.client(&["list"])));
+}
+
+#[test]
+fn a_code_on_another_device_logs_in() {
+    let gateway = start();
+    let (child, url) = begin(&gateway, "--device");
+    let browser = Browser::new();
+    let page = browser.load(&url, &[]);
+    let value = |name: &str| {
+        let (_, rest) = page.split_once(&format!("name=\"{name}\" value=\"")).unwrap_or_else(|| panic!("{page}"));
+        rest.split('"').next().unwrap().to_owned()
+    };
+    let (xsrf, code) = (value("xsrf"), value("user_code"));
+    let confirmed = [("xsrf", xsrf.as_str()), ("user_code", &code), ("confirm", "yes")];
+    browser.visit("https://sso.test:8443/device", "bob", &confirmed);
+    end(child);
+    assert_logged_in(&gateway);
+    gateway.finish();
+}
+
+#[test]
+fn a_page_in_a_browser_logs_in() {
+    let gateway = start();
+    let (child, url) = begin(&gateway, "--browser");
+    Browser::new().visit(&url, "bob", &[]);
+    end(child);
+    assert_logged_in(&gateway);
+    gateway.finish();
+}
+
+#[test]
+fn nobody_is_logged_in_by_a_page_that_the_program_has_not_asked_for() {
+    let gateway = start();
+    let (mut child, url) = begin(&gateway, "--browser");
+    let (_, redirect) = url.split_once("redirect_uri=").unwrap();
+    let redirect = redirect.split('&').next().unwrap().replace("%3A", ":").replace("%2F", "/");
+    let forged = Request::to(&format!("{redirect}?code=stolen&state=guessed")).send();
+    assert!(forged.status >= 400, "{forged:?}");
+    assert!(child.try_wait().unwrap().is_none(), "it has ended for that");
+    Browser::new().visit(&url, "bob", &[]);
+    end(child);
+    gateway.finish();
+}

@@ -61,6 +61,16 @@ impl Request {
         self.with(&["--interface", address])
     }
 
+    /// To what begins with `to` instead of `from`.
+    pub(crate) fn instead(mut self, from: &str, to: &str) -> Self {
+        for arg in &mut self.args {
+            if let Some(path) = arg.strip_prefix(from) {
+                *arg = format!("{to}{path}");
+            }
+        }
+        self
+    }
+
     pub(crate) fn post(self, body: &Value) -> Self {
         self.header("Content-Type: application/json").with(&["-d", &body.to_string()])
     }
