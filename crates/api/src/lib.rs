@@ -4,6 +4,7 @@
 //! of the generation that was asked. This crate knows no driver and touches no equipment by itself.
 
 mod access;
+mod alarm;
 mod api;
 mod body;
 mod encoding;

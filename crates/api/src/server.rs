@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use thiserror::Error;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -19,6 +19,7 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::alarm::ConnectionTimer;
 use crate::api::Api;
 use crate::limits::Limits;
 
@@ -158,8 +159,7 @@ impl Connections {
     fn new(api: Api) -> Self {
         let limits = api.limits();
         let mut http = http1::Builder::new();
-        http.timer(TokioTimer::new())
-            .header_read_timeout(limits.header_timeout)
+        http.header_read_timeout(limits.header_timeout)
             // A client that has said everything (`nc -N`) still wants its answer.
             .half_close(true)
             .max_header_size(limits.header_bytes)
@@ -178,7 +178,9 @@ impl Connections {
             let (api, caller) = (api.clone(), Arc::clone(&caller));
             async move { Ok::<_, Infallible>(api.respond_to(request, caller).await) }
         });
-        let mut connection = pin!(self.http.serve_connection(TokioIo::new(stream), service));
+        let mut http = self.http.clone();
+        http.timer(ConnectionTimer::new(self.limits.header_timeout));
+        let mut connection = pin!(http.serve_connection(TokioIo::new(stream), service));
         // A token of its own: every wake-up looks at it, and a shared one is a lock between all connections.
         let closing = self.closing.child_token();
         let served = tokio::select! {
