@@ -1,6 +1,6 @@
 //! Names for requests, so that an answer, the access log and the audit log can be laid side by side.
 
-use std::io::Write;
+use std::fmt::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -19,7 +19,8 @@ pub(crate) struct RequestId(HeaderValue);
 /// Makes names that are unique across restarts.
 #[derive(Debug)]
 pub(crate) struct RequestIds {
-    started: String,
+    /// The time of start, and a hyphen.
+    prefix: String,
     count: AtomicU64,
 }
 
@@ -36,7 +37,7 @@ impl RequestId {
 
 impl RequestIds {
     pub(crate) fn new(clock: &dyn WallClock) -> Self {
-        Self { started: format!("{:x}", clock.now().as_nanosecond()), count: AtomicU64::new(0) }
+        Self { prefix: format!("{:x}-", clock.now().as_nanosecond()), count: AtomicU64::new(0) }
     }
 
     /// The name that the client gave, if it is one, else a new one.
@@ -49,13 +50,11 @@ impl RequestIds {
 
     fn next(&self) -> RequestId {
         let number = self.count.fetch_add(1, Ordering::Relaxed);
-        let mut buffer = [0; MAX_LENGTH];
-        let mut free = buffer.as_mut_slice();
-        // Two numbers are shorter than the longest name.
-        write!(free, "{}-{number:x}", self.started).ok();
-        let length = MAX_LENGTH - free.len();
-        let value = buffer.get(..length).and_then(|text| HeaderValue::from_bytes(text).ok());
-        RequestId(value.unwrap_or_else(|| HeaderValue::from(number)))
+        let mut name = String::with_capacity(MAX_LENGTH);
+        name.push_str(&self.prefix);
+        // Memory takes everything, and a header these characters.
+        write!(name, "{number:x}").ok();
+        RequestId(HeaderValue::try_from(name).unwrap_or_else(|_| HeaderValue::from(number)))
     }
 }
 

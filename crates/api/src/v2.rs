@@ -30,6 +30,7 @@ mod service;
 mod source;
 mod span;
 mod table;
+mod write;
 
 use std::borrow::Cow;
 
@@ -112,12 +113,21 @@ where
 }
 
 /// A path without its first slash, cut at the others; no segments if it is empty.
-fn segments(path: &str) -> Vec<Cow<'_, str>> {
+fn segments<'a>(path: &'a str) -> Vec<Cow<'a, str>> {
     if path.is_empty() {
         return Vec::new();
     }
     let mut segments = Vec::with_capacity(USUAL_DEPTH);
-    segments.extend(path.split('/').map(decode));
+    // Hardly any path needs decoding, and it takes but one look to see that.
+    let decode: fn(&'a str) -> Cow<'a, str> = if path.contains('%') { decode } else { Cow::Borrowed };
+    // Not with `split`, whose search is made for texts that are longer than segments.
+    let mut rest = path;
+    while let Some(slash) = rest.bytes().position(|byte| byte == b'/') {
+        let (segment, behind) = rest.split_at(slash);
+        segments.push(decode(segment));
+        rest = behind.strip_prefix('/').unwrap_or_default();
+    }
+    segments.push(decode(rest));
     segments
 }
 

@@ -76,15 +76,49 @@ pub struct DeviceAddress {
     pub device: DeviceId,
 }
 
+/// The hexadecimal digits of an identifier.
+struct Digits<const N: usize>([u8; N]);
+
+impl<const N: usize> Digits<N> {
+    /// Two digits for each byte, of which there are half as many.
+    fn of(bytes: &[u8]) -> Self {
+        let digit = |value: u8| if value < 10 { b'0' + value } else { b'a' - 10 + value };
+        let mut digits = [b'0'; N];
+        for (pair, byte) in digits.chunks_exact_mut(2).zip(bytes) {
+            pair.copy_from_slice(&[digit(byte >> 4), digit(byte & 0xf)]);
+        }
+        Self(digits)
+    }
+
+    fn as_str(&self) -> &str {
+        // Digits are ASCII.
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
+impl BoardId {
+    /// As it is written. Not by the general formatter: answers are full of ids, and it pads digit by digit.
+    fn digits(self) -> Digits<8> {
+        Digits::of(&self.0.to_be_bytes())
+    }
+}
+
+impl DeviceId {
+    /// As it is written.
+    fn digits(self) -> Digits<4> {
+        Digits::of(&self.0.to_be_bytes())
+    }
+}
+
 impl fmt::Display for BoardId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:08x}", self.0)
+        f.write_str(self.digits().as_str())
     }
 }
 
 impl fmt::Display for DeviceId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:04x}", self.0)
+        f.write_str(self.digits().as_str())
     }
 }
 
@@ -117,7 +151,7 @@ macro_rules! serialize_as_text {
     ($id:ty) => {
         impl Serialize for $id {
             fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.collect_str(self)
+                serializer.serialize_str(self.digits().as_str())
             }
         }
 

@@ -13,25 +13,29 @@ use opendcre_model::{
     Observation, PowerReport, PowerState, Quality, Quantity, Reading,
 };
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Serialize, Serializer, ser};
-use serde_json::value::RawValue;
 
 use super::reading::{Outcome, Target};
 use super::schema::{BoardIdText, DeviceIdText, HealthWord, KindWord, PowerStateWord, QualityWord};
+use super::write::{WriteJson, write_members};
 use crate::body::PIECE;
 
+/// What a reading usually takes, and what is around all of them, in bytes.
+const USUAL: usize = 448;
+const FRAME: usize = 32;
+
 /// Readings, and what could not be read.
-#[derive(Serialize, JsonSchema)]
+#[derive(JsonSchema)]
 #[schemars(rename = "Readings")]
+#[expect(dead_code, reason = "only described; its text is written by `ReadingsText`")]
 pub(super) struct ReadingsBody<'a> {
     /// What was read: sorted by board and device if at most 1000 values were asked for, otherwise as it came.
-    pub(super) items: Vec<ReadingBody<'a>>,
+    items: Vec<ReadingBody<'a>>,
     /// What could not be read.
-    pub(super) failures: Vec<FailureBody<'a>>,
+    failures: Vec<FailureBody<'a>>,
 }
 
 /// What a device said. A device that can say several things has a reading for each.
-#[derive(Serialize, JsonSchema)]
+#[derive(JsonSchema)]
 #[schemars(rename = "Reading")]
 pub(super) struct ReadingBody<'a> {
     #[serde(flatten)]
@@ -60,7 +64,7 @@ pub(super) struct ReadingBody<'a> {
 }
 
 /// What could not be read.
-#[derive(Serialize, JsonSchema)]
+#[derive(JsonSchema)]
 #[schemars(rename = "ReadingFailure")]
 pub(super) struct FailureBody<'a> {
     #[serde(flatten)]
@@ -72,7 +76,7 @@ pub(super) struct FailureBody<'a> {
 }
 
 /// A device, with the board that holds it.
-#[derive(Serialize, JsonSchema)]
+#[derive(JsonSchema)]
 struct PlaceBody<'a> {
     #[schemars(with = "BoardIdText")]
     board: BoardId,
@@ -89,7 +93,7 @@ struct PlaceBody<'a> {
 }
 
 /// A value.
-#[derive(Serialize, JsonSchema)]
+#[derive(JsonSchema)]
 #[schemars(rename = "Value")]
 struct ValueBody<'a> {
     /// What is measured, such as `temperature`; `value` for anything without a name of its own.
@@ -235,16 +239,67 @@ impl<'a> ValueBody<'a> {
     }
 }
 
-impl Serialize for Raw<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+impl WriteJson for ReadingBody<'_> {
+    fn write(&self, text: &mut Vec<u8>) {
+        text.push(b'{');
+        self.place.write_members(text);
+        text.push(b',');
+        write_members!(
+            text,
+            "values": *self.values,
+            "power_state": self.power_state.map(PowerState::name),
+            "states": *self.states,
+            "health": self.health.map(Health::name),
+            "quality": self.quality,
+            "raw": self.raw,
+            "time": self.time,
+            "age_ms": self.age_ms,
+            "source": self.source,
+        );
+        text.push(b'}');
+    }
+}
+
+impl WriteJson for FailureBody<'_> {
+    fn write(&self, text: &mut Vec<u8>) {
+        text.push(b'{');
+        self.place.write_members(text);
+        text.push(b',');
+        write_members!(text, "code": self.code, "message": *self.message);
+        text.push(b'}');
+    }
+}
+
+impl PlaceBody<'_> {
+    fn write_members(&self, text: &mut Vec<u8>) {
+        write_members!(
+            text,
+            "board": self.board,
+            "board_name": self.board_name,
+            "rack": self.rack,
+            "device": self.device,
+            "device_name": self.device_name,
+            "kind": self.kind.name(),
+        );
+    }
+}
+
+impl WriteJson for ValueBody<'_> {
+    fn write(&self, text: &mut Vec<u8>) {
+        text.push(b'{');
+        write_members!(text, "quantity": self.quantity, "value": self.value, "unit": self.unit);
+        text.push(b'}');
+    }
+}
+
+impl WriteJson for Raw<'_> {
+    fn write(&self, text: &mut Vec<u8>) {
         match self {
             // Digits are kept as they came: they may be more than any machine integer holds.
-            Self::Number(Number::Integer(digits)) => {
-                RawValue::from_string(digits.clone()).map_err(ser::Error::custom)?.serialize(serializer)
-            }
-            Self::Number(Number::Decimal(value)) => serializer.serialize_f64(*value),
-            Self::Text(text) => serializer.serialize_str(text),
-            Self::Nothing => serializer.serialize_none(),
+            Self::Number(Number::Integer(digits)) => text.extend_from_slice(digits.as_bytes()),
+            Self::Number(Number::Decimal(value)) => value.write(text),
+            Self::Text(words) => words.write(text),
+            Self::Nothing => text.extend_from_slice(b"null"),
         }
     }
 }
@@ -263,53 +318,69 @@ impl JsonSchema for Raw<'_> {
     }
 }
 
-/// The same JSON as a [`ReadingsBody`], made while readings come. Failures are kept until the end.
-pub(super) struct Pieces<S> {
-    outcomes: S,
-    /// What belongs to the next piece.
-    ready: Vec<u8>,
+/// The JSON of a [`ReadingsBody`], made reading by reading. Failures are kept until the end.
+pub(super) struct ReadingsText {
+    text: Vec<u8>,
     has_items: bool,
     failures: Vec<u8>,
-    is_done: bool,
 }
 
-impl<S: Stream<Item = Outcome> + Unpin> Pieces<S> {
-    pub(super) fn of(outcomes: S) -> Self {
-        let (ready, failures) = (b"{\"items\":[".to_vec(), Vec::new());
-        Self { outcomes, ready, has_items: false, failures, is_done: false }
+impl ReadingsText {
+    /// A text without readings, with memory for so many.
+    pub(super) fn with_capacity(readings: usize) -> Self {
+        let mut text = Vec::with_capacity(FRAME + readings * USUAL);
+        text.extend_from_slice(b"{\"items\":[");
+        Self { text, has_items: false, failures: Vec::new() }
     }
 
-    fn add(&mut self, (target, answer): &Outcome) {
+    /// Adds what came of a question.
+    pub(super) fn add(&mut self, (target, answer): &Outcome) {
         match answer.as_ref().map(|latest| ReadingBody::of(target, latest)) {
-            Ok(Some(reading)) => {
-                append(&mut self.ready, self.has_items, &reading);
-                self.has_items = true;
-            }
+            Ok(Some(reading)) => self.add_reading(&reading),
             Ok(None) => self.add_failure(&FailureBody::unreadable(target)),
             Err(error) => self.add_failure(&FailureBody::of(target, error)),
         }
     }
 
-    fn add_failure(&mut self, failure: &FailureBody<'_>) {
-        let is_behind = !self.failures.is_empty();
-        append(&mut self.failures, is_behind, failure);
+    fn add_reading(&mut self, reading: &ReadingBody<'_>) {
+        if std::mem::replace(&mut self.has_items, true) {
+            self.text.push(b',');
+        }
+        reading.write(&mut self.text);
     }
 
-    fn end(&mut self) {
-        self.is_done = true;
-        self.ready.extend_from_slice(b"],\"failures\":[");
-        self.ready.append(&mut self.failures);
-        self.ready.extend_from_slice(b"]}");
+    fn add_failure(&mut self, failure: &FailureBody<'_>) {
+        if !self.failures.is_empty() {
+            self.failures.push(b',');
+        }
+        failure.write(&mut self.failures);
+    }
+
+    /// Completes the text.
+    pub(super) fn end(&mut self) {
+        self.text.extend_from_slice(b"],\"failures\":[");
+        self.text.append(&mut self.failures);
+        self.text.extend_from_slice(b"]}");
+    }
+
+    /// Takes what was written since this was done last.
+    pub(super) fn take(&mut self) -> Bytes {
+        std::mem::take(&mut self.text).into()
     }
 }
 
-/// Adds an element of an array, `is_behind` another one.
-fn append(text: &mut Vec<u8>, is_behind: bool, element: &impl Serialize) {
-    if is_behind {
-        text.push(b',');
+/// Readings that are sent as they come.
+pub(super) struct Pieces<S> {
+    outcomes: S,
+    /// What belongs to the next piece.
+    ready: ReadingsText,
+    is_done: bool,
+}
+
+impl<S: Stream<Item = Outcome> + Unpin> Pieces<S> {
+    pub(super) fn of(outcomes: S) -> Self {
+        Self { outcomes, ready: ReadingsText::with_capacity(0), is_done: false }
     }
-    // Plain structs can always be written.
-    text.extend(serde_json::to_vec(element).unwrap_or_else(|_| b"null".to_vec()));
 }
 
 impl<S: Stream<Item = Outcome> + Unpin> Stream for Pieces<S> {
@@ -317,13 +388,16 @@ impl<S: Stream<Item = Outcome> + Unpin> Stream for Pieces<S> {
 
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
         let this = self.get_mut();
-        while !this.is_done && this.ready.len() < PIECE {
+        while !this.is_done && this.ready.text.len() < PIECE {
             match ready!(Pin::new(&mut this.outcomes).poll_next(context)) {
-                Some(outcome) => this.add(&outcome),
-                None => this.end(),
+                Some(outcome) => this.ready.add(&outcome),
+                None => {
+                    this.ready.end();
+                    this.is_done = true;
+                }
             }
         }
-        let piece = std::mem::take(&mut this.ready);
-        Poll::Ready((!piece.is_empty()).then(|| piece.into()))
+        let piece = this.ready.take();
+        Poll::Ready((!piece.is_empty()).then_some(piece))
     }
 }

@@ -20,7 +20,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::answer::{self, Answer, Documented};
 use super::call::Call;
-use super::measurement::{FailureBody, Pieces, ReadingBody, ReadingsBody};
+use super::measurement::{Pieces, ReadingsBody, ReadingsText};
 use super::nodes::{self, Called};
 use super::route::{BoardPath, DevicePath, NoPath, RackPath};
 use super::schema::{KindWord, MaxAgeText, NodesText};
@@ -128,7 +128,8 @@ pub(super) async fn of_device(call: Call, path: DevicePath, query: AgeQuery) -> 
     let device = nodes::device(&board, &path.device)?;
     let max_age = query.max_age.map_or(MAX_AGE, |Span(age)| age);
     let principal = call.principal();
-    let mut outcomes = Vec::new();
+    // Hardly any device has more than one value.
+    let mut outcomes = Vec::with_capacity(1);
     for target in targets(&board, device) {
         let answer = match call.gateway().known(&principal, target.query, max_age) {
             Ok(Some(latest)) => Ok(latest),
@@ -279,14 +280,9 @@ impl Answer for Readings {
             Self::Few(outcomes) => outcomes,
             Self::Many(body) => return Ok(reply::of_type(answer::JSON, StatusCode::OK, body)),
         };
-        let (mut items, mut failures) = (Vec::new(), Vec::new());
-        for (target, answer) in &outcomes {
-            match answer.as_ref().map(|latest| ReadingBody::of(target, latest)) {
-                Ok(Some(reading)) => items.push(reading),
-                Ok(None) => failures.push(FailureBody::unreadable(target)),
-                Err(error) => failures.push(FailureBody::of(target, error)),
-            }
-        }
-        answer::json(StatusCode::OK, &ReadingsBody { items, failures })
+        let mut text = ReadingsText::with_capacity(outcomes.len());
+        outcomes.iter().for_each(|outcome| text.add(outcome));
+        text.end();
+        Ok(reply::json(StatusCode::OK, text.take()))
     }
 }

@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 use std::pin::Pin;
 
+use futures_util::FutureExt;
 use http::Method;
 use hyper::body::Bytes;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
@@ -21,7 +22,7 @@ use crate::reply::Reply;
 /// The most parameters in a path.
 const MAX_CAPTURES: usize = 2;
 
-/// What a handler becomes.
+/// What a handler becomes. Not an `async` block around it, which would have room for the handler twice.
 type Work = Pin<Box<dyn Future<Output = Result<Reply, Problem>> + Send>>;
 
 /// Reads the request and begins to answer it.
@@ -134,7 +135,7 @@ impl Route {
     {
         let run: Run = Box::new(move |_, call, Request { captures, query, .. }| {
             let work = handler(call, P::read(captures), query.read()?);
-            Ok(Box::pin(async move { work.await?.into_reply() }))
+            Ok(Box::pin(work.map(|answer| answer?.into_reply())))
         });
         Self::new::<P>(method, path, operation, A::document, run).with_query(Q::json_schema)
     }
@@ -151,7 +152,7 @@ impl Route {
         let run: Run = Box::new(move |route, call, Request { captures, query, .. }| {
             let listing = Listing::of::<I>(&query.read::<Page>()?, &route.fields, &call.head.uri)?;
             let work = handler(call, P::read(captures), query.read()?);
-            Ok(Box::pin(async move { listing.reply(work.await?) }))
+            Ok(Box::pin(work.map(move |items| listing.reply(items?))))
         });
         let route = Self::new::<P>(Method::GET, path, operation, Listing::document::<I>, run)
             .with_query(Q::json_schema)
@@ -172,7 +173,7 @@ impl Route {
         let run: Run = Box::new(move |_, call, Request { captures, query, body }| {
             let order = json::read(&call.head.headers, &body)?;
             let work = handler(call, P::read(captures), query.read()?, order);
-            Ok(Box::pin(async move { work.await?.into_reply() }))
+            Ok(Box::pin(work.map(|answer| answer?.into_reply())))
         });
         let route =
             Self::new::<P>(Method::POST, path, operation, A::document, run).with_query(Q::json_schema);

@@ -1,15 +1,16 @@
 //! Times in queries: `500ms`, `5s`, `10m`, `1h`, or seconds without a unit; and how long a request may wait.
 
+use std::fmt;
 use std::time::Duration;
 
+use serde::de::{self, Deserializer, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
 
 /// The most digits of a number; what is longer is a mistake.
 const MAX_DIGITS: usize = 9;
 
 /// A time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Span(pub(super) Duration);
 
 /// How long a request waits for something to happen: whole seconds, `DEFAULT` unless it says otherwise.
@@ -43,13 +44,27 @@ impl<const DEFAULT: u64> TryFrom<u8> for Wait<DEFAULT> {
     }
 }
 
-impl TryFrom<String> for Span {
-    type Error = String;
+/// Reads a [`Span`] from its text.
+struct SpanText;
 
-    fn try_from(text: String) -> Result<Self, String> {
-        parse(&text).map(Self).ok_or_else(|| {
-            format!("{:?} is not a time such as 500ms, 5s, 10m or 1h", opendcre_model::excerpt(&text))
+impl Visitor<'_> for SpanText {
+    type Value = Span;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a time such as 500ms, 5s, 10m or 1h")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Span, E> {
+        parse(text).map(Span).ok_or_else(|| {
+            let text = opendcre_model::excerpt(text);
+            E::custom(format_args!("{text:?} is not a time such as 500ms, 5s, 10m or 1h"))
         })
+    }
+}
+
+impl<'de> Deserialize<'de> for Span {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_str(SpanText)
     }
 }
 

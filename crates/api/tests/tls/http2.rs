@@ -6,9 +6,9 @@ use http::Request;
 use http_body_util::{BodyExt, Empty};
 use hyper::body::Bytes;
 use opendcre_api::Limits;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::client::{http2, read_to_end, request, taken_apart};
 use crate::room::Room;
@@ -19,7 +19,7 @@ const NO_SETTINGS: &[u8] = &[0, 0, 0, 4, 0, 0, 0, 0, 0];
 const GO_AWAY: u8 = 7;
 
 /// One frame: its type and its payload.
-async fn read_frame(stream: &mut TcpStream) -> Option<(u8, Vec<u8>)> {
+async fn read_frame<S: AsyncRead + Unpin>(stream: &mut S) -> Option<(u8, Vec<u8>)> {
     let mut head = [0; 9];
     stream.read_exact(&mut head).await.ok()?;
     let mut payload = vec![0; u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize];
@@ -37,8 +37,10 @@ async fn begin(room: &Room) -> (TcpStream, Vec<(u16, u32)>) {
     stream.write_all(NO_SETTINGS).await.unwrap();
     let (kind, payload) = read_frame(&mut stream).await.unwrap();
     assert_eq!(kind, 4);
-    let number = |bytes: &[u8]| bytes.iter().fold(0, |number, byte| number << 8 | u32::from(*byte));
-    let settings = payload.chunks(6).map(|one| (number(&one[..2]) as u16, number(&one[2..]))).collect();
+    let setting = |one: &[u8]| {
+        (u16::from_be_bytes([one[0], one[1]]), u32::from_be_bytes([one[2], one[3], one[4], one[5]]))
+    };
+    let settings = payload.chunks(6).map(setting).collect();
     (stream, settings)
 }
 
@@ -82,6 +84,39 @@ async fn a_preface_that_never_ends_is_not_waited_for() {
         read_to_end(&mut stream).await;
         assert!(start.elapsed() < Duration::from_secs(21), "{:?}", start.elapsed());
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_comes_byte_by_byte_is_not_waited_for() {
+    const HEADERS: u8 = 1;
+    let _g = tracing::subscriber::set_default(
+        tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(std::io::stderr).finish(),
+    );
+    let room = Room::plain(Limits::default()).await;
+    let (mut stream, _) = begin(&room).await;
+    // POST http://x/opendcre/1.1/test, as in `a_flood_of_resets_ends_the_connection`.
+    let path = b"/opendcre/1.1/test";
+    let fields = [&[0x83, 0x86, 0x41, 1, b'x', 0x44, 18][..], path].concat();
+    stream.write_all(&[0, 0, 25, 1, 4, 0, 0, 0, 1]).await.unwrap();
+    stream.write_all(&fields).await.unwrap();
+    let start = Instant::now();
+    let (mut reader, mut writer) = stream.into_split();
+    let dripping = async {
+        while writer.write_all(&[0, 0, 1, 0, 0, 0, 0, 0, 1, b'x']).await.is_ok() {
+            sleep(Duration::from_secs(1)).await;
+        }
+    };
+    let answering = async {
+        while let Some((kind, payload)) = read_frame(&mut reader).await {
+            println!("{kind} {payload:?}");
+            if kind == HEADERS {
+                return start.elapsed();
+            }
+        }
+        panic!("no answer after {:?}", start.elapsed());
+    };
+    let time = tokio::select! { time = answering => time, () = dripping => panic!("it was cut off") };
+    assert!(time >= Duration::from_secs(60) && time < Duration::from_secs(62), "{time:?}");
 }
 
 #[tokio::test]

@@ -173,7 +173,7 @@ impl Keyring {
         if may_begin {
             let mut fetch = self.fetch.lock().unwrap_or_else(PoisonError::into_inner);
             while fetch.try_join_next().is_some() {}
-            fetch.spawn(run(Arc::clone(&self.source), Arc::clone(&self.state)));
+            fetch.spawn(run(Arc::clone(&self.source), Running(Arc::clone(&self.state))));
         }
     }
 }
@@ -184,8 +184,18 @@ fn is_over((ended, failure): &(Instant, Option<String>)) -> bool {
     ended.elapsed() >= pause
 }
 
+/// A fetch that runs. However it ends, the next one may begin and nobody waits for this one any more.
+struct Running(Arc<watch::Sender<State>>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.send_modify(|state| state.is_fetching = false);
+    }
+}
+
 /// Fetches everything once. Runs beside the requests, so that none of them can break it off by going away.
-async fn run(source: Arc<dyn Source>, state: Arc<watch::Sender<State>>) {
+async fn run(source: Arc<dyn Source>, running: Running) {
+    let state = &running.0;
     let fetch = async {
         let metadata = source.metadata().await?;
         state.send_modify(|state| state.metadata = Some(Fetched::now(metadata.clone())));
@@ -206,7 +216,6 @@ impl State {
             Err(reason) => Some(reason),
         };
         self.last = Some((Instant::now(), failure));
-        self.is_fetching = false;
     }
 
     fn replace(&mut self, keys: Vec<Key>) {

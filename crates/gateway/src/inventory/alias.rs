@@ -128,13 +128,16 @@ impl Aliases {
         }
     }
 
-    /// The boards that go by `name` other than by their id.
-    pub(super) fn find(&self, name: &str) -> BTreeSet<BoardId> {
-        let by_name = self.names.get(&*in_lower_case(name)).into_iter();
+    /// The boards that go by `name` other than by their id, if there are any.
+    pub(super) fn find(&self, name: &str) -> Option<Cow<'_, BTreeSet<BoardId>>> {
+        let by_name = self.names.get(&*in_lower_case(name));
         // Most names are none, and to see that is cheaper than to read one.
         let address = if name.contains(['.', ':']) { name.parse().ok() } else { None };
         let by_address = address.and_then(|address: IpAddr| self.addresses.get(&address));
-        by_name.chain(by_address).flatten().copied().collect()
+        match (by_name, by_address) {
+            (Some(named), Some(addressed)) => Some(Cow::Owned(named | addressed)),
+            (found, None) | (None, found) => found.map(Cow::Borrowed),
+        }
     }
 
     pub(super) fn rack(&self, name: &str) -> Option<(&str, &[BoardId])> {
@@ -193,13 +196,11 @@ fn forget<K: Hash + Eq>(table: &mut HashMap<K, BTreeSet<BoardId>>, key: &K, id: 
 
 impl Inventory {
     /// The boards that go by `name`. A name counts more than an id: only what nobody is called is read as a number.
-    pub(super) fn named(&self, name: &str) -> BTreeSet<BoardId> {
-        let named = self.aliases.find(name);
-        if !named.is_empty() {
-            return named;
-        }
-        let id = name.parse().ok().filter(|id| self.boards.contains_key(id));
-        id.into_iter().collect()
+    pub(super) fn named(&self, name: &str) -> Cow<'_, BTreeSet<BoardId>> {
+        self.aliases.find(name).unwrap_or_else(|| {
+            let id = name.parse().ok().filter(|id| self.boards.contains_key(id));
+            Cow::Owned(id.into_iter().collect())
+        })
     }
 
     /// The board that goes by `name`.

@@ -1,5 +1,7 @@
 //! The inventory as node ranges see it.
 
+use std::borrow::Cow;
+
 use opendcre_model::{BoardId, DeviceKind};
 
 use super::Inventory;
@@ -19,7 +21,7 @@ impl Directory for Inventory {
     }
 
     fn find(&self, word: &str) -> Vec<Found<'_>> {
-        let boards = self.aliases.find(word).into_iter().map(Found::Board);
+        let boards = self.aliases.find(word).into_iter().flat_map(Cow::into_owned).map(Found::Board);
         let rack = self.aliases.rack(word).map(|(name, boards)| Found::Rack { name, boards });
         let group =
             self.aliases.group(word).map(|(name, boards, range)| Found::Group { name, boards, range });

@@ -4,10 +4,11 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
-use secrecy::{SecretString, zeroize::Zeroizing};
+use secrecy::SecretString;
+use secrecy::zeroize::Zeroizing;
 
 /// The longest password.
-const MAX_BYTES: u64 = 1024;
+const MAX_BYTES: usize = 1024;
 
 /// Asks for a password. The terminal is asked even where standard input comes from elsewhere.
 ///
@@ -23,17 +24,14 @@ pub(crate) fn ask(question: &str) -> io::Result<SecretString> {
     line
 }
 
-fn read_line(terminal: &File) -> io::Result<SecretString> {
-    let mut line = Zeroizing::new(Vec::new());
-    // Byte by byte, because whoever buffers takes more than a line.
-    for byte in terminal.take(MAX_BYTES).bytes() {
-        match byte? {
-            b'\n' => break,
-            byte => line.push(byte),
-        }
-    }
-    let text = std::str::from_utf8(&line).map_err(|_| io::ErrorKind::InvalidData)?;
-    Ok(text.into())
+/// A terminal hands over one line at a time.
+fn read_line(mut terminal: &File) -> io::Result<SecretString> {
+    let mut buffer = Zeroizing::new([0; MAX_BYTES]);
+    let length = terminal.read(buffer.as_mut())?;
+    let line = buffer.get(..length).and_then(|line| line.strip_suffix(b"\n"));
+    let line = line.ok_or_else(|| io::Error::other("it was not given, or is too long"))?;
+    let line = std::str::from_utf8(line).map_err(|_| io::Error::other("it is not UTF-8"))?;
+    Ok(line.into())
 }
 
 /// While it lives, the terminal does not show what is typed.

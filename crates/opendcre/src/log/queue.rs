@@ -3,7 +3,7 @@
 //! One buffer that is swapped, rather than a channel of lines: a busy server logs a line for each request, and an
 //! allocation and a wake-up for each would cost more than the rest of the request.
 
-use std::io::{self, Write};
+use std::io::{self, BufRead, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -98,10 +98,13 @@ impl Shared {
     fn carry(&self, mut writer: impl Write) {
         let mut lines = Vec::new();
         while self.take(&mut lines) {
-            for line in lines.split_inclusive(|byte| *byte == b'\n') {
+            let mut rest = lines.as_slice();
+            while !rest.is_empty() {
+                let (line, behind) = split_line(rest);
                 if writer.write_all(line).is_err() {
                     self.lost.fetch_add(1, Ordering::Relaxed);
                 }
+                rest = behind;
             }
             if writer.flush().is_err() {
                 self.lost.fetch_add(1, Ordering::Relaxed);
@@ -126,6 +129,13 @@ impl Shared {
         let waited = self.wake.wait_timeout_while(self.state(), REST, |state| !state.stopping);
         drop(waited.unwrap_or_else(PoisonError::into_inner));
     }
+}
+
+/// The first line, and what is behind it. Much faster than to look at one byte after the other.
+fn split_line(text: &[u8]) -> (&[u8], &[u8]) {
+    // Memory can always be read.
+    let length = { text }.skip_until(b'\n').unwrap_or(text.len());
+    text.split_at(length)
 }
 
 impl Drop for Carrier {

@@ -49,11 +49,13 @@ pub(crate) struct Settings<'a> {
     pub(crate) tls: Option<&'a str>,
     /// Tables about logins.
     pub(crate) auth: &'a str,
+    /// How much it logs.
+    pub(crate) level: &'a str,
 }
 
 impl Default for Settings<'_> {
     fn default() -> Self {
-        Self { address: free_address(), server: "", tls: Some(""), auth: "" }
+        Self { address: free_address(), server: "", tls: Some(""), auth: "", level: "trace" }
     }
 }
 
@@ -207,9 +209,10 @@ fn configuration(settings: &Settings<'_>, folder: &Path, tty: &Path) -> String {
         write!(text, "[{name}]\ndirectory = {folder:?}\n").unwrap();
     }
     text + &format!(
-        "level = \"trace\"\n[inventory]\nfile = {:?}\n\
+        "level = {:?}\n[inventory]\nfile = {:?}\n\
          [[devicebus]]\nname = \"hat\"\nrack = \"rack_1\"\ndevice = {tty:?}\n\
          {GRANTS}{}",
+        settings.level,
         folder.join("state/inventory.db"),
         settings.auth
     )

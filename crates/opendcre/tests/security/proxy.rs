@@ -110,6 +110,19 @@ fn something_else_can_have_the_same_logins() {
     assert_eq!(site().known_user("bob").send().status, 500);
 }
 
+#[test]
+fn the_document_shows_these_very_files() {
+    let document = include_str!("../../../../docs/nginx.md");
+    let files = [
+        include_str!("../../../../contrib/nginx/opendcre.conf"),
+        include_str!("../../../../contrib/nginx/opendcre-sign-on.conf"),
+        include_str!("../../../../contrib/nginx/opendcre/proxy.conf"),
+    ];
+    for file in files {
+        assert!(document.contains(file), "docs/nginx.md shows another text than\n{file}");
+    }
+}
+
 /// Headers by which a client would be somebody else.
 fn spoof(request: Request) -> Request {
     let headers = ["X-Forwarded-User: ada", "X-Forwarded-Groups: operators,admins", "X_Forwarded_User: ada"];

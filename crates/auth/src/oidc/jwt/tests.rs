@@ -209,7 +209,8 @@ fn a_token_says_something_itself_or_only_to_its_provider() {
     for broken in [format!("{object}.{twice}.x"), format!("{twice}.{object}.x"), format!("{object}.x.x")] {
         assert!(matches!(Form::of(&broken), Form::Broken), "{broken}");
     }
-    for opaque in ["", "x", "a.b.c", "..", &format!("{object}.{object}"), &format!("{object}.{object}.a.b.c")] {
+    for opaque in ["", "x", "a.b.c", "..", &format!("{object}.{object}"), &format!("{object}.{object}.a.b.c")]
+    {
         assert!(matches!(Form::of(opaque), Form::Opaque), "{opaque}");
     }
 }

@@ -168,6 +168,19 @@ async fn a_provider_that_hangs_is_given_up() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_fetch_that_breaks_down_is_no_end() {
+    let (source, keyring) = provider(&[&TestKey::es256("a")]);
+    *source.delay.lock().unwrap() = SECOND;
+    let broken = async {
+        tokio::time::sleep(SECOND / 2).await;
+        keyring.fetch.lock().unwrap().abort_all();
+    };
+    let (waited, ()) = tokio::join!(ask(&keyring, "a"), broken);
+    assert!(waited.is_err());
+    assert!(ask(&keyring, "a").await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_a_provider_says_about_itself_is_asked_like_its_keys() {
     let (source, keyring) = provider(&[]);
     *source.metadata_failure.lock().unwrap() = Some("no route".to_owned());
