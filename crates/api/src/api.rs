@@ -176,7 +176,7 @@ impl Api {
     fn turn_away(&self, head: &Parts, turned: Turned, peer: &Peer, request_id: &RequestId) -> Reply {
         let (code, remote) = (turned.code().name, peer.text());
         tracing::warn!(code, %remote, request_id = request_id.as_str(), "turned away: {turned}");
-        let advice = self.inner.entrance.advice(&turned);
+        let advice = self.inner.entrance.advice(&turned, &head.headers);
         let mut reply = if v2::is_below(head.uri.path()) {
             Problem::from(&turned).to_reply(request_id)
         } else {

@@ -97,11 +97,11 @@ impl Entrance {
     }
 
     /// The headers by which a client that was turned away is told how to go on.
-    pub(crate) fn advice(&self, turned: &Turned) -> Vec<(HeaderName, HeaderValue)> {
+    pub(crate) fn advice(&self, turned: &Turned, headers: &HeaderMap) -> Vec<(HeaderName, HeaderValue)> {
         match turned.retry_after() {
             Some(time) => vec![(RETRY_AFTER, HeaderValue::from(whole_seconds(time)))],
             None if turned.code() == Code::UNAUTHENTICATED => {
-                let challenges = self.authenticator.challenges().into_iter();
+                let challenges = self.authenticator.challenges_after(headers).into_iter();
                 challenges.map(|challenge| (WWW_AUTHENTICATE, challenge)).collect()
             }
             None => Vec::new(),
