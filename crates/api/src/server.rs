@@ -69,7 +69,8 @@ impl Server {
         let stopping = api.stopping().clone();
         let tasks = TaskTracker::new();
         let connections = Connections::new(api, tls, &tasks);
-        let accepting = join_all(self.listeners.iter().map(|listener| accept_all(listener, &connections, &tasks)));
+        let accepting =
+            join_all(self.listeners.iter().map(|listener| accept_all(listener, &connections, &tasks)));
         shutdown.run_until_cancelled(accepting).await;
         drop(self.listeners);
         stopping.cancel();

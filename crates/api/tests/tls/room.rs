@@ -74,8 +74,11 @@ impl Room {
         self.tls.as_ref().unwrap()
     }
 
+    /// A connection on which nothing waits for an acknowledgement, which would come after a time that no test pauses.
     pub(crate) async fn connect(&self) -> TcpStream {
-        TcpStream::connect(self.address).await.unwrap()
+        let stream = TcpStream::connect(self.address).await.unwrap();
+        stream.set_nodelay(true).unwrap();
+        stream
     }
 
     /// Stops the server, and waits until it is gone.

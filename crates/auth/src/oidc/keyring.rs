@@ -107,7 +107,7 @@ impl Keyring {
             return Ok(found);
         }
         self.fetched().await;
-        // What the last fetch has not brought does not exist, if that fetch has brought anything.
+        // What the last fetch has not brought does not exist, if it has brought anything.
         self.find(wanted).ok_or_else(|| self.failure().map_or(Missing::Unknown, Missing::Unavailable))
     }
 
@@ -142,9 +142,11 @@ impl Keyring {
         Some(Arc::clone(&known.value))
     }
 
-    /// Why the last fetch has failed, if it has.
+    /// Why nobody knows what the provider would say; nothing if it has just said it.
     fn failure(&self) -> Option<String> {
-        self.state.borrow().last.as_ref().and_then(|(_, failure)| failure.clone())
+        let state = self.state.borrow();
+        let unasked = || Some("it has not answered yet".to_owned());
+        state.last.as_ref().map_or_else(unasked, |(_, failure)| failure.clone())
     }
 
     /// Begins to fetch what has become old. Nobody has to wait for that.

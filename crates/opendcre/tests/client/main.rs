@@ -489,7 +489,7 @@ fn wrong_usage_is_told_apart_and_sends_nothing() {
         (vec!["fan", "set", "a", "10001"], "0..=10000"),
         (vec!["identify", "a", "--seconds", "0"], "1..=255"),
         (vec!["watch", "a", "--interval", "0s"], "between 1ms and 24h"),
-        (vec!["--server", "https://rack7", "list"], "does not have yet"),
+        (vec!["--server", "ftp://rack7", "list"], "unknown scheme"),
         (vec!["--server", "not a server", "list"], "does not name a server"),
         (vec!["dance"], "unrecognized subcommand"),
     ] {
