@@ -223,7 +223,7 @@ where
 
 #[cfg(test)]
 mod tests {
-    use opendcre_gateway::{AuditLog, Equipment, Settings};
+    use opendcre_gateway::{AuditLog, Equipment, Policy, Settings};
 
     use super::*;
 
@@ -247,7 +247,14 @@ mod tests {
     fn answers_share_the_room_for_readings() {
         let folder = tempfile::tempdir().unwrap();
         let audit = AuditLog::open(folder.path().join("audit.jsonl")).unwrap();
-        let gateway = Gateway::new(Equipment::default(), audit, None, Arc::new(Now), Settings::default());
+        let gateway = Gateway::new(
+            Equipment::default(),
+            audit,
+            None,
+            Policy::open(),
+            Arc::new(Now),
+            Settings::default(),
+        );
         let api = Api::new(gateway, &Now, Limits::default());
         let small = api.room_for(1).unwrap();
         assert!(api.room_for(MAX_READINGS).is_none(), "somebody else holds a part of it");

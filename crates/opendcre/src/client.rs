@@ -4,6 +4,7 @@
 //! what is allowed is for the server to say.
 
 mod answer;
+mod auth;
 mod board;
 mod console;
 mod error;
@@ -24,7 +25,9 @@ use std::io::{self, BufRead, IsTerminal, Write};
 
 use tokio::runtime;
 
-use crate::cli::{AssetCommand, ClientCommand, ClientOptions, FanCommand, LedCommand, NodeBootCommand};
+use crate::cli::{
+    AssetCommand, AuthCommand, ClientCommand, ClientOptions, FanCommand, LedCommand, NodeBootCommand,
+};
 use crate::exit::Exit;
 
 use self::answer::Answer;
@@ -118,6 +121,10 @@ async fn converse(
         ClientCommand::Sources => listing::sources(http, console).await,
         ClientCommand::Jobs(args) => job::jobs(http, args, console).await,
         ClientCommand::Changes(args) => feed::run(http, args, console).await,
+        ClientCommand::Auth(args) => match &args.command {
+            AuthCommand::Me => auth::me(http, console).await,
+            AuthCommand::Why(args) => auth::why(http, args, console).await,
+        },
         ClientCommand::Expand(args) => board::expand(http, args, console).await,
     }
 }

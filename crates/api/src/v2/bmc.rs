@@ -64,12 +64,12 @@ struct BmcBody {
 
 /// `GET /bmcs`.
 pub(super) async fn list(call: Call, _: NoPath, _: NoQuery) -> Result<Json<BmcsBody>, Problem> {
-    let gateway = call.gateway();
+    let view = call.view()?;
     let bmc = |link: LinkStatistics| {
-        let board = gateway.board(link.board)?;
+        let board = view.board(link.board)?;
         Some(BmcBody::of(link, &board))
     };
-    Ok(Json(BmcsBody { items: gateway.statistics().into_iter().filter_map(bmc).collect() }))
+    Ok(Json(BmcsBody { items: view.statistics().into_iter().filter_map(bmc).collect() }))
 }
 
 impl BmcBody {

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use opendcre_gateway::{BoardFailure, BoardRecord, BoardState, Gateway};
+use opendcre_gateway::{BoardFailure, BoardRecord, BoardState, View};
 use opendcre_model::{BoardId, DeviceKind, Health};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -102,21 +102,23 @@ struct FailureBody<'a> {
 /// A board of a listing.
 pub(super) struct BoardItem {
     record: Arc<BoardRecord>,
-    gateway: Gateway,
+    view: Arc<View>,
 }
 
 /// `GET /boards`.
 pub(super) async fn list(call: Call, _: NoPath, query: BoardQuery) -> Result<Vec<BoardItem>, Problem> {
     let mut boards = nodes::select(&call, query.nodes.as_deref())?;
     boards.retain(|board| query.selects(board));
-    let item = |record| BoardItem { record, gateway: call.gateway().clone() };
+    let view = Arc::new(call.view()?);
+    let item = |record| BoardItem { record, view: Arc::clone(&view) };
     Ok(boards.into_iter().map(item).collect())
 }
 
 /// `GET /boards/{board}`.
 pub(super) async fn get(call: Call, path: BoardPath, _: NoQuery) -> Result<One<BoardItem>, Problem> {
-    let record = call.gateway().lookup(&path.board)?;
-    Ok(One(BoardItem { record, gateway: call.gateway().clone() }))
+    let view = Arc::new(call.view()?);
+    let record = view.lookup(&path.board)?;
+    Ok(One(BoardItem { record, view }))
 }
 
 impl BoardQuery {
@@ -176,7 +178,7 @@ impl Show for BoardItem {
 
 impl BoardItem {
     fn health(&self) -> Option<Health> {
-        self.gateway.health(&self.record)
+        self.view.health(&self.record)
     }
 }
 

@@ -74,8 +74,8 @@ struct ChangeBody {
 pub(super) async fn list(call: Call, _: NoPath, query: ChangeQuery) -> Result<Json<ChangesBody>, Problem> {
     let mut found = changes(&call, &query)?;
     if query.wait.0 > Duration::ZERO && found.changes.is_empty() {
-        let news =
-            call.stopping().run_until_cancelled(call.gateway().wait_for_change(query.after.unwrap_or(0)));
+        let (principal, after) = (call.principal(), query.after.unwrap_or(0));
+        let news = call.stopping().run_until_cancelled(call.gateway().wait_for_change(&principal, after));
         // Nothing new is an answer, too.
         _ = timeout(query.wait.0, news).await;
         found = changes(&call, &query)?;
@@ -87,7 +87,7 @@ pub(super) async fn list(call: Call, _: NoPath, query: ChangeQuery) -> Result<Js
 /// The changes that are wanted, as far as they happened.
 fn changes(call: &Call, query: &ChangeQuery) -> Result<Changes, Problem> {
     let after = query.after.unwrap_or(0);
-    let found = call.gateway().changes(after, query.limit.0.into());
+    let found = call.view()?.changes(after, query.limit.0.into());
     let is_forgotten = found.oldest.is_some_and(|oldest| after.saturating_add(1) < oldest);
     if query.after.is_some() && (is_forgotten || after > found.latest) {
         let detail = "the changes after this one are not kept any more; read the boards, then go on from the latest change";

@@ -11,7 +11,7 @@ use hyper::body::Bytes;
 use jiff::Timestamp;
 use opendcre_api::{Api, Limits};
 use opendcre_gateway::{
-    Annotation, AuditLog, Command, Defect, Equipment, Gateway, Mount, Principal, Settings,
+    Annotation, AuditLog, Command, Defect, Equipment, Gateway, Mount, Policy, Principal, Settings,
 };
 use opendcre_model::{
     Action, AssetInfo, Board, BoardAsset, BoardId, BootOverride, BootTarget, BoxFuture, Capabilities,
@@ -256,7 +256,8 @@ impl Room {
         let mounts = vec![mount(&bus, BUS_BOARDS, "rack_1"), mount(&second, range, "rack_2")];
         let mounts = mounts.into_iter().take(drivers).collect();
         let equipment = Equipment { mounts, defects, ..Equipment::default() };
-        let gateway = Gateway::new(equipment, audit, None, Arc::new(FixedClock), Settings::default());
+        let gateway =
+            Gateway::new(equipment, audit, None, Policy::open(), Arc::new(FixedClock), Settings::default());
         Self { api: Api::new(gateway, &FixedClock, limits), bus, second, _folder: folder }
     }
 

@@ -14,7 +14,7 @@ use hyper::body::{Body as _, Bytes};
 use jiff::Timestamp;
 use opendcre_api::{Api, Limits};
 use opendcre_gateway::{
-    Annotation, AuditLog, Command, Defect, Equipment, Gateway, Group, Mount, Principal, Settings,
+    Annotation, AuditLog, Command, Defect, Equipment, Gateway, Group, Mount, Policy, Principal, Settings,
 };
 use opendcre_model::{
     Action, AssetInfo, Board, BoardId, BootOverride, BootTarget, BoxFuture, Capabilities, Capability,
@@ -295,7 +295,7 @@ impl Room {
             groups: vec![Group { name: "cold".to_owned(), members: "rack_1".to_owned() }],
             defects: vec![defect],
         };
-        let gateway = Gateway::new(equipment, audit, None, Arc::new(FixedClock), settings);
+        let gateway = Gateway::new(equipment, audit, None, Policy::open(), Arc::new(FixedClock), settings);
         Self { api: Api::new(gateway, &FixedClock, limits), bus, bmcs, _folder: folder }
     }
 

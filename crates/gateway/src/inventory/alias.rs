@@ -192,19 +192,21 @@ fn forget<K: Hash + Eq>(table: &mut HashMap<K, BTreeSet<BoardId>>, key: &K, id: 
 }
 
 impl Inventory {
-    /// The boards that go by `name`. A name counts more than an id: only what nobody is called is read as a number.
-    pub(super) fn named(&self, name: &str) -> BTreeSet<BoardId> {
-        let named = self.aliases.find(name);
+    /// The boards among those that are `known` that go by `name`. A name counts more than an id: only what nobody is
+    /// called is read as a number.
+    pub(super) fn named(&self, name: &str, known: impl Fn(BoardId) -> bool) -> BTreeSet<BoardId> {
+        let mut named = self.aliases.find(name);
+        named.retain(|id| known(*id));
         if !named.is_empty() {
             return named;
         }
-        let id = name.parse().ok().filter(|id| self.boards.contains_key(id));
+        let id = name.parse().ok().filter(|id| self.boards.contains_key(id) && known(*id));
         id.into_iter().collect()
     }
 
-    /// The board that goes by `name`.
-    pub(crate) fn lookup(&self, name: &str) -> Result<BoardId, LookupError> {
-        let found = self.named(name);
+    /// The board among those that are `known` that goes by `name`.
+    pub(crate) fn lookup(&self, name: &str, known: impl Fn(BoardId) -> bool) -> Result<BoardId, LookupError> {
+        let found = self.named(name, known);
         let mut ids = found.iter();
         match (ids.next(), ids.next()) {
             (None, _) => Err(LookupError::Unknown(opendcre_model::excerpt(name))),

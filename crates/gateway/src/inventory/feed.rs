@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use jiff::Timestamp;
+use opendcre_model::BoardId;
 
 use super::record::{BoardRecord, ChangeKind, Changes, InventoryChange};
 
@@ -45,11 +46,12 @@ impl Feed {
         self.forget();
     }
 
-    /// The changes after the one with number `after`, at most `limit`.
-    pub(super) fn after(&self, after: u64, limit: usize) -> Changes {
+    /// The changes after the one with number `after` of boards that are `known`, at most `limit`.
+    pub(super) fn after(&self, after: u64, limit: usize, known: impl Fn(BoardId) -> bool) -> Changes {
         let first = self.changes.partition_point(|change| change.sequence <= after);
+        let later = self.changes.iter().skip(first);
         Changes {
-            changes: self.changes.iter().skip(first).take(limit).cloned().collect(),
+            changes: later.filter(|change| known(change.board)).take(limit).cloned().collect(),
             oldest: self.changes.front().map(|change| change.sequence),
             latest: self.latest,
         }

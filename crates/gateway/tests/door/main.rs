@@ -9,5 +9,6 @@
 
 mod buses;
 mod changes;
+mod policy;
 mod servers;
 mod support;

@@ -13,7 +13,7 @@ use opendcre_devicebus::{Protocol, ReplyMatching, address};
 use opendcre_drivers::devicebus::{BusConfig, BusOwner, DeviceBus};
 use opendcre_drivers::ipmi::{self, BackOff, BmcConfig, BmcsOwner, Pacing};
 use opendcre_gateway::{
-    AuditLog, Defect, Equipment, Gateway, Group, Mount, SetAside, Settings, Store, Stored,
+    AuditLog, Defect, Equipment, Gateway, Group, Mount, Policy, SetAside, Settings, Store, Stored,
 };
 use opendcre_ipmi::client::Timing;
 use opendcre_model::{BoardId, SERVERS, WallClock};
@@ -69,7 +69,8 @@ impl Service {
             cache: config.inventory.cache,
             ..Settings::default()
         };
-        let gateway = Gateway::new(equipment, audit, Some((store, stored)), Arc::clone(clock), settings);
+        let (store, policy) = (Some((store, stored)), Policy::open());
+        let gateway = Gateway::new(equipment, audit, store, policy, Arc::clone(clock), settings);
         let api = Api::new(gateway, &**clock, limits(&config.server)?);
         Ok(Self { server, api, buses, bmcs, refresh: config.inventory.refresh })
     }

@@ -7,6 +7,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod auth;
 mod order;
 
 use std::io::{BufRead, BufReader, Read, Write};
