@@ -196,13 +196,7 @@ impl Api {
         answer.unwrap_or_else(|error| failure(&path, &error))
     }
 
-    async fn find<B>(
-        &self,
-        head: &Parts,
-        path: &str,
-        body: B,
-        caller: Caller<'_>,
-    ) -> Result<Reply, ApiError>
+    async fn find<B>(&self, head: &Parts, path: &str, body: B, caller: Caller<'_>) -> Result<Reply, ApiError>
     where
         B: HttpBody<Data = Bytes> + Unpin,
     {
@@ -262,7 +256,7 @@ where
 #[cfg(test)]
 mod tests {
     use opendcre_auth::Authenticator;
-    use opendcre_gateway::{AuditLog, Equipment, Settings};
+    use opendcre_gateway::{AuditLog, Equipment, Policy, Settings};
 
     use super::*;
 
@@ -286,7 +280,14 @@ mod tests {
     fn answers_share_the_room_for_readings() {
         let folder = tempfile::tempdir().unwrap();
         let audit = AuditLog::open(folder.path().join("audit.jsonl")).unwrap();
-        let gateway = Gateway::new(Equipment::default(), audit, None, Arc::new(Now), Settings::default());
+        let gateway = Gateway::new(
+            Equipment::default(),
+            audit,
+            None,
+            Policy::open(),
+            Arc::new(Now),
+            Settings::default(),
+        );
         let entrance = Entrance::new(Arc::new(Authenticator::open(Arc::new(Now))));
         let api = Api::new(gateway, entrance, &Now, Limits::default());
         let small = api.room_for(1).unwrap();

@@ -63,7 +63,8 @@ mod tests {
         let may_read = |method, path| {
             marked(method, path, false).get(ACCESS_CONTROL_ALLOW_ORIGIN).is_some_and(|origin| origin == "*")
         };
-        for path in ["/opendcre/1.1/scan", "/opendcre/1%2e2/scan", "/opendcre/version", "/opendcre/2/boards"] {
+        for path in ["/opendcre/1.1/scan", "/opendcre/1%2e2/scan", "/opendcre/version", "/opendcre/2/boards"]
+        {
             assert!(may_read(&Method::GET, path), "{path}");
         }
         assert!(!may_read(&Method::POST, "/opendcre/2/power"));

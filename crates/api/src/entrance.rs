@@ -43,7 +43,9 @@ pub(crate) enum Turned {
     WrongHost(String),
     #[error("{0}")]
     Login(Refusal),
-    #[error("the client certificate of this connection is not valid any more; connect again with another one")]
+    #[error(
+        "the client certificate of this connection is not valid any more; connect again with another one"
+    )]
     Certificate {
         /// Why, for the audit.
         reason: String,
@@ -209,7 +211,9 @@ mod tests {
         ] {
             assert!(admit(&entrance, host).await.is_ok(), "{host:?}");
         }
-        for host in ["evil.example", "evil.example:5000", "localhost.evil.example", "127.0.0.1.evil.example", ""] {
+        for host in
+            ["evil.example", "evil.example:5000", "localhost.evil.example", "127.0.0.1.evil.example", ""]
+        {
             let error = admit(&entrance, Some(host)).await.unwrap_err();
             assert_eq!((error.code().name, error.code().status.as_u16()), ("wrong_host", 421), "{host:?}");
         }

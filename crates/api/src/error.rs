@@ -245,6 +245,7 @@ pub(crate) mod tests {
         let reason = io::Error::from(io::ErrorKind::StorageFull);
         vec![
             GatewayError::UnknownBoard(DEVICE.board),
+            GatewayError::UnknownDevice(DEVICE),
             GatewayError::AmbiguousBoard { board: DEVICE.board, buses: Vec::new() },
             GatewayError::Displaced(DEVICE.board),
             GatewayError::Forbidden { principal: String::new(), reason: "" },

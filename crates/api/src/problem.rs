@@ -297,6 +297,8 @@ impl From<SubmitError> for Problem {
         let (code, retry_after) = match &error {
             SubmitError::Forbidden { .. } => (Code::FORBIDDEN, None),
             SubmitError::Unsupported(_) => (Code::UNSUPPORTED, None),
+            SubmitError::UnknownBoard(_) => (Code::UNKNOWN_BOARD, None),
+            SubmitError::UnknownDevice(_) => (Code::UNKNOWN_DEVICE, None),
             SubmitError::IdempotencyMismatch { .. } => (Code::IDEMPOTENCY_MISMATCH, None),
             SubmitError::StoreUnavailable(_) => (Code::STORE_UNAVAILABLE, None),
             SubmitError::Busy { retry_after, .. } => (Code::BUSY, Some(*retry_after)),
@@ -337,6 +339,7 @@ impl From<RangeError> for Problem {
 fn class(error: &GatewayError) -> Code {
     match error {
         GatewayError::UnknownBoard(_) => Code::UNKNOWN_BOARD,
+        GatewayError::UnknownDevice(_) => Code::UNKNOWN_DEVICE,
         GatewayError::AmbiguousBoard { .. } => Code::AMBIGUOUS_BOARD,
         GatewayError::Displaced(_) => Code::DISPLACED,
         GatewayError::NotMissing(..) => Code::NOT_MISSING,

@@ -28,11 +28,15 @@ use crate::method::Verb;
 use crate::reply::{self, Reply};
 use crate::site;
 use call::Call;
+use request::Request;
 
 pub(crate) use generation::Generation;
 
 /// Names the buses that are missing in the answer to a scan, which has no room for them in its body.
 const X_OPENDCRE_FAILED: HeaderName = HeaderName::from_static("x-opendcre-failed");
+
+/// The answer to whoever asks whether the service is there, whoever that is.
+const ALIVE: &[u8] = br#"{"status":"ok"}"#;
 
 /// Answers a request for `path`, which is what follows the base of `generation`, decoded.
 ///
@@ -52,11 +56,20 @@ pub(crate) async fn answer(
     if request.is_control() && site::is_another(&head.headers) {
         return Err(ApiError::CrossSite);
     }
-    let plan = plan::plan(generation, gateway, &request)?;
+    if matches!(request, Request::Test) {
+        let text = if verb == Verb::Check { Bytes::new() } else { Bytes::from_static(ALIVE) };
+        return Ok(reply::json(StatusCode::OK, text));
+    }
+    let refused = |error| ApiError::Gateway { subject: request.to_string(), error };
+    let view = gateway.view(caller.principal()).map_err(refused)?;
+    let plan = plan::plan(generation, &view, &request)?;
     if verb == Verb::Check {
+        if let Some(command) = plan.command() {
+            gateway.authorise(view.principal(), command).map_err(refused)?;
+        }
         return Ok(reply::json(StatusCode::OK, Bytes::new()));
     }
-    Call { generation, gateway, principal: caller.principal(), request }.answer(plan).await
+    Call { generation, gateway, view, request }.answer(plan).await
 }
 
 /// The header field that says that a scan is not complete, and a warning in the log that says why.

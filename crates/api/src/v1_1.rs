@@ -43,17 +43,26 @@ pub(crate) async fn answer(
     }
     let route = shape.route()?;
     let plan = plan::plan(&route)?;
+    let principal = caller.principal();
+    let failed = |error| bridge::explain(&route, error);
     match (verb, plan) {
         (Verb::Do, Plan::Ask(command)) => {
-            let outcome = gateway.execute(&caller.principal(), command).await;
-            render(&route, &outcome.map_err(|error| bridge::explain(&route, error))?)
+            render(&route, &gateway.execute(&principal, command).await.map_err(failed)?)
         }
         (Verb::Do, Plan::ListBridge) => {
-            let text = body::bridge_only(&gateway.boards())?;
+            let text = body::bridge_only(&gateway.view(principal).map_err(failed)?.boards())?;
             Ok(reply::json(StatusCode::OK, text))
         }
         (Verb::Do, Plan::Tell(text)) => Ok(reply::json(StatusCode::OK, text)),
-        (Verb::Check | Verb::List, _) => Ok(reply::json(StatusCode::OK, Bytes::new())),
+        (Verb::Check | Verb::List, Plan::Ask(command)) => {
+            gateway.authorise(&principal, &command).map_err(failed)?;
+            Ok(reply::json(StatusCode::OK, Bytes::new()))
+        }
+        (Verb::Check | Verb::List, Plan::ListBridge) => {
+            gateway.view(principal).map_err(failed)?;
+            Ok(reply::json(StatusCode::OK, Bytes::new()))
+        }
+        (Verb::Check | Verb::List, Plan::Tell(_)) => Ok(reply::json(StatusCode::OK, Bytes::new())),
     }
 }
 

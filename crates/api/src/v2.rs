@@ -4,6 +4,7 @@
 //! problem documents.
 
 mod answer;
+mod auth;
 mod bmc;
 mod board;
 mod call;
@@ -99,11 +100,11 @@ where
     let body = read(body, call.api.limits().body_bytes, route).await?;
     let request = Request { captures, query: Query::of(head.uri.query()), body };
     // Before the answer is made: it may be newer than its tag says, never older.
-    let version = call.gateway().inventory_version();
+    let version = if route.is_versioned { Some(call.view()?.version()) } else { None };
     let epoch = call.api.started().as_microsecond();
     let mut reply = route.begin(call, request)?.await?;
-    if route.is_versioned {
-        let tag = ETag::of(epoch, version, Volatile::of(&reply));
+    if let Some((version, part)) = version {
+        let tag = ETag::of(epoch, version, Volatile::of(&reply) ^ part);
         if tag.is_known_to(&head.headers) {
             return Ok(tag.not_modified());
         }

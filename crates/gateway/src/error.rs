@@ -1,6 +1,6 @@
 //! Why a command was not carried out.
 
-use opendcre_model::{BoardId, DriverError, Fault};
+use opendcre_model::{BoardId, DeviceAddress, DriverError, Fault};
 use thiserror::Error;
 
 use crate::{AuditError, BoardState};
@@ -11,6 +11,9 @@ pub enum GatewayError {
     /// No driver may hold this board; nothing was sent.
     #[error("no bus and no configured server is board {0}; correct the id, or the configuration")]
     UnknownBoard(BoardId),
+    /// The board has no such device, or not for whoever asks; nothing was sent.
+    #[error("there is no {0}; the devices of a board are shown with it; nothing was sent")]
+    UnknownDevice(DeviceAddress),
     /// Several drivers hold a board of this name, so it is unclear which one is meant.
     #[error(
         "board {board} answers on several buses ({}); give each bus its own range of boards in the configuration",
@@ -56,6 +59,7 @@ impl GatewayError {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::UnknownBoard(_) => "unknown_board",
+            Self::UnknownDevice(_) => "unknown_device",
             Self::AmbiguousBoard { .. } => "ambiguous_board",
             Self::Displaced(_) => "displaced",
             Self::NotMissing(..) => "not_missing",

@@ -7,7 +7,7 @@ use opendcre_model::BoardId;
 use crate::gateway::Gateway;
 use crate::inventory::{BoardRecord, BoardState};
 use crate::journal::Removal;
-use crate::{GatewayError, Principal, policy};
+use crate::{GatewayError, Principal};
 
 impl Gateway {
     /// Forgets a missing board for `principal`: it is not listed any more, nor kept over restarts. It is a new board when it
@@ -21,8 +21,8 @@ impl Gateway {
         principal: &Principal,
         board: BoardId,
     ) -> Result<Arc<BoardRecord>, GatewayError> {
-        self.allow(principal, policy::refusal_of_change(&self.inner.settings))?;
-        let record = self.board(board).ok_or(GatewayError::UnknownBoard(board))?;
+        self.authorise_forgetting(principal, board)?;
+        let record = self.record(board).ok_or(GatewayError::UnknownBoard(board))?;
         if record.state != BoardState::Missing {
             return Err(GatewayError::NotMissing(record.describe(), record.state));
         }
@@ -31,7 +31,7 @@ impl Gateway {
         let forgotten = self.inventory_mut().forget(board, principal.name(), self.inner.clock.now());
         self.save();
         // It may have come back, or been forgotten by somebody else, while the disk was busy.
-        forgotten.ok_or_else(|| match self.board(board) {
+        forgotten.ok_or_else(|| match self.record(board) {
             Some(record) => GatewayError::NotMissing(record.describe(), record.state),
             None => GatewayError::UnknownBoard(board),
         })

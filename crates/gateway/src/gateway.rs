@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use opendcre_model::{
-    Action, BoardId, Context, Driver, DriverError, Fault, LinkStatistics, Observation, Priority, Query,
-    WallClock,
+    Action, BoardId, Context, Driver, DriverError, Fault, Observation, Priority, Query, WallClock,
 };
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout};
@@ -16,7 +15,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::audit::AuditLog;
 use crate::command::{Command, Outcome};
-use crate::inventory::{Inventory, Place};
+use crate::inventory::Inventory;
 use crate::job::Jobs;
 use crate::journal::Entry;
 use crate::latest::{Latest, LatestTable};
@@ -25,7 +24,7 @@ use crate::mount::{Equipment, Mounted};
 use crate::readiness::{Defect, Readiness};
 use crate::settings::Settings;
 use crate::store::{Store, Stored};
-use crate::{GatewayError, Principal, policy};
+use crate::{GatewayError, Policy, Principal};
 
 /// How long [`Gateway::give_up`] waits for the disk.
 const LAST_RECORDS: Duration = Duration::from_secs(1);
@@ -47,6 +46,7 @@ pub(crate) struct Inner {
     /// Wakes whoever waits for a change of the inventory.
     pub(crate) news: Notify,
     pub(crate) audit: AuditLog,
+    pub(crate) policy: Policy,
     pub(crate) clock: Arc<dyn WallClock>,
     pub(crate) settings: Settings,
     /// Changes that must run to their end; closed when the service stops.
@@ -69,13 +69,14 @@ pub(crate) struct LastLook {
 // === impl Gateway ===
 
 impl Gateway {
-    /// A door to `equipment`, where every change is recorded in `audit`. What is known of the equipment is kept in
-    /// `store`; without one, it is forgotten when the process ends.
+    /// A door to `equipment`, where `policy` decides who may do what, and every change is recorded in `audit`. What is
+    /// known of the equipment is kept in `store`; without one, it is forgotten when the process ends.
     #[must_use]
     pub fn new(
         equipment: Equipment,
         audit: AuditLog,
         store: Option<(Store, Stored)>,
+        policy: Policy,
         clock: Arc<dyn WallClock>,
         settings: Settings,
     ) -> Self {
@@ -94,6 +95,7 @@ impl Gateway {
             last_look: Mutex::default(),
             news: Notify::new(),
             audit,
+            policy,
             clock,
             settings,
             actions: TaskTracker::new(),
@@ -115,10 +117,11 @@ impl Gateway {
         // Before the board is looked for, because looking for it may already ask the wires.
         self.authorise(principal, &command)?;
         let context = self.context(&command);
+        let readable = |report| Outcome::Scan(self.readable(&principal.subject, report));
         match command {
-            Command::List(scope) => self.list(scope, context).await.map(Outcome::Scan),
-            Command::Scan(scope) => self.look(scope, Depth::Buses, context).await.map(Outcome::Scan),
-            Command::Refresh(scope) => self.look(scope, Depth::Everything, context).await.map(Outcome::Scan),
+            Command::List(scope) => self.list(scope, context).await.map(readable),
+            Command::Scan(scope) => self.look(scope, Depth::Buses, context).await.map(readable),
+            Command::Refresh(scope) => self.look(scope, Depth::Everything, context).await.map(readable),
             Command::Query(query) => {
                 let latest = self.ask(query, context).await?;
                 Ok(Outcome::Observation(Observation::clone(&latest.observation)))
@@ -126,26 +129,6 @@ impl Gateway {
             Command::Action(action) => {
                 self.change(principal, action, context).await.map(Outcome::Observation)
             }
-        }
-    }
-
-    /// Whether `principal` may give `command` now.
-    pub(crate) fn authorise(&self, principal: &Principal, command: &Command) -> Result<(), GatewayError> {
-        self.allow(principal, policy::refusal(&self.inner.settings, command))
-    }
-
-    /// Whether `principal` may do now what policy has this `refusal` for.
-    pub(crate) fn allow(
-        &self,
-        principal: &Principal,
-        refusal: Option<&'static str>,
-    ) -> Result<(), GatewayError> {
-        if self.is_closed() {
-            return Err(GatewayError::ShuttingDown);
-        }
-        match refusal {
-            None => Ok(()),
-            Some(reason) => Err(GatewayError::Forbidden { principal: principal.name().to_owned(), reason }),
         }
     }
 
@@ -160,7 +143,7 @@ impl Gateway {
         self.inner.actions.is_closed()
     }
 
-    /// Whether commands can be carried out now. Does no I/O.
+    /// Whether commands can be carried out now, for those who watch over the service. Does no I/O.
     #[must_use]
     pub fn readiness(&self) -> Readiness {
         let driver = |mount: &Mounted| (mount.driver.name().to_owned(), mount.driver.health());
@@ -173,23 +156,6 @@ impl Gateway {
             drivers: self.inner.mounts.iter().map(driver).collect(),
             defects,
         }
-    }
-
-    /// What every driver counted for the boards that are known, driver by driver in the order of the mounts. Does no I/O.
-    #[must_use]
-    pub fn statistics(&self) -> Vec<LinkStatistics> {
-        let inventory = self.inventory();
-        let mut all = Vec::new();
-        for (mount, mounted) in self.inner.mounts.iter().enumerate() {
-            for mut link in mounted.driver.statistics() {
-                // Drivers know places; everybody else knows the board that is there, if there is one.
-                if let Some(board) = inventory.at(Place { mount, board: link.board }) {
-                    link.board = board.id;
-                    all.push(link);
-                }
-            }
-        }
-        all
     }
 
     /// Refuses commands from now on and returns when every change that has begun is finished and recorded.
@@ -242,7 +208,7 @@ impl Gateway {
 
     async fn ask(&self, query: Query, context: Context) -> Result<Latest, GatewayError> {
         let board = query.board();
-        let before = self.board(board);
+        let before = self.record(board);
         let (driver, place) = self.resolve(board, context).await?;
         let observation = driver.read(query.at(place), context).await?;
         // Within one lock, so that what another machine said is not kept after it has been forgotten.
@@ -292,7 +258,7 @@ impl Gateway {
             id: format!("{:x}-{number}", self.inner.started.as_nanosecond()),
             principal: principal.clone(),
             driver: driver.name().to_owned(),
-            identity: self.board(action.device().board).and_then(|board| board.identity.clone()),
+            identity: self.record(action.device().board).and_then(|board| board.identity.clone()),
             action,
         }
     }

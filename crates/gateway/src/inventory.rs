@@ -11,6 +11,7 @@ mod alias;
 mod directory;
 mod feed;
 mod placement;
+mod readable;
 mod record;
 #[cfg(test)]
 mod tests;
@@ -21,12 +22,16 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use opendcre_model::{Board, BoardId, Identity, SERVERS};
 
+use crate::RangeError;
 use crate::mount::{Annotation, Mount};
+use crate::noderange::{self, Found};
+use crate::view::GroupMembers;
 
 use alias::Aliases;
 use feed::Feed;
 
 pub use alias::LookupError;
+pub(crate) use readable::Readable;
 pub use record::{BoardFailure, BoardRecord, BoardState, ChangeKind, Changes, Group, InventoryChange};
 
 /// The most boards that are kept. A board that no longer fits is reported and not remembered.
@@ -78,6 +83,7 @@ pub(crate) struct Inventory {
     aliases: Aliases,
     feed: Feed,
     version: u64,
+    selection_version: u64,
     unsaved: BTreeSet<BoardId>,
     /// Boards that are another machine, or in another place, than when this was asked last.
     replaced: BTreeSet<BoardId>,
@@ -119,6 +125,7 @@ impl Inventory {
             aliases: Aliases::new(&groups),
             feed: Feed::new(changes),
             version: 0,
+            selection_version: 0,
             unsaved: BTreeSet::new(),
             replaced: BTreeSet::new(),
             groups,
@@ -134,8 +141,8 @@ impl Inventory {
     }
 
     /// Every board, by its id.
-    pub(crate) fn boards(&self) -> Vec<Arc<BoardRecord>> {
-        self.boards.values().cloned().collect()
+    pub(crate) fn records(&self) -> impl Iterator<Item = &Arc<BoardRecord>> {
+        self.boards.values()
     }
 
     /// One board.
@@ -194,14 +201,9 @@ impl Inventory {
         self.version
     }
 
-    /// Every group, by its name: those that the configuration gives a range, and those that boards were put into.
-    pub(crate) fn groups(&self) -> Vec<Group> {
-        let range = |name: &str| self.groups.iter().find(|group| group.name == name);
-        let group = |name: &str| Group {
-            name: name.to_owned(),
-            members: range(name).map(|group| group.members.clone()).unwrap_or_default(),
-        };
-        self.aliases.group_names().into_iter().map(group).collect()
+    /// Changes whenever a name, rack, group, label or node range may select other boards than before.
+    pub(crate) const fn selection_version(&self) -> u64 {
+        self.selection_version
     }
 
     /// Whether any board is in this rack.
@@ -214,9 +216,42 @@ impl Inventory {
         self.aliases.has_label(key)
     }
 
-    /// The part of the feed after `after`, at most `limit` changes of wanted boards.
-    pub(crate) fn changes(&self, after: u64, limit: usize, is_wanted: impl Fn(BoardId) -> bool) -> Changes {
-        self.feed.after(after, limit, is_wanted)
+    /// The names of all groups.
+    pub(crate) fn group_names(&self) -> BTreeSet<&str> {
+        self.aliases.group_names()
+    }
+
+    /// The boards of a group, in ascending order.
+    ///
+    /// # Errors
+    /// When its node range cannot be evaluated.
+    pub(crate) fn members(&self, group: &str) -> Result<Vec<BoardId>, RangeError> {
+        let group = self.aliases.group(group);
+        let found = group.map(|(name, boards, range)| Found::Group { name, boards, range });
+        found.map_or(Ok(Vec::new()), |found| noderange::members(found, self))
+    }
+
+    /// Every group, by its name: those that the configuration gives a range, and those that boards were put into.
+    pub(crate) fn groups(&self) -> Vec<GroupMembers> {
+        self.group_names().into_iter().map(|name| self.group(name)).collect()
+    }
+
+    fn group(&self, name: &str) -> GroupMembers {
+        let is_named = |group: &&Group| group.name == name && !group.members.is_empty();
+        let range = self.groups.iter().find(is_named).map(|group| group.members.clone());
+        let (boards, failure) = match self.members(name) {
+            Ok(boards) => (boards, None),
+            Err(error) => {
+                let put = self.aliases.group(name).map_or(&[][..], |(_, boards, _)| boards);
+                (put.to_vec(), Some(error))
+            }
+        };
+        GroupMembers { name: name.to_owned(), range, boards, failure }
+    }
+
+    /// The part of the feed after `after` about boards that are `known`, at most `limit` changes.
+    pub(crate) fn changes(&self, after: u64, limit: usize, known: impl Fn(BoardId) -> bool) -> Changes {
+        self.feed.after(after, limit, known)
     }
 
     /// Notes the boards that a complete search of a mount found. Boards of that mount that are not among them are
@@ -389,6 +424,7 @@ impl Inventory {
         self.boards.insert(id, Arc::new(record));
         if is_news {
             self.unsaved.insert(id);
+            self.selection_version += 1;
         }
         self.version += 1;
     }
@@ -407,6 +443,7 @@ impl Inventory {
         self.doubtful.remove(&id);
         self.unsaved.insert(id);
         self.version += 1;
+        self.selection_version += 1;
     }
 
     fn is_full(&self) -> bool {

@@ -20,7 +20,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use opendcre_model::{BoxFuture, Capability, WallClock};
+use opendcre_model::{BoardId, BoxFuture, Capability, DeviceAddress, WallClock};
 use thiserror::Error;
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
@@ -34,7 +34,7 @@ pub use result::result;
 
 use crate::{Command, GatewayError, Outcome, Principal, Store, StoreError};
 use order::Target;
-use record::SkipReason;
+use record::{Owner, SkipReason};
 use run::Job;
 use table::{Displaced, Known, Limits, Table};
 
@@ -62,6 +62,12 @@ pub enum SubmitError {
     /// No target can do it, whatever else is going on.
     #[error("none of the devices that are meant has the capability {0}; nothing was sent")]
     Unsupported(Capability),
+    /// There is no such board, or not for whoever asks.
+    #[error("there is no board {0}; correct the id, or the configuration; nothing was sent")]
+    UnknownBoard(BoardId),
+    /// There is no such device, or not for whoever asks.
+    #[error("there is no {0}; the devices of a board are shown with it; nothing was sent")]
+    UnknownDevice(DeviceAddress),
     /// The key stands for another request.
     #[error("this idempotency key was used for another request, job {job}; use a new key; nothing was sent")]
     IdempotencyMismatch {
@@ -101,6 +107,8 @@ impl SubmitError {
         match self {
             Self::Forbidden { .. } => "forbidden",
             Self::Unsupported(_) => "unsupported",
+            Self::UnknownBoard(_) => "unknown_board",
+            Self::UnknownDevice(_) => "unknown_device",
             Self::IdempotencyMismatch { .. } => "idempotency_mismatch",
             Self::StoreUnavailable(_) => "store_unavailable",
             Self::Busy { .. } => "busy",
@@ -187,7 +195,7 @@ impl Jobs {
         principal: &Principal,
         key: &IdempotencyKey,
     ) -> Result<Option<Submitted>, SubmitError> {
-        let known = self.table().find(principal.name(), key)?;
+        let known = self.table().find(Owner::from(&*principal.subject), key)?;
         match known {
             Some(known) => known.submitted(true).await.map(Some),
             None => Ok(None),
@@ -244,13 +252,14 @@ impl Jobs {
         key: Option<IdempotencyKey>,
     ) -> Result<(Known, bool), SubmitError> {
         let now = self.inner.clock.now();
+        let owner = Owner::from(&*principal.subject);
         let mut table = self.table();
         if let Some(key) = &key
-            && let Some(known) = table.find(principal.name(), key)?
+            && let Some(known) = table.find(owner.clone(), key)?
         {
             return Ok((known, true));
         }
-        let (job, displaced) = table.add(principal.name(), &order, key, now)?;
+        let (job, displaced) = table.add(owner, &order, key, now)?;
         self.note(displaced);
         let oversee = self.clone().oversee(Arc::clone(&job), door, principal.clone(), order.targets);
         // While the table is locked: `shutdown` closes it, then waits for every task.

@@ -1,12 +1,13 @@
 //! The application: the one door through which every command to equipment passes.
 //!
-//! [`Gateway::execute`] authorises a command, finds the driver that holds the board, records the intent of a
-//! change on disk, lets the driver do it, and records the outcome. Whoever asks – HTTP today, schedules and other
-//! protocols later – asks here. It also knows what there is: the inventory of all boards, the latest values, node ranges
-//! that select among them, and orders for many of them as jobs. This crate knows neither HTTP nor any protocol of the
-//! equipment.
+//! [`Gateway::execute`] asks the [`Policy`] whether somebody may give a command, finds the driver that holds the board,
+//! records the intent of a change on disk, lets the driver do it, and records the outcome. Whoever asks – HTTP today,
+//! schedules and other protocols later – asks here. It also knows what there is, and shows in a [`View`] as much of it as
+//! somebody may see: the inventory of all boards, the latest values, node ranges that select among them, and orders for
+//! many of them as jobs. This crate knows neither HTTP nor any protocol of the equipment.
 
 mod audit;
+mod authorise;
 mod command;
 mod error;
 mod forget;
@@ -42,7 +43,12 @@ pub use job::{
 pub use latest::Latest;
 pub use mount::{Annotation, Equipment, Mount};
 pub use noderange::{Directory, Found, NodeRange, RangeError, fold};
+pub use policy::{
+    Considered, Explanation, GrantDefect, Place, Policy, PolicyError, PolicySettings, Question, Rights, Role,
+    RoleDefect, Rule, Verb, WhyError,
+};
 pub use principal::Principal;
 pub use readiness::{Defect, Readiness};
 pub use settings::Settings;
 pub use store::{SetAside, Store, StoreError, Stored};
+pub use view::{GroupMembers, View};

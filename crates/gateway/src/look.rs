@@ -43,7 +43,8 @@ impl Gateway {
         let known = self.inner.last_look.lock().unwrap_or_else(PoisonError::into_inner).clone();
         match (scope, known) {
             (Scope::All, Some(look)) if look.at.elapsed() <= self.inner.settings.cache => {
-                Ok(ScanReport { boards: self.boards(), failures: look.failures })
+                let boards = self.inventory().records().cloned().collect();
+                Ok(ScanReport { boards, failures: look.failures })
             }
             _ => self.look(scope, Depth::Everything, context).await,
         }
@@ -214,7 +215,7 @@ impl Gateway {
         if !is_listed {
             self.find(board, context).await?;
         }
-        let record = self.board(board).ok_or(GatewayError::UnknownBoard(board))?;
+        let record = self.record(board).ok_or(GatewayError::UnknownBoard(board))?;
         Ok(ScanReport { boards: vec![record], failures: Vec::new() })
     }
 

@@ -66,6 +66,14 @@ impl NodeRange {
     }
 }
 
+/// The boards that something holds which a word names, in ascending order.
+///
+/// # Errors
+/// As [`NodeRange::evaluate`], but to hold none is no error.
+pub(crate) fn members(found: Found<'_>, directory: &dyn Directory) -> Result<Vec<BoardId>, RangeError> {
+    Evaluation::new(directory).members(found, 0)
+}
+
 impl FromStr for NodeRange {
     type Err = RangeError;
 

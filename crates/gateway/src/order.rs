@@ -3,12 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use opendcre_model::BoxFuture;
+use opendcre_model::{BoxFuture, DeviceAddress};
 
 use crate::command::{Command, Outcome};
 use crate::gateway::Gateway;
-use crate::job::{Door, IdempotencyKey, JobId, JobRecord, Order, SubmitError, Submitted};
-use crate::{GatewayError, Principal, policy};
+use crate::job::{Door, IdempotencyKey, JobId, JobRecord, Order, SubmitError, Submitted, TargetResult};
+use crate::policy::{Reach, Verb};
+use crate::view::View;
+use crate::{GatewayError, Principal};
+
+/// Why somebody may not abort a job.
+const NOT_THEIRS: &str = "none of their roles permits to do this to everything that the job is about";
 
 impl Door for Gateway {
     fn carry_out<'a>(
@@ -33,11 +38,7 @@ impl Gateway {
         order: Order,
         key: Option<IdempotencyKey>,
     ) -> Result<Submitted, SubmitError> {
-        if let Some(reason) =
-            order.commands().find_map(|command| policy::refusal(&self.inner.settings, command))
-        {
-            return Err(SubmitError::Forbidden { principal: principal.name().to_owned(), reason });
-        }
+        self.authorise_all(principal, order.commands()).map_err(refusal)?;
         if let Some(capability) = order.lacks() {
             return Err(SubmitError::Unsupported(capability));
         }
@@ -54,29 +55,84 @@ impl Gateway {
         principal: &Principal,
         key: &IdempotencyKey,
     ) -> Result<Option<Submitted>, SubmitError> {
+        if !self.may_look(principal) {
+            return Ok(None);
+        }
         self.inner.jobs.replayed(principal, key).await
     }
 
+    /// Skips every target of a job that has not begun; what runs is finished. Nothing if there is no such job for
+    /// `principal`.
+    ///
+    /// # Errors
+    /// [`GatewayError::Forbidden`] if they may not control all of its targets, or not change them as it does. Whoever
+    /// ordered it need only still be allowed to order something like it.
+    pub fn abort(&self, principal: &Principal, id: JobId) -> Result<Option<Arc<JobRecord>>, GatewayError> {
+        let view = self.view(principal.clone())?;
+        let Some(job) = view.job(id) else { return Ok(None) };
+        let is_theirs = job.is_of(&principal.subject);
+        // Others' scans, too, are more than to look.
+        let verb = if is_theirs { job.kind.verb() } else { job.kind.verb().max(Verb::Control) };
+        let reach = self.reach(&principal.subject, verb);
+        if covers(&reach, &job) || (is_theirs && !reach.is_nothing()) {
+            return Ok(self.inner.jobs.abort(id));
+        }
+        Err(self.refuse(principal, verb, &format!("job {id}"), NOT_THEIRS))
+    }
+
+    /// What is known of a job when it has ended, or when `within` is over; nothing if there is none for `principal`.
+    ///
+    /// # Errors
+    /// [`GatewayError::Forbidden`] if they may look at nothing at all.
+    pub async fn finished(
+        &self,
+        principal: &Principal,
+        id: JobId,
+        within: Duration,
+    ) -> Result<Option<Arc<JobRecord>>, GatewayError> {
+        if self.view(principal.clone())?.job(id).is_none() {
+            return Ok(None);
+        }
+        Ok(self.inner.jobs.wait(id, within).await)
+    }
+}
+
+impl View {
     /// What is known of a job; nothing if there is none, or not any more.
     #[must_use]
     pub fn job(&self, id: JobId) -> Option<Arc<JobRecord>> {
-        self.inner.jobs.get(id)
+        self.gateway.inner.jobs.get(id).filter(|job| self.shows(job))
     }
 
     /// Every job that is known, newest first.
     #[must_use]
     pub fn jobs(&self) -> Vec<Arc<JobRecord>> {
-        self.inner.jobs.list()
+        let mut jobs = self.gateway.inner.jobs.list();
+        jobs.retain(|job| self.shows(job));
+        jobs
     }
 
-    /// Skips every target of a job that has not begun; what runs is finished.
-    #[must_use]
-    pub fn abort(&self, id: JobId) -> Option<Arc<JobRecord>> {
-        self.inner.jobs.abort(id)
+    /// Jobs are shown to whoever ordered them, and to whoever may read everything that they are about.
+    fn shows(&self, job: &JobRecord) -> bool {
+        job.is_of(&self.principal.subject) || covers(&self.reach, job)
     }
+}
 
-    /// What is known of a job when it has ended, or when `within` is over.
-    pub async fn finished(&self, id: JobId, within: Duration) -> Option<Arc<JobRecord>> {
-        self.inner.jobs.wait(id, within).await
+/// Whether all targets of a job are within reach. What those of a condensed job were is not known any more.
+fn covers(reach: &Reach, job: &JobRecord) -> bool {
+    let has = |target: &TargetResult| match target.device {
+        Some(device) => reach.has_device(DeviceAddress { board: target.board, device }),
+        None => reach.has(target.board),
+    };
+    reach.is_everything() || (job.condensed.is_none() && job.results.iter().all(has))
+}
+
+/// Why an order is not taken up that the door does not let through.
+fn refusal(error: GatewayError) -> SubmitError {
+    match error {
+        GatewayError::Forbidden { principal, reason } => SubmitError::Forbidden { principal, reason },
+        GatewayError::UnknownBoard(board) => SubmitError::UnknownBoard(board),
+        GatewayError::UnknownDevice(device) => SubmitError::UnknownDevice(device),
+        _ => SubmitError::ShuttingDown,
     }
 }

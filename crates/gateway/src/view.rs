@@ -1,29 +1,73 @@
-//! What everybody may look at without asking the equipment: boards, names, groups and what happened to them.
+//! What somebody may look at without asking the equipment: boards, names, groups, jobs, and what happened to them. What
+//! they may not read is not there.
 
 use std::collections::HashSet;
 use std::sync::{Arc, PoisonError, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
-use opendcre_model::{BoardId, DeviceAddress, Health, Observation, Quality, Query};
+use opendcre_model::{BoardId, DeviceAddress, Health, LinkStatistics, Observation, Quality, Query, excerpt};
 
 use crate::gateway::Gateway;
-use crate::inventory::{BoardRecord, Changes, Group, Inventory, LookupError};
-use crate::{NodeRange, RangeError};
+use crate::inventory::{BoardRecord, Changes, Inventory, LookupError, Place, Readable};
+use crate::policy::{Reach, Verb};
+use crate::{NodeRange, Principal, RangeError, Readiness};
 
 /// How old a reading may be that says something about the health of a board.
 const HEALTH_AGE: Duration = Duration::from_secs(15 * 60);
 
-impl Gateway {
+/// What somebody may look at. It shows the inventory as it is when it is asked, within a reach that was looked up when it
+/// was made: whoever waits for something makes another one afterwards.
+pub struct View {
+    pub(crate) gateway: Gateway,
+    pub(crate) principal: Principal,
+    pub(crate) reach: Reach,
+}
+
+/// A group, and what is in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GroupMembers {
+    /// Its name.
+    pub name: String,
+    /// The node range that the configuration gives it. Nothing for a group that only boards name, and for whoever does
+    /// not see everything: it may name boards that are not there for them.
+    pub range: Option<String>,
+    /// The boards in it, in ascending order.
+    pub boards: Vec<BoardId>,
+    /// Why its node range cannot be evaluated.
+    pub failure: Option<RangeError>,
+}
+
+impl View {
+    pub(crate) const fn new(gateway: Gateway, principal: Principal, reach: Reach) -> Self {
+        Self { gateway, principal, reach }
+    }
+
+    /// Who looks.
+    #[must_use]
+    pub const fn principal(&self) -> &Principal {
+        &self.principal
+    }
+
+    /// Whether it shows everything.
+    #[must_use]
+    pub const fn is_complete(&self) -> bool {
+        self.reach.is_everything()
+    }
+
     /// Every board, by its id.
     #[must_use]
     pub fn boards(&self) -> Vec<Arc<BoardRecord>> {
-        self.inventory().boards()
+        let inventory = self.gateway.inventory();
+        if self.is_complete() {
+            return inventory.records().cloned().collect();
+        }
+        inventory.records().filter_map(|board| self.reach.part_of(board)).collect()
     }
 
     /// The board with this id.
     #[must_use]
     pub fn board(&self, id: BoardId) -> Option<Arc<BoardRecord>> {
-        self.inventory().board(id).cloned()
+        self.gateway.inventory().board(id).and_then(|board| self.reach.part_of(board))
     }
 
     /// The board that goes by `name`: its id, name, host name or address. What somebody is called is not taken for an
@@ -32,9 +76,14 @@ impl Gateway {
     /// # Errors
     /// When no board has this name, or several have.
     pub fn lookup(&self, name: &str) -> Result<Arc<BoardRecord>, LookupError> {
-        let inventory = self.inventory();
-        let id = inventory.lookup(name)?;
-        inventory.board(id).cloned().ok_or_else(|| LookupError::Unknown(opendcre_model::excerpt(name)))
+        let inventory = self.gateway.inventory();
+        let unknown = || LookupError::Unknown(excerpt(name));
+        let found = inventory.lookup(name, |id| self.reach.has(id)).inspect_err(|_| {
+            if !self.is_complete() && inventory.lookup(name, |_| true).is_ok() {
+                self.gateway.note_hidden(&self.principal, Verb::Read, name);
+            }
+        });
+        inventory.board(found?).and_then(|board| self.reach.part_of(board)).ok_or_else(unknown)
     }
 
     /// The boards of a node range, by their ids.
@@ -43,50 +92,141 @@ impl Gateway {
     /// When the text is no node range, names something that is not there, or names nothing.
     pub fn select(&self, nodes: &str) -> Result<Vec<Arc<BoardRecord>>, RangeError> {
         let range: NodeRange = nodes.parse()?;
-        let inventory = self.inventory();
-        let ids = range.evaluate(&*inventory)?;
-        Ok(ids.into_iter().filter_map(|id| inventory.board(id).cloned()).collect())
+        let inventory = self.gateway.inventory();
+        if self.is_complete() {
+            let ids = range.evaluate(&*inventory)?;
+            return Ok(ids.into_iter().filter_map(|id| inventory.board(id).cloned()).collect());
+        }
+        let ids = range.evaluate(&Readable::new(&inventory, &self.reach)).inspect_err(|_| {
+            if range.evaluate(&*inventory).is_ok() {
+                self.gateway.note_hidden(&self.principal, Verb::Read, &excerpt(nodes));
+            }
+        });
+        let boards = ids?.into_iter().filter_map(|id| inventory.board(id));
+        Ok(boards.filter_map(|board| self.reach.part_of(board)).collect())
     }
 
     /// Every group, by its name.
     #[must_use]
-    pub fn groups(&self) -> Vec<Group> {
-        self.inventory().groups()
+    pub fn groups(&self) -> Vec<GroupMembers> {
+        let inventory = self.gateway.inventory();
+        if self.is_complete() {
+            return inventory.groups();
+        }
+        let readable = Readable::new(&inventory, &self.reach);
+        let group = |(name, boards): (&&str, &Vec<BoardId>)| GroupMembers {
+            name: (*name).to_owned(),
+            range: None,
+            boards: boards.clone(),
+            failure: None,
+        };
+        readable.groups().iter().map(group).collect()
     }
 
-    /// Changes whenever anything in a listing of the inventory may have changed.
+    /// Two numbers of which one changes whenever anything in a listing of the inventory may have changed: the version of
+    /// the inventory, and what of it is shown.
     #[must_use]
-    pub fn inventory_version(&self) -> u64 {
-        self.inventory().version()
+    pub fn version(&self) -> (u64, u64) {
+        (self.gateway.inventory().version(), self.reach.number())
     }
 
-    /// What happened to boards after the change with the number `after`, at most `limit` changes.
+    /// What happened to boards after the change with the number `after`, at most `limit` changes. What happened to boards
+    /// that are not there any more only those see who see everything.
     #[must_use]
     pub fn changes(&self, after: u64, limit: usize) -> Changes {
-        self.inventory().changes(after, limit, |_| true)
+        self.gateway.inventory().changes(after, limit, |board| self.reach.has(board))
     }
 
     /// What happened to these boards after the change with the number `after`, at most `limit` changes.
     #[must_use]
     pub fn changes_of(&self, boards: &HashSet<BoardId>, after: u64, limit: usize) -> Changes {
-        self.inventory().changes(after, limit, |board| boards.contains(&board))
+        let is_wanted = |board: BoardId| boards.contains(&board) && self.reach.has(board);
+        self.gateway.inventory().changes(after, limit, is_wanted)
     }
 
     /// Whether any board is in the rack with this name.
     #[must_use]
     pub fn has_rack(&self, rack: &str) -> bool {
-        self.inventory().has_rack(rack)
+        let inventory = self.gateway.inventory();
+        if self.is_complete() {
+            return inventory.has_rack(rack);
+        }
+        inventory.records().any(|board| board.rack == rack && self.reach.has(board.id))
     }
 
     /// Whether any board has a label with this key.
     #[must_use]
     pub fn has_label(&self, key: &str) -> bool {
-        self.inventory().has_label(key)
+        let inventory = self.gateway.inventory();
+        if self.is_complete() {
+            return inventory.has_label(key);
+        }
+        inventory.records().any(|board| board.labels.contains_key(key) && self.reach.has(board.id))
     }
 
-    /// Returns when there is a change after the one with the number `after`, or the service stops.
-    pub async fn wait_for_change(&self, after: u64) {
-        self.wait_for_news(|| self.changes(after, 0).latest > after || self.is_closed()).await;
+    /// The worst that the readings of a board say about it that are not older than a quarter of an hour; nothing if there are
+    /// none. Only of the devices that `board` has, which a view has shown.
+    #[must_use]
+    pub fn health(&self, board: &BoardRecord) -> Option<Health> {
+        let device = |id| DeviceAddress { board: board.id, device: id };
+        let queries = board.devices.iter().map(|d| Query::Sensor { device: device(d.id), kind: d.kind });
+        let latest = queries.filter_map(|query| self.gateway.inner.latest.get(&query, HEALTH_AGE));
+        latest
+            .filter_map(|latest| match &*latest.observation {
+                Observation::Sensor(reading) if reading.quality != Quality::Unavailable => {
+                    Some(reading.health)
+                }
+                _ => None,
+            })
+            .max()
+    }
+
+    /// What every driver counted for its partners, driver by driver in the order of the mounts. Does no I/O.
+    #[must_use]
+    pub fn statistics(&self) -> Vec<LinkStatistics> {
+        let inventory = self.gateway.inventory();
+        let mut all = Vec::new();
+        for (mount, mounted) in self.gateway.inner.mounts.iter().enumerate() {
+            for mut link in mounted.driver.statistics() {
+                // Drivers know places; everybody else knows the board that is there, if there is one.
+                if let Some(board) = inventory.at(Place { mount, board: link.board }) {
+                    link.board = board.id;
+                    all.push(link);
+                }
+            }
+        }
+        all.retain(|link| self.reach.has(link.board));
+        all
+    }
+
+    /// How the drivers are doing behind which there are boards that are shown; what is missing only who sees everything
+    /// is told.
+    #[must_use]
+    pub fn readiness(&self) -> Readiness {
+        let mut readiness = self.gateway.readiness();
+        if !self.is_complete() {
+            let shown = self.boards();
+            readiness.drivers.retain(|(name, _)| shown.iter().any(|board| board.driver == *name));
+            readiness.defects.clear();
+        }
+        readiness
+    }
+}
+
+impl Gateway {
+    /// The board with this id, whoever asks.
+    pub(crate) fn record(&self, id: BoardId) -> Option<Arc<BoardRecord>> {
+        self.inventory().board(id).cloned()
+    }
+
+    /// Returns when there is a change after the one with the number `after` that `principal` may see, or the service
+    /// stops.
+    pub async fn wait_for_change(&self, principal: &Principal, after: u64) {
+        let has_happened = || {
+            let reach = self.reach(&principal.subject, Verb::Read);
+            !self.inventory().changes(after, 1, |board| reach.has(board)).changes.is_empty()
+        };
+        self.wait_for_news(|| self.is_closed() || has_happened()).await;
     }
 
     /// Returns when `is_reached`, which is asked again whenever there is news.
@@ -100,23 +240,6 @@ impl Gateway {
             news.as_mut().await;
             news.set(self.inner.news.notified());
         }
-    }
-
-    /// The worst that the readings of a board say about it that are not older than a quarter of an hour; nothing if there are
-    /// none.
-    #[must_use]
-    pub fn health(&self, board: &BoardRecord) -> Option<Health> {
-        let device = |id| DeviceAddress { board: board.id, device: id };
-        let queries = board.devices.iter().map(|d| Query::Sensor { device: device(d.id), kind: d.kind });
-        let latest = queries.filter_map(|query| self.inner.latest.get(&query, HEALTH_AGE));
-        latest
-            .filter_map(|latest| match &*latest.observation {
-                Observation::Sensor(reading) if reading.quality != Quality::Unavailable => {
-                    Some(reading.health)
-                }
-                _ => None,
-            })
-            .max()
     }
 
     /// Hands what is new to the database, forgets the values of what is not there any more, and wakes whoever waits for it.
@@ -142,7 +265,7 @@ impl Gateway {
     pub(crate) async fn save_everything(&self) {
         self.save();
         if let Some(store) = &self.inner.store {
-            store.save_boards(self.boards());
+            store.save_boards(self.inventory().records().cloned().collect::<Vec<_>>());
             if let Err(failure) = store.flush().await {
                 tracing::warn!(%failure, "what is known of the equipment is not on the disk");
             }

@@ -3,6 +3,7 @@
 //! Values are parsed here into the types that the commands work with, so a command never sees a malformed
 //! identifier, duration or rate; clap reports those as usage errors.
 
+mod auth;
 mod client;
 mod emulate;
 mod ipmi;
@@ -19,6 +20,7 @@ use std::time::Duration;
 
 use clap::{Arg, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
+pub use auth::{AuthArgs, AuthCommand, WhyArgs};
 pub use client::{
     AllNodes, AssetArgs, AssetCommand, ChangeOptions, ChangesArgs, ClientCommand, DeviceOption, ExpandArgs,
     FanArgs, FanCommand, ForgetArgs, GroupsArgs, IdentifyArgs, JobsArgs, JobsCommand, LedArgs, LedCommand,

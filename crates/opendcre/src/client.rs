@@ -4,6 +4,7 @@
 //! what is allowed is for the server to say.
 
 mod answer;
+mod auth;
 mod board;
 mod console;
 mod credential;
@@ -31,13 +32,15 @@ use rustls::RootCertStore;
 use serde::Deserialize;
 use tokio::runtime;
 
-use crate::cli::{AssetCommand, ClientCommand, ClientOptions, FanCommand, LedCommand, NodeBootCommand};
+use crate::cli::{
+    AssetCommand, AuthCommand, ClientCommand, ClientOptions, FanCommand, LedCommand, NodeBootCommand,
+};
 use crate::exit::Exit;
 
 use self::answer::Answer;
 use self::console::{Console, Style};
-use self::error::ClientError;
 use self::credential::CredentialError;
+use self::error::ClientError;
 use self::http::{Http, Request};
 use self::server_url::ServerUrl;
 
@@ -127,6 +130,10 @@ async fn converse(
         ClientCommand::Sources(args) => listing::sources(http, args, console).await,
         ClientCommand::Jobs(args) => job::jobs(http, args, console).await,
         ClientCommand::Changes(args) => feed::run(http, args, console).await,
+        ClientCommand::Auth(args) => match &args.command {
+            AuthCommand::Me => auth::me(http, console).await,
+            AuthCommand::Why(args) => auth::why(http, args, console).await,
+        },
         ClientCommand::Expand(args) => board::expand(http, args, console).await,
     }
 }

@@ -381,12 +381,24 @@ impl Config {
         let mut config = Self::parse(&text)
             .map_err(|problems| ConfigError::Invalid { path: path.to_owned(), problems })?;
         let folder = path.parent().unwrap_or(Path::new(""));
-        let files = config.legacy.bmc_config.iter_mut().chain(config.tls.files()).chain(config.auth.files()).chain(&mut config.secret_store.file);
+        let files = config
+            .legacy
+            .bmc_config
+            .iter_mut()
+            .chain(config.tls.files())
+            .chain(config.auth.files())
+            .chain(&mut config.secret_store.file);
         for file in files {
             *file = folder.join(&file);
         }
         let secrets = credentials.unwrap_or(folder);
-        for file in config.ipmi.iter_mut().flat_map(Ipmi::secret_files).chain(config.auth.secret_files()).chain(&mut config.secret_store.key_file) {
+        for file in config
+            .ipmi
+            .iter_mut()
+            .flat_map(Ipmi::secret_files)
+            .chain(config.auth.secret_files())
+            .chain(&mut config.secret_store.key_file)
+        {
             *file = secrets.join(&file);
         }
         config.secrets = secrets.to_owned();

@@ -149,7 +149,8 @@ async fn serve(config: &Config, clock: &Arc<dyn WallClock>, out: &mut impl Write
     let mut signals = Signals::new()?;
     let service = Service::open(config, clock).await?;
     let program = std::env::args_os().next().unwrap_or_else(|| OsString::from("opendcre"));
-    let welcome = welcome(service.address().unwrap_or(config.server.listen), &program.to_string_lossy(), &config.ipmi);
+    let welcome =
+        welcome(service.address().unwrap_or(config.server.listen), &program.to_string_lossy(), &config.ipmi);
     let stop = CancellationToken::new();
     let gateway = service.gateway().clone();
     let greeting = async {

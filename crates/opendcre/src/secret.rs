@@ -68,7 +68,9 @@ pub(crate) enum StoreError {
     #[error("there is no sealed secret {0:?}; add it with `opendcre secret set`")]
     Unknown(String),
     /// The seal does not fit.
-    #[error("the sealed secret {0:?} was changed, or sealed with another key; use the right key, or set it anew")]
+    #[error(
+        "the sealed secret {0:?} was changed, or sealed with another key; use the right key, or set it anew"
+    )]
     Broken(String),
     /// It cannot be sealed.
     #[error("{0}")]

@@ -1,12 +1,12 @@
 //! Carries out the plan of one request, and makes its answer.
 
 use http::StatusCode;
-use opendcre_gateway::{Command, Gateway, GatewayError, Outcome, Principal, ScanReport};
+use opendcre_gateway::{Command, Gateway, GatewayError, Outcome, ScanReport, View};
 use opendcre_model::{
     BoardId, DeviceAddress, DeviceKind, Observation, Quality, Quantity, Query, SERVER_POWER, excerpt,
 };
 
-use super::plan::{Plan, View};
+use super::plan::{Layout, Plan};
 use super::refusal::Refusal;
 use super::request::Request;
 use super::{Generation, body, failed_buses, scan};
@@ -17,7 +17,7 @@ use crate::reply::{self, Reply};
 pub(super) struct Call<'a> {
     pub(super) generation: Generation,
     pub(super) gateway: &'a Gateway,
-    pub(super) principal: Principal,
+    pub(super) view: View,
     pub(super) request: Request<'a>,
 }
 
@@ -34,7 +34,7 @@ impl Call<'_> {
                 Observation::Power(report) => body::server_power(&report, self.power_draw(board).await)?,
                 _ => return Err(self.another_answer()),
             },
-            Plan::Scan(command, view) => return self.scan(command, &view).await,
+            Plan::Scan(command, layout) => return self.scan(command, &layout).await,
         };
         Ok(reply::json(StatusCode::OK, text))
     }
@@ -64,25 +64,25 @@ impl Call<'_> {
     }
 
     /// What is known is told. It is a failure only if a part failed and nothing is known.
-    async fn scan(&self, command: Command, view: &View) -> Result<Reply, ApiError> {
+    async fn scan(&self, command: Command, layout: &Layout) -> Result<Reply, ApiError> {
         let Outcome::Scan(report) = self.execute(command).await? else {
             return Err(self.another_answer());
         };
         let ScanReport { boards, failures } = &report;
-        let boards = match view {
-            View::Boards => boards,
-            // The same racks, whether everything has just been looked for or was some time ago.
-            View::Racks | View::Rack(_) => &self.gateway.boards(),
+        let boards = match layout {
+            Layout::Boards => boards,
+            // The same racks, whether everything has just been looked for or was some time ago; and what was found by now.
+            Layout::Racks | Layout::Rack(_) => &self.look_again()?.boards(),
         };
         if let Some((_, error)) = failures.first()
             && !boards.iter().any(|board| scan::is_shown(board))
         {
             return Err(self.failure(error.clone().into()));
         }
-        let text = match view {
-            View::Boards => scan::boards(self.generation, boards),
-            View::Racks => scan::racks(self.generation, boards),
-            View::Rack(name) => {
+        let text = match layout {
+            Layout::Boards => scan::boards(self.generation, boards),
+            Layout::Racks => scan::racks(self.generation, boards),
+            Layout::Rack(name) => {
                 let rack = scan::rack(self.generation, boards, name);
                 rack.unwrap_or_else(|| Err(Refusal::NoRack(excerpt(name)).into()))
             }
@@ -92,8 +92,12 @@ impl Call<'_> {
         Ok(reply)
     }
 
+    fn look_again(&self) -> Result<View, ApiError> {
+        self.gateway.view(self.view.principal().clone()).map_err(|error| self.failure(error))
+    }
+
     async fn execute(&self, command: Command) -> Result<Outcome, ApiError> {
-        let outcome = self.gateway.execute(&self.principal, command).await;
+        let outcome = self.gateway.execute(self.view.principal(), command).await;
         outcome.map_err(|error| self.failure(error))
     }
 

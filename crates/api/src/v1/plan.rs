@@ -3,17 +3,17 @@
 //! Everything that can be refused without asking the equipment is refused here.
 
 use hyper::body::Bytes;
-use opendcre_gateway::{Command, Gateway};
+use opendcre_gateway::{Command, View};
 use opendcre_model::{
     Action, BoardId, BootOverride, BootTarget, ChamberLedSetting, DeviceAddress, DeviceKind, PowerAction,
     Query, Rgb, SERVER_LED, SERVER_SYSTEM, Scope, excerpt,
 };
 
-use super::Generation;
 use super::body;
 use super::refusal::{Owner, Refusal};
 use super::request::{Address, Request};
 use super::target::Target;
+use super::{ALIVE, Generation};
 use crate::error::ApiError;
 
 /// The greatest speed of a fan.
@@ -25,7 +25,7 @@ pub(super) enum Plan {
     /// Answer with this text.
     Tell(Bytes),
     /// Look for boards.
-    Scan(Command, View),
+    Scan(Command, Layout),
     /// Ask one board, or change something of it.
     Ask(Command, Owner),
     /// Ask for the power of a server, or change it, and tell what it draws.
@@ -34,7 +34,7 @@ pub(super) enum Plan {
 
 /// How the boards of a scan are shown.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum View {
+pub(super) enum Layout {
     /// One by one.
     Boards,
     /// In their racks.
@@ -43,26 +43,34 @@ pub(super) enum View {
     Rack(String),
 }
 
+impl Plan {
+    /// What is asked of the gateway, if anything is.
+    pub(super) const fn command(&self) -> Option<&Command> {
+        match self {
+            Self::Tell(_) => None,
+            Self::Scan(command, _) | Self::Ask(command, _) | Self::ServerPower(command, _) => Some(command),
+        }
+    }
+}
+
 /// Finds out what a request takes.
 struct Planner<'a> {
     generation: Generation,
-    gateway: &'a Gateway,
+    view: &'a View,
 }
 
 /// What `request` takes.
-pub(super) fn plan(
-    generation: Generation,
-    gateway: &Gateway,
-    request: &Request<'_>,
-) -> Result<Plan, ApiError> {
-    let planner = Planner { generation, gateway };
+pub(super) fn plan(generation: Generation, view: &View, request: &Request<'_>) -> Result<Plan, ApiError> {
+    let planner = Planner { generation, view };
     match *request {
-        Request::Test => Ok(Plan::Tell(Bytes::from_static(br#"{"status":"ok"}"#))),
+        Request::Test => Ok(Plan::Tell(Bytes::from_static(ALIVE))),
         Request::PlcConfig => Err(unsupported("plc_config", "this gateway").into()),
         Request::Version { board } => planner.version(board),
         Request::ScanAll => Ok(planner.scan_all()),
-        Request::ScanForce => Ok(Plan::Scan(Command::Refresh(Scope::All), View::Racks)),
-        Request::ScanRack { rack } => Ok(Plan::Scan(Command::List(Scope::All), View::Rack(rack.to_owned()))),
+        Request::ScanForce => Ok(Plan::Scan(Command::Refresh(Scope::All), Layout::Racks)),
+        Request::ScanRack { rack } => {
+            Ok(Plan::Scan(Command::List(Scope::All), Layout::Rack(rack.to_owned())))
+        }
         Request::ScanBoard { board } => planner.scan_board(board),
         Request::Read { kind, device } => planner.read(kind, device),
         Request::Power { kind, device, command } => planner.power(kind, device, command),
@@ -85,7 +93,7 @@ pub(super) fn plan(
 
 impl Planner<'_> {
     fn target(&self, board: &str) -> Result<Target, Refusal> {
-        Target::find(self.gateway, self.generation, board)
+        Target::find(self.view, self.generation, board)
     }
 
     fn version(&self, board: &str) -> Result<Plan, ApiError> {
@@ -98,14 +106,14 @@ impl Planner<'_> {
 
     const fn scan_all(&self) -> Plan {
         match self.generation {
-            Generation::V1_2 => Plan::Scan(Command::Scan(Scope::All), View::Boards),
-            Generation::V1_3 => Plan::Scan(Command::List(Scope::All), View::Racks),
+            Generation::V1_2 => Plan::Scan(Command::Scan(Scope::All), Layout::Boards),
+            Generation::V1_3 => Plan::Scan(Command::List(Scope::All), Layout::Racks),
         }
     }
 
     fn scan_board(&self, board: &str) -> Result<Plan, ApiError> {
         let target = self.target(board)?;
-        Ok(Plan::Scan(Command::Scan(Scope::Board(target.board)), View::Boards))
+        Ok(Plan::Scan(Command::Scan(Scope::Board(target.board)), Layout::Boards))
     }
 
     fn read(&self, kind: &str, device: Address<'_>) -> Result<Plan, ApiError> {

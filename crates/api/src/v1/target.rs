@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use opendcre_gateway::{BoardRecord, BoardState, Gateway, LookupError};
+use opendcre_gateway::{BoardRecord, BoardState, LookupError, View};
 use opendcre_model::{BoardId, Device, DeviceAddress, DeviceId, DeviceKind, SERVERS, excerpt};
 
 use super::Generation;
@@ -25,10 +25,10 @@ pub(super) struct Target {
 
 impl Target {
     /// The board that `text` means in `generation`.
-    pub(super) fn find(gateway: &Gateway, generation: Generation, text: &str) -> Result<Self, Refusal> {
+    pub(super) fn find(view: &View, generation: Generation, text: &str) -> Result<Self, Refusal> {
         let board = match generation {
             Generation::V1_2 => id::board(text)?,
-            Generation::V1_3 => match gateway.lookup(text) {
+            Generation::V1_3 => match view.lookup(text) {
                 Ok(record) => record.id,
                 Err(LookupError::Unknown(name)) => {
                     id::board(text).map_err(|_| Refusal::Lookup(LookupError::Unknown(name)))?
@@ -36,9 +36,11 @@ impl Target {
                 Err(error @ LookupError::Ambiguous { .. }) => return Err(Refusal::Lookup(error)),
             },
         };
-        let record = gateway.board(board);
+        let record = view.board(board);
         let is_server = SERVERS.contains(&board);
-        let is_possible = if is_server { record.is_some() } else { board <= LAST_BUS_BOARD };
+        // Whoever sees only a part of the boards may not ask the buses for others.
+        let may_be_there = !is_server && board <= LAST_BUS_BOARD && view.is_complete();
+        let is_possible = record.is_some() || may_be_there;
         if !is_possible {
             return Err(Refusal::NoBoard(board));
         }

@@ -65,14 +65,14 @@ struct BmcBody {
 
 /// `GET /bmcs`: all of them, or those of some boards.
 pub(super) async fn list(call: Call, _: NoPath, query: NodesQuery) -> Result<Json<BmcsBody>, Problem> {
-    let gateway = call.gateway();
+    let view = call.view()?;
     let boards = nodes::ids(&call, query.nodes.as_deref())?;
     let is_meant = |link: &LinkStatistics| boards.as_ref().is_none_or(|boards| boards.contains(&link.board));
     let bmc = |link: LinkStatistics| {
-        let board = gateway.board(link.board)?;
+        let board = view.board(link.board)?;
         Some(BmcBody::of(link, &board))
     };
-    Ok(Json(BmcsBody { items: gateway.statistics().into_iter().filter(is_meant).filter_map(bmc).collect() }))
+    Ok(Json(BmcsBody { items: view.statistics().into_iter().filter(is_meant).filter_map(bmc).collect() }))
 }
 
 impl BmcBody {

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use opendcre_gateway::{BoardFailure, BoardRecord, BoardState, Gateway};
+use opendcre_gateway::{BoardFailure, BoardRecord, BoardState, View};
 use opendcre_model::{BoardId, DeviceKind, Health};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -102,43 +102,46 @@ struct FailureBody<'a> {
 /// A board of a listing.
 pub(super) struct BoardItem {
     record: Arc<BoardRecord>,
-    gateway: Gateway,
+    view: Arc<View>,
 }
 
 /// `GET /boards`.
 pub(super) async fn list(call: Call, _: NoPath, query: BoardQuery) -> Result<Vec<BoardItem>, Problem> {
+    let view = Arc::new(call.view()?);
     let mut boards = nodes::select(&call, query.nodes.as_deref())?;
-    query.check(call.gateway())?;
+    query.check(&view)?;
     boards.retain(|board| query.selects(board));
-    let item = |record| BoardItem { record, gateway: call.gateway().clone() };
+    let item = |record| BoardItem { record, view: Arc::clone(&view) };
     Ok(boards.into_iter().map(item).collect())
 }
 
 /// `GET /boards/{board}`.
 pub(super) async fn get(call: Call, path: BoardPath, _: NoQuery) -> Result<One<BoardItem>, Problem> {
-    let record = call.gateway().lookup(&path.board)?;
-    Ok(One(BoardItem { record, gateway: call.gateway().clone() }))
+    let view = Arc::new(call.view()?);
+    let record = view.lookup(&path.board)?;
+    Ok(One(BoardItem { record, view }))
 }
 
 /// `DELETE /boards/{board}`.
 pub(super) async fn forget(call: Call, path: BoardPath, _: NoQuery) -> Result<One<BoardItem>, Problem> {
-    let board = call.gateway().lookup(&path.board)?.id;
-    let record = call.gateway().forget(&call.principal(), board).await?;
-    Ok(One(BoardItem { record, gateway: call.gateway().clone() }))
+    let view = Arc::new(call.view()?);
+    let board = view.lookup(&path.board)?.id;
+    let record = call.gateway().forget(view.principal(), board).await?;
+    Ok(One(BoardItem { record, view }))
 }
 
 impl BoardQuery {
     /// Refuses names that nothing has, so that a misspelt one does not silently select nothing.
-    fn check(&self, gateway: &Gateway) -> Result<(), Problem> {
-        if let Some(rack) = self.rack.as_deref().filter(|rack| !gateway.has_rack(rack)) {
+    fn check(&self, view: &View) -> Result<(), Problem> {
+        if let Some(rack) = self.rack.as_deref().filter(|rack| !view.has_rack(rack)) {
             return Err(nodes::unknown_rack(rack).in_parameter("rack").at(0));
         }
-        if let Some(label) = self.label.iter().find(|label| !gateway.has_label(&label.key)) {
+        if let Some(label) = self.label.iter().find(|label| !view.has_label(&label.key)) {
             let key = opendcre_model::excerpt(&label.key);
             let detail = format!("no board has a label {key:?}; GET /opendcre/2/labels shows what there is");
             return Err(Problem::new(Code::UNKNOWN_NAME, detail).in_parameter("label").at(0));
         }
-        self.driver.as_deref().map_or(Ok(()), |driver| check_driver(gateway, driver))
+        self.driver.as_deref().map_or(Ok(()), |driver| check_driver(view, driver))
     }
 
     fn selects(&self, board: &BoardRecord) -> bool {
@@ -152,10 +155,10 @@ impl BoardQuery {
 }
 
 /// Refuses the name of a driver that there is not.
-fn check_driver(gateway: &Gateway, name: &str) -> Result<(), Problem> {
-    let drivers: Vec<String> = gateway.readiness().drivers.into_iter().map(|(driver, _)| driver).collect();
+fn check_driver(view: &View, name: &str) -> Result<(), Problem> {
+    let drivers: Vec<String> = view.readiness().drivers.into_iter().map(|(driver, _)| driver).collect();
     // Boards of a driver that is not configured any more may still be known.
-    let has_boards = || gateway.boards().iter().any(|board| board.driver == name);
+    let has_boards = || view.boards().iter().any(|board| board.driver == name);
     if drivers.iter().any(|driver| driver == name) || has_boards() {
         return Ok(());
     }
@@ -210,7 +213,7 @@ impl Show for BoardItem {
 
 impl BoardItem {
     fn health(&self) -> Option<Health> {
-        self.gateway.health(&self.record)
+        self.view.health(&self.record)
     }
 }
 

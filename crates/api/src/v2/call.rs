@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use http::request::Parts;
-use opendcre_gateway::{Gateway, Principal};
+use opendcre_gateway::{Gateway, Principal, View};
 use opendcre_model::Subject;
 use tokio_util::sync::CancellationToken;
 
 use crate::api::{Api, Caller};
+use crate::problem::Problem;
 use crate::request_id::RequestId;
 
 /// A request, and what it can reach. It owns everything, so that an answer can go on after the request was understood.
@@ -30,6 +31,11 @@ impl Call {
     /// Who asks.
     pub(super) fn principal(&self) -> Principal {
         Caller { subject: &self.subject, remote: &self.remote, request_id: &self.request_id }.principal()
+    }
+
+    /// What whoever asks may look at.
+    pub(super) fn view(&self) -> Result<View, Problem> {
+        Ok(self.gateway().view(self.principal())?)
     }
 
     /// Cancelled when the server stops: who only waits for news waits no longer.

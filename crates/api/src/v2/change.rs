@@ -80,25 +80,27 @@ pub(super) async fn list(call: Call, _: NoPath, query: ChangeQuery) -> Result<Js
     let deadline = Instant::now() + query.wait.0;
     let mut found = changes(&call, &query, boards.as_ref())?;
     // Nothing new is an answer, too.
-    while found.changes.is_empty() && is_followed(&call, found.latest, deadline).await {
+    while found.changes.is_empty() && is_followed(&call, found.latest, deadline).await? {
         found = changes(&call, &query, boards.as_ref())?;
     }
     let Changes { changes, oldest, latest } = found;
     Ok(Json(ChangesBody { items: changes.into_iter().map(ChangeBody::from).collect(), latest, oldest }))
 }
 
-/// Waits for a change after this one, of whichever board. Returns whether there is one.
-async fn is_followed(call: &Call, latest: u64, deadline: Instant) -> bool {
-    let news = call.stopping().run_until_cancelled(call.gateway().wait_for_change(latest));
-    timeout_at(deadline, news).await.is_ok() && call.gateway().changes(latest, 0).latest > latest
+/// Waits for a change after this one, of whichever board that is shown. Returns whether there is one.
+async fn is_followed(call: &Call, latest: u64, deadline: Instant) -> Result<bool, Problem> {
+    let principal = call.principal();
+    let news = call.stopping().run_until_cancelled(call.gateway().wait_for_change(&principal, latest));
+    Ok(timeout_at(deadline, news).await.is_ok() && !call.view()?.changes(latest, 1).changes.is_empty())
 }
 
 /// The changes that are wanted, as far as they happened.
 fn changes(call: &Call, query: &ChangeQuery, boards: Option<&HashSet<BoardId>>) -> Result<Changes, Problem> {
     let (after, limit) = (query.after.unwrap_or(0), query.limit.0.into());
+    let view = call.view()?;
     let found = match boards {
-        None => call.gateway().changes(after, limit),
-        Some(boards) => call.gateway().changes_of(boards, after, limit),
+        None => view.changes(after, limit),
+        Some(boards) => view.changes_of(boards, after, limit),
     };
     let is_forgotten = found.oldest.is_some_and(|oldest| after.saturating_add(1) < oldest);
     if query.after.is_some() && (is_forgotten || after > found.latest) {

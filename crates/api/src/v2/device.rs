@@ -108,13 +108,13 @@ pub(super) async fn list_of_board(
     path: BoardPath,
     _: NoQuery,
 ) -> Result<Vec<DeviceItem>, Problem> {
-    let board = call.gateway().lookup(&path.board)?;
+    let board = call.view()?.lookup(&path.board)?;
     Ok(board.devices.iter().map(|device| DeviceItem::new(&board, device)).collect())
 }
 
 /// `GET /boards/{board}/devices/{device}`.
 pub(super) async fn get(call: Call, path: DevicePath, _: NoQuery) -> Result<One<DeviceItem>, Problem> {
-    let board = call.gateway().lookup(&path.board)?;
+    let board = call.view()?.lookup(&path.board)?;
     let device = nodes::device(&board, &path.device)?;
     Ok(One(DeviceItem::new(&board, device)))
 }

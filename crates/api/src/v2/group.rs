@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use opendcre_gateway::{Gateway, Group};
+use opendcre_gateway::{GroupMembers, View};
 use opendcre_model::BoardId;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -19,7 +19,8 @@ use crate::problem::{Code, Problem};
 #[schemars(rename = "Group")]
 pub(super) struct GroupBody<'a> {
     name: &'a str,
-    /// Its members as the configuration names them, a node range; null for a group that only boards name.
+    /// Its members as the configuration names them, a node range; null for a group that only boards name, and for whoever
+    /// may not read every board.
     members: Option<&'a str>,
     /// The boards in it now.
     #[schemars(with = "Vec<BoardIdText>")]
@@ -39,7 +40,6 @@ pub(super) struct LabelBody<'a> {
 }
 
 /// A group of a listing.
-#[derive(Default)]
 pub(super) struct GroupItem {
     name: String,
     members: Option<String>,
@@ -56,12 +56,12 @@ pub(super) struct LabelItem {
 
 /// `GET /groups`.
 pub(super) async fn list(call: Call, _: NoPath, _: NoQuery) -> Result<Vec<GroupItem>, Problem> {
-    Ok(all(call.gateway()))
+    Ok(all(&call.view()?))
 }
 
 /// `GET /groups/{group}`.
 pub(super) async fn get(call: Call, path: GroupPath, _: NoQuery) -> Result<One<GroupItem>, Problem> {
-    let named = all(call.gateway()).into_iter().find(|group| group.name == path.group);
+    let named = all(&call.view()?).into_iter().find(|group| group.name == path.group);
     named.map(One).ok_or_else(|| {
         let name = opendcre_model::excerpt(&path.group);
         let detail = format!("there is no group {name:?}; GET /opendcre/2/groups shows what there is");
@@ -72,7 +72,7 @@ pub(super) async fn get(call: Call, path: GroupPath, _: NoQuery) -> Result<One<G
 /// `GET /labels`.
 pub(super) async fn labels(call: Call, _: NoPath, _: NoQuery) -> Result<Vec<LabelItem>, Problem> {
     let mut uses: BTreeMap<(String, String), u32> = BTreeMap::new();
-    for board in call.gateway().boards() {
+    for board in call.view()?.boards() {
         for (key, value) in &board.labels {
             *uses.entry((key.clone(), value.clone())).or_default() += 1;
         }
@@ -81,24 +81,14 @@ pub(super) async fn labels(call: Call, _: NoPath, _: NoQuery) -> Result<Vec<Labe
 }
 
 /// Every group by its name: those of the configuration, and those that boards say they are in.
-fn all(gateway: &Gateway) -> Vec<GroupItem> {
-    let mut groups: BTreeMap<String, GroupItem> = BTreeMap::new();
-    for board in gateway.boards() {
-        for name in &board.groups {
-            groups.entry(name.clone()).or_default().boards.insert(board.id);
-        }
-    }
-    // A group that only boards name has no members of its own.
-    for Group { name, members } in gateway.groups().into_iter().filter(|group| !group.members.is_empty()) {
-        let group = groups.entry(name).or_default();
-        match gateway.select(&members) {
-            Ok(boards) => group.boards.extend(boards.iter().map(|board| board.id)),
-            Err(error) if error.code() == Code::EMPTY_RANGE.name => {}
-            Err(error) => group.failure = Some(error.to_string()),
-        }
-        group.members = Some(members);
-    }
-    groups.into_iter().map(|(name, group)| GroupItem { name, ..group }).collect()
+fn all(view: &View) -> Vec<GroupItem> {
+    let item = |GroupMembers { name, range, boards, failure }| GroupItem {
+        name,
+        members: range,
+        boards: boards.into_iter().collect(),
+        failure: failure.map(|error| error.to_string()),
+    };
+    view.groups().into_iter().map(item).collect()
 }
 
 impl Show for GroupItem {

@@ -130,19 +130,20 @@ pub(super) struct Ordered {
 
 /// `GET /jobs`.
 pub(super) async fn list(call: Call, _: NoPath, _: NoQuery) -> Result<Vec<JobItem>, Problem> {
-    Ok(call.gateway().jobs().into_iter().map(JobItem).collect())
+    Ok(call.view()?.jobs().into_iter().map(JobItem).collect())
 }
 
 /// `GET /jobs/{job}`.
 pub(super) async fn get(call: Call, path: JobPath, query: JobQuery) -> Result<One<Job>, Problem> {
     let id = id(&path.job)?;
-    let record = finished(&call, id, query.wait.0).await.ok_or_else(|| unknown(&path.job))?;
+    let record = finished(&call, id, query.wait.0).await?.ok_or_else(|| unknown(&path.job))?;
     Ok(One(Job { record, with_results: query.results }))
 }
 
 /// `POST /jobs/{job}/abort`.
 pub(super) async fn abort(call: Call, path: JobPath, _: NoQuery, _: NoBody) -> Result<One<Job>, Problem> {
-    let record = call.gateway().abort(id(&path.job)?).ok_or_else(|| unknown(&path.job))?;
+    let record = call.gateway().abort(&call.principal(), id(&path.job)?)?;
+    let record = record.ok_or_else(|| unknown(&path.job))?;
     Ok(One(Job { record, with_results: true }))
 }
 
@@ -164,9 +165,13 @@ fn unknown(text: &str) -> Problem {
 }
 
 /// What is known of a job when it has ended, `within` is over, or the server stops.
-async fn finished(call: &Call, id: JobId, within: Duration) -> Option<Arc<JobRecord>> {
-    let ended = call.stopping().run_until_cancelled(call.gateway().finished(id, within)).await;
-    ended.unwrap_or_else(|| call.gateway().job(id))
+async fn finished(call: &Call, id: JobId, within: Duration) -> Result<Option<Arc<JobRecord>>, Problem> {
+    let principal = call.principal();
+    let ended = call.stopping().run_until_cancelled(call.gateway().finished(&principal, id, within)).await;
+    match ended {
+        Some(ended) => Ok(ended?),
+        None => Ok(call.view()?.job(id)),
+    }
 }
 
 impl Default for JobQuery {
@@ -177,10 +182,10 @@ impl Default for JobQuery {
 
 impl Ordered {
     /// The answer about an order that was taken up, when its job has ended or `within` is over.
-    pub(super) async fn after(call: &Call, submitted: Submitted, within: Duration) -> Self {
+    pub(super) async fn after(call: &Call, submitted: Submitted, within: Duration) -> Result<Self, Problem> {
         let Submitted { job, replayed } = submitted;
-        let record = finished(call, job.id, within).await.unwrap_or(job);
-        Self { job: Job { record, with_results: true }, replayed }
+        let record = finished(call, job.id, within).await?.unwrap_or(job);
+        Ok(Self { job: Job { record, with_results: true }, replayed })
     }
 }
 

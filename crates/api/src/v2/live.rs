@@ -113,7 +113,7 @@ struct ProductInfo {
 
 /// `GET /boards/{board}/version`.
 pub(super) async fn version(call: Call, path: BoardPath, _: NoQuery) -> Result<Json<VersionBody>, Problem> {
-    let board = call.gateway().lookup(&path.board)?;
+    let board = call.view()?.lookup(&path.board)?;
     match ask(&call, Query::Version(board.id)).await? {
         Observation::Version(firmware) => Ok(Json(VersionBody { board: board.id, firmware })),
         _ => Err(malformed()),
@@ -122,7 +122,7 @@ pub(super) async fn version(call: Call, path: BoardPath, _: NoQuery) -> Result<J
 
 /// `GET /boards/{board}/boot`.
 pub(super) async fn boot(call: Call, path: BoardPath, query: DeviceQuery) -> Result<Json<BootBody>, Problem> {
-    let board = call.gateway().lookup(&path.board)?;
+    let board = call.view()?.lookup(&path.board)?;
     let address = address(&board, &query, Capability::BootTarget)?;
     match ask(&call, Query::BootTarget(address)).await? {
         Observation::BootTarget(boot) => Ok(Json(BootBody {
@@ -138,7 +138,7 @@ pub(super) async fn boot(call: Call, path: BoardPath, query: DeviceQuery) -> Res
 
 /// `GET /boards/{board}/host`: from the board itself if one of its devices knows, otherwise from the configuration.
 pub(super) async fn host(call: Call, path: BoardPath, query: DeviceQuery) -> Result<Json<HostBody>, Problem> {
-    let board = call.gateway().lookup(&path.board)?;
+    let board = call.view()?.lookup(&path.board)?;
     let knows = board.devices.iter().any(|device| device.capabilities.has(Capability::HostInfo));
     if !knows && query.device.is_none() {
         let (hostnames, ip_addresses) = (board.hostnames.clone(), board.ip_addresses.clone());
@@ -159,7 +159,7 @@ pub(super) async fn asset(
     path: BoardPath,
     query: DeviceQuery,
 ) -> Result<Json<AssetBody>, Problem> {
-    let board = call.gateway().lookup(&path.board)?;
+    let board = call.view()?.lookup(&path.board)?;
     let fields = address(&board, &query, Capability::AssetInfo).map(Query::AssetInfo);
     let text = address(&board, &query, Capability::AssetText).map(Query::AssetText);
     let mut asset = AssetBody::nothing(board.id);

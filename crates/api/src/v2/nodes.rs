@@ -33,19 +33,19 @@ pub(super) fn ids(call: &Call, nodes: Option<&str>) -> Result<Option<HashSet<Boa
 /// The boards of the node range in the parameter `nodes`; without one, every board.
 pub(super) fn select(call: &Call, nodes: Option<&str>) -> Result<Vec<Arc<BoardRecord>>, Problem> {
     match nodes {
-        None => Ok(call.gateway().boards()),
+        None => Ok(call.view()?.boards()),
         Some(nodes) => named(call, nodes),
     }
 }
 
 /// The boards of a node range that the request calls `nodes`.
 pub(super) fn named(call: &Call, nodes: &str) -> Result<Vec<Arc<BoardRecord>>, Problem> {
-    call.gateway().select(nodes).map_err(|error| Problem::from(error).in_parameter("nodes"))
+    call.view()?.select(nodes).map_err(|error| Problem::from(error).in_parameter("nodes"))
 }
 
 /// The boards of a rack.
 pub(super) fn of_rack(call: &Call, rack: &str) -> Result<Vec<Arc<BoardRecord>>, Problem> {
-    let mut boards = call.gateway().boards();
+    let mut boards = call.view()?.boards();
     boards.retain(|board| board.rack == rack);
     if boards.is_empty() { Err(unknown_rack(rack)) } else { Ok(boards) }
 }

@@ -23,6 +23,7 @@ const ALWAYS: &[Code] = &[
     Code::UNKNOWN_PARAMETER,
     Code::BAD_BODY,
     Code::BODY_TOO_LARGE,
+    Code::FORBIDDEN,
     Code::INTERNAL,
     Code::SHUTTING_DOWN,
     Code::TIMEOUT,

@@ -325,14 +325,14 @@ impl Request {
     async fn replayed(&self, call: &Call, wait: Duration) -> Result<Option<Ordered>, Problem> {
         let Some(key) = &self.key else { return Ok(None) };
         match call.gateway().replayed(&call.principal(), key).await? {
-            Some(submitted) => Ok(Some(Ordered::after(call, submitted, wait).await)),
+            Some(submitted) => Ordered::after(call, submitted, wait).await.map(Some),
             None => Ok(None),
         }
     }
 
     async fn submit(self, call: &Call, wait: Duration, order: Order) -> Result<Ordered, Problem> {
         let submitted = call.gateway().submit(&call.principal(), order, self.key).await?;
-        Ok(Ordered::after(call, submitted, wait).await)
+        Ordered::after(call, submitted, wait).await
     }
 }
 

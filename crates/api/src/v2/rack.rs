@@ -60,7 +60,7 @@ pub(super) struct Counts {
 /// `GET /racks`.
 pub(super) async fn list(call: Call, _: NoPath, _: NoQuery) -> Result<Vec<RackItem>, Problem> {
     let mut racks: BTreeMap<String, Counts> = BTreeMap::new();
-    for board in call.gateway().boards() {
+    for board in call.view()?.boards() {
         match racks.get_mut(&board.rack) {
             Some(counts) => counts.add(&board),
             None => racks.entry(board.rack.clone()).or_default().add(&board),

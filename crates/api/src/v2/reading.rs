@@ -118,23 +118,24 @@ pub(super) async fn of_rack(call: Call, path: RackPath, query: ReadingQuery) -> 
 
 /// `GET /boards/{board}/readings`.
 pub(super) async fn of_board(call: Call, path: BoardPath, query: ReadingQuery) -> Result<Readings, Problem> {
-    let board = call.gateway().lookup(&path.board)?;
+    let board = call.view()?.lookup(&path.board)?;
     of_boards(call, &[board], query).await
 }
 
 /// `GET /boards/{board}/devices/{device}/readings`.
 pub(super) async fn of_device(call: Call, path: DevicePath, query: AgeQuery) -> Result<Readings, Problem> {
-    let board = call.gateway().lookup(&path.board)?;
+    let view = call.view()?;
+    let board = view.lookup(&path.board)?;
     let device = nodes::device(&board, &path.device)?;
     let max_age = query.max_age.map_or(MAX_AGE, |Span(age)| age);
-    let principal = call.principal();
+    let principal = view.principal();
     // Hardly any device has more than one value.
     let mut outcomes = Vec::with_capacity(1);
     for target in targets(&board, device) {
-        let answer = match call.gateway().known(&principal, target.query, max_age) {
+        let answer = match call.gateway().known(principal, target.query, max_age) {
             Ok(Some(latest)) => Ok(latest),
             // Apart, because to ask the equipment takes a large future.
-            Ok(None) => Box::pin(call.gateway().read(&principal, target.query, max_age)).await,
+            Ok(None) => Box::pin(call.gateway().read(principal, target.query, max_age)).await,
             Err(error) => Err(error),
         };
         outcomes.push((target, answer));

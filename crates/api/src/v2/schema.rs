@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use opendcre_gateway::Verb;
 use opendcre_model::{Capability, DeviceKind, PowerAction};
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -222,6 +223,15 @@ text!(
     /// A key of idempotency.
     IdempotencyKeyText, "IdempotencyKey",
     json_schema!({ "type": "string", "pattern": "^[!-~]{1,255}$" })
+);
+text!(
+    /// What somebody may do.
+    VerbWord, "Verb",
+    words(
+        "`read`: look at boards and ask them; `control`: switch power, lamps, fans, boot targets and power limits; \
+         `configure`: change what stays; `audit`: look at the audit log.",
+        Verb::ALL.into_iter().map(Verb::name)
+    )
 );
 text!(
     /// Whether a BMC answers.

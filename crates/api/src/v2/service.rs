@@ -70,7 +70,10 @@ pub(super) async fn entry(_: Call, _: NoPath, _: NoQuery) -> Result<Json<EntryBo
 /// `GET /about`.
 pub(super) async fn about(call: Call, _: NoPath, _: NoQuery) -> Result<Json<AboutBody>, Problem> {
     let mut counts = Counts::default();
-    call.gateway().boards().iter().for_each(|board| counts.add(board));
+    // Everybody may know what runs here, but not everybody may know of boards.
+    if call.gateway().may_look(&call.principal()) {
+        call.view()?.boards().iter().for_each(|board| counts.add(board));
+    }
     let Counts { present, missing, unknown } = counts;
     Ok(Json(AboutBody {
         name: "OpenDCRE",

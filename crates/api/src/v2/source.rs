@@ -54,12 +54,13 @@ pub(super) struct SourceItem {
 pub(super) async fn list(call: Call, _: NoPath, query: NodesQuery) -> Result<Vec<SourceItem>, Problem> {
     let boards = query.nodes.as_deref().map(|nodes| nodes::named(&call, nodes)).transpose()?;
     let mut sources: BTreeMap<String, SourceItem> = BTreeMap::new();
-    for board in call.gateway().boards() {
+    let view = call.view()?;
+    for board in view.boards() {
         let source = sources.entry(board.driver.clone()).or_default();
         source.counts.add(&board);
         source.racks.insert(board.rack.clone());
     }
-    let Readiness { drivers, defects, .. } = call.gateway().readiness();
+    let Readiness { drivers, defects, .. } = view.readiness();
     for (name, health) in drivers {
         sources.entry(name).or_default().failure = health.err().map(|error| (error.code, error.message));
     }

@@ -9,7 +9,7 @@ use hyper::body::Bytes;
 
 use super::route::{Captures, Route};
 use super::{
-    bmc, board, change, device, docs, group, job, live, openapi, order, rack, reading, service, source,
+    auth, bmc, board, change, device, docs, group, job, live, openapi, order, rack, reading, service, source,
 };
 use crate::problem::{Code, Problem};
 use crate::reply::{self, Reply};
@@ -68,9 +68,9 @@ const ORDER: &[Code] = &[
     Code::AMBIGUOUS_NAME,
     Code::EMPTY_RANGE,
     Code::RANGE_TOO_LARGE,
+    Code::UNKNOWN_BOARD,
     Code::UNKNOWN_DEVICE,
     Code::AMBIGUOUS_DEVICE,
-    Code::FORBIDDEN,
     Code::UNSUPPORTED,
     Code::IDEMPOTENCY_MISMATCH,
     Code::TOO_MANY_TARGETS,
@@ -352,6 +352,24 @@ fn service_routes() -> impl Iterator<Item = Route> {
             "How the connections to BMCs are doing, from what is known: none of them is asked.",
         )
         .fails_with(NODES),
+        Route::get("/auth/me", "get_me", auth::me).about(
+            "Show who I am",
+            "Who asks, as the service knows them, which roles they have, and what they may do where.",
+        ),
+        Route::get("/auth/why", "get_why", auth::why)
+            .about(
+                "Explain a decision",
+                "Whether somebody may do something somewhere, and which role permits it, or why none does. Everybody may \
+                 ask about themselves.",
+            )
+            .fails_with(&[
+                Code::BAD_RANGE,
+                Code::UNKNOWN_NAME,
+                Code::AMBIGUOUS_NAME,
+                Code::EMPTY_RANGE,
+                Code::RANGE_TOO_LARGE,
+                Code::UNKNOWN_DEVICE,
+            ]),
         Route::get("/openapi.json", "get_openapi", openapi::get)
             .about("This description", "The description of this API as an OpenAPI 3.1 document."),
         Route::get("/docs", "get_docs", docs::get)

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use opendcre_api::{Api, Entrance, Limits};
 use opendcre_auth::Authenticator;
 use opendcre_gateway::{
-    Annotation, AuditLog, Command, Defect, Equipment, Gateway, Mount, Principal, Settings,
+    Annotation, AuditLog, Command, Defect, Equipment, Gateway, Mount, Policy, Principal, Settings,
 };
 use opendcre_model::{
     Action, AssetInfo, Board, BoardAsset, BoardId, BootOverride, BootTarget, BoxFuture, Capabilities,
@@ -257,7 +257,8 @@ impl Room {
         let mounts = vec![mount(&bus, BUS_BOARDS, "rack_1"), mount(&second, range, "rack_2")];
         let mounts = mounts.into_iter().take(drivers).collect();
         let equipment = Equipment { mounts, defects, ..Equipment::default() };
-        let gateway = Gateway::new(equipment, audit, None, Arc::new(FixedClock), Settings::default());
+        let gateway =
+            Gateway::new(equipment, audit, None, Policy::open(), Arc::new(FixedClock), Settings::default());
         let entrance = Entrance::new(Arc::new(Authenticator::open(Arc::new(FixedClock))));
         Self { api: Api::new(gateway, entrance, &FixedClock, limits), bus, second, _folder: folder }
     }

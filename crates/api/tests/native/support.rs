@@ -15,7 +15,7 @@ use jiff::Timestamp;
 use opendcre_api::{Api, Entrance, Limits};
 use opendcre_auth::Authenticator;
 use opendcre_gateway::{
-    Annotation, AuditLog, Command, Defect, Equipment, Gateway, Group, Mount, Principal, Settings,
+    Annotation, AuditLog, Command, Defect, Equipment, Gateway, Group, Mount, Policy, Principal, Settings,
 };
 use opendcre_model::{
     Action, AssetInfo, Board, BoardId, BootOverride, BootTarget, BoxFuture, Capabilities, Capability,
@@ -296,7 +296,7 @@ impl Room {
             groups: vec![Group { name: "cold".to_owned(), members: "rack_1".to_owned() }],
             defects: vec![defect],
         };
-        let gateway = Gateway::new(equipment, audit, None, Arc::new(FixedClock), settings);
+        let gateway = Gateway::new(equipment, audit, None, Policy::open(), Arc::new(FixedClock), settings);
         let entrance = Entrance::new(Arc::new(Authenticator::open(Arc::new(FixedClock))));
         Self { api: Api::new(gateway, entrance, &FixedClock, limits), bus, bmcs, _folder: folder }
     }

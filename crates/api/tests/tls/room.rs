@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use jiff::Timestamp;
 use opendcre_api::{Api, Entrance, Limits, Listen, Server, Tls, TlsFiles};
 use opendcre_auth::{Authenticator, Providers};
-use opendcre_gateway::{AuditLog, Equipment, Gateway, Settings};
+use opendcre_gateway::{AuditLog, Equipment, Gateway, Policy, Settings};
 use opendcre_model::WallClock;
 use tempfile::TempDir;
 use tokio::net::TcpStream;
@@ -56,8 +56,14 @@ impl Room {
         let (folder, clock) = (tempfile::tempdir().unwrap(), TestClock::new());
         let audit = AuditLog::open(folder.path().join("audit.jsonl")).unwrap();
         let shared = Arc::clone(&clock) as Arc<dyn WallClock>;
-        let gateway =
-            Gateway::new(Equipment::default(), audit, None, Arc::clone(&shared), Settings::default());
+        let gateway = Gateway::new(
+            Equipment::default(),
+            audit,
+            None,
+            Policy::open(),
+            Arc::clone(&shared),
+            Settings::default(),
+        );
         let providers = Providers { anonymous: true, ..Providers::default() };
         let entrance = Entrance::new(Arc::new(Authenticator::new(providers, Arc::clone(&shared))));
         let api = Api::new(gateway, entrance, clock.as_ref(), limits);

@@ -195,17 +195,23 @@ fn forget<K: Hash + Eq>(table: &mut HashMap<K, BTreeSet<BoardId>>, key: &K, id: 
 }
 
 impl Inventory {
-    /// The boards that go by `name`. A name counts more than an id: only what nobody is called is read as a number.
-    pub(super) fn named(&self, name: &str) -> Cow<'_, BTreeSet<BoardId>> {
-        self.aliases.find(name).unwrap_or_else(|| {
-            let id = name.parse().ok().filter(|id| self.boards.contains_key(id));
-            Cow::Owned(id.into_iter().collect())
-        })
+    /// The boards among those that are `known` that go by `name`. A name counts more than an id: only what nobody is
+    /// called is read as a number.
+    pub(super) fn named(&self, name: &str, known: impl Fn(BoardId) -> bool) -> Cow<'_, BTreeSet<BoardId>> {
+        match self.aliases.find(name) {
+            Some(named) if named.iter().all(|id| known(*id)) => return named,
+            Some(named) if named.iter().any(|id| known(*id)) => {
+                return Cow::Owned(named.iter().copied().filter(|id| known(*id)).collect());
+            }
+            _ => {}
+        }
+        let id = name.parse().ok().filter(|id| self.boards.contains_key(id) && known(*id));
+        Cow::Owned(id.into_iter().collect())
     }
 
-    /// The board that goes by `name`.
-    pub(crate) fn lookup(&self, name: &str) -> Result<BoardId, LookupError> {
-        let found = self.named(name);
+    /// The board among those that are `known` that goes by `name`.
+    pub(crate) fn lookup(&self, name: &str, known: impl Fn(BoardId) -> bool) -> Result<BoardId, LookupError> {
+        let found = self.named(name, known);
         let mut ids = found.iter();
         match (ids.next(), ids.next()) {
             (None, _) => Err(LookupError::Unknown(opendcre_model::excerpt(name))),

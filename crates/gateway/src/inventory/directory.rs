@@ -2,14 +2,14 @@
 
 use std::borrow::Cow;
 
-use opendcre_model::{BoardId, DeviceKind};
+use opendcre_model::{BoardId, Device};
 
 use super::Inventory;
 use super::record::BoardRecord;
 use crate::noderange::{Directory, Found};
 
 /// The attributes that every board has.
-const BUILT_IN: [&str; 6] = ["driver", "firmware", "kind", "name", "rack", "state"];
+pub(super) const BUILT_IN: [&str; 6] = ["driver", "firmware", "kind", "name", "rack", "state"];
 
 impl Directory for Inventory {
     fn boards(&self) -> Vec<BoardId> {
@@ -37,15 +37,22 @@ impl Directory for Inventory {
     }
 
     fn any_value(&self, board: BoardId, attribute: &str, test: &dyn Fn(&str) -> bool) -> bool {
-        self.boards.get(&board).is_some_and(|record| any_value(record, attribute, test))
+        self.boards.get(&board).is_some_and(|record| any_value(record, attribute, test, |_| true))
     }
 }
 
-fn any_value(record: &BoardRecord, attribute: &str, test: &dyn Fn(&str) -> bool) -> bool {
+/// Whether any value that a board has of an attribute passes `test`, given which of its devices are shown.
+pub(super) fn any_value(
+    record: &BoardRecord,
+    attribute: &str,
+    test: &dyn Fn(&str) -> bool,
+    is_shown: impl Fn(&Device) -> bool,
+) -> bool {
+    let mut devices = record.devices.iter().filter(|device| is_shown(device));
     match attribute {
         "driver" => test(&record.driver),
         "firmware" => record.firmware.as_deref().is_some_and(test),
-        "kind" => record.devices.iter().map(|device| device.kind).map(DeviceKind::name).any(test),
+        "kind" => devices.any(|device| test(device.kind.name())),
         "name" => test(&record.name),
         "rack" => test(&record.rack),
         "state" => test(record.state.name()),

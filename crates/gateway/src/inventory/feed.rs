@@ -46,12 +46,12 @@ impl Feed {
         self.forget();
     }
 
-    /// The changes of wanted boards after the one with number `after`, at most `limit`.
-    pub(super) fn after(&self, after: u64, limit: usize, is_wanted: impl Fn(BoardId) -> bool) -> Changes {
+    /// The changes after the one with number `after` of boards that are `known`, at most `limit`.
+    pub(super) fn after(&self, after: u64, limit: usize, known: impl Fn(BoardId) -> bool) -> Changes {
         let first = self.changes.partition_point(|change| change.sequence <= after);
-        let wanted = self.changes.iter().skip(first).filter(|change| is_wanted(change.board));
+        let later = self.changes.iter().skip(first);
         Changes {
-            changes: wanted.take(limit).cloned().collect(),
+            changes: later.filter(|change| known(change.board)).take(limit).cloned().collect(),
             oldest: self.changes.front().map(|change| change.sequence),
             latest: self.latest,
         }

@@ -104,7 +104,7 @@ fn answers(inventory: &mut Inventory, n: u32, identity: Option<&str>) {
 /// The numbers of the servers, and where each is.
 fn servers(inventory: &Inventory) -> Vec<(u32, Option<u32>)> {
     let number = |id: BoardId| id.0 & 0xffff;
-    let all = inventory.boards();
+    let all: Vec<_> = inventory.records().collect();
     let servers = all.iter().filter(|board| SERVERS.contains(&board.id));
     servers.map(|board| (number(board.id), board.place.map(number))).collect()
 }
@@ -153,7 +153,7 @@ fn boards_of_several_sources_stand_in_one_rack() {
     let mut inventory = inventory();
     inventory.found_all(0, &[bus_board(1)], now());
     inventory.found_all(1, &[bus_board(2)], now());
-    let racks: Vec<_> = inventory.boards().iter().map(|board| board.rack.clone()).collect();
+    let racks: Vec<_> = inventory.records().map(|board| board.rack.clone()).collect();
     assert_eq!(racks, ["rack_1", "rack_2", "rack_1", "rack_1", "rack_1"]);
 }
 
@@ -244,8 +244,8 @@ fn a_displaced_machine_leaves_its_name_to_the_one_in_its_place() {
     let mut inventory = Inventory::new(&mounts, Vec::new(), Vec::new(), Vec::new(), now());
     answers(&mut inventory, 1, Some("uuid:a"));
     answers(&mut inventory, 1, Some("uuid:new"));
-    assert_eq!(inventory.lookup("db-01"), Ok(server(4)));
-    assert_eq!(inventory.lookup("10.1.0.1"), Ok(server(4)));
+    assert_eq!(inventory.lookup("db-01", |_| true), Ok(server(4)));
+    assert_eq!(inventory.lookup("10.1.0.1", |_| true), Ok(server(4)));
 }
 
 #[test]
@@ -351,7 +351,7 @@ fn a_server_that_is_not_configured_any_more_is_removed_unless_it_can_come_back()
     assert_eq!(kinds(&inventory).last(), Some(&(ChangeKind::Removed, 3)));
     assert_eq!(inventory.take_unsaved().removed, [server(3)]);
 
-    let boards = inventory.boards().iter().map(|board| BoardRecord::clone(board)).collect();
+    let boards = inventory.records().map(|board| BoardRecord::clone(board)).collect();
     let next_month = "2027-01-01T08:00:00Z".parse().unwrap();
     let mounts = vec![mount("ipmi", "rack_1", vec![machine(2, None)])];
     let inventory = Inventory::new(&mounts, Vec::new(), boards, Vec::new(), next_month);
@@ -372,11 +372,11 @@ fn a_board_is_found_by_each_of_its_names() {
     ];
     let inventory = Inventory::new(&mounts, Vec::new(), Vec::new(), Vec::new(), now());
     for name in ["db-01", "DB-01", "db-01.example", "10.1.0.1", "40000001", "0040000001"] {
-        assert_eq!(inventory.lookup(name), Ok(server(1)), "{name}");
+        assert_eq!(inventory.lookup(name, |_| true), Ok(server(1)), "{name}");
     }
-    let ambiguous = inventory.lookup("shared").unwrap_err();
+    let ambiguous = inventory.lookup("shared", |_| true).unwrap_err();
     assert_eq!(ambiguous.candidates(), ["board 40000001 (db-01, rack_1)", "board 40000002 (shared, rack_1)"]);
-    assert_eq!(inventory.lookup("nobody"), Err(LookupError::Unknown("nobody".to_owned())));
+    assert_eq!(inventory.lookup("nobody", |_| true), Err(LookupError::Unknown("nobody".to_owned())));
 }
 
 #[test]

@@ -5,11 +5,12 @@ use std::fmt;
 use std::str::FromStr;
 
 use jiff::Timestamp;
-use opendcre_model::{BoardId, DeviceId, Fault};
+use opendcre_model::{BoardId, DeviceId, Fault, Login, Subject};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
 use crate::GatewayError;
+use crate::policy::Verb;
 
 /// The low bits of a [`JobId`], which tell the jobs of one millisecond apart.
 const SEQUENCE_BITS: u32 = 16;
@@ -38,6 +39,12 @@ pub struct JobRecord {
     pub request: Value,
     /// The name of whoever ordered it.
     pub principal: String,
+    /// How they proved who they are. Jobs of earlier releases were anonymous.
+    #[serde(default = "anonymous")]
+    pub login: Login,
+    /// Who vouched for them.
+    #[serde(default)]
+    pub provider: String,
     /// How far it is.
     pub state: JobState,
     /// When it was ordered.
@@ -50,6 +57,14 @@ pub struct JobRecord {
     /// first are forgotten.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub condensed: Option<JobCounts>,
+}
+
+/// Whose job, or key, it is. People of one name at different providers are different people.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Owner {
+    pub(crate) login: Login,
+    pub(crate) provider: String,
+    pub(crate) name: String,
 }
 
 /// What a job does.
@@ -202,7 +217,39 @@ impl<'de> Deserialize<'de> for JobId {
     }
 }
 
+impl From<&Subject> for Owner {
+    fn from(subject: &Subject) -> Self {
+        let Subject { name, login, provider, .. } = subject;
+        Self { login: *login, provider: provider.clone(), name: name.clone() }
+    }
+}
+
+const fn anonymous() -> Login {
+    Login::Anonymous
+}
+
+impl JobKind {
+    /// What whoever orders such a job must be allowed to do.
+    pub(crate) const fn verb(self) -> Verb {
+        match self {
+            Self::Power | Self::Boot | Self::Led | Self::Identify | Self::Fan => Verb::Control,
+            Self::Asset => Verb::Configure,
+            Self::Scan => Verb::Read,
+        }
+    }
+}
+
 impl JobRecord {
+    /// Whose job it is.
+    pub(crate) fn owner(&self) -> Owner {
+        Owner { login: self.login, provider: self.provider.clone(), name: self.principal.clone() }
+    }
+
+    /// Whether `subject` ordered it.
+    pub(crate) fn is_of(&self, subject: &Subject) -> bool {
+        (self.login, &self.provider, &self.principal) == (subject.login, &subject.provider, &subject.name)
+    }
+
     /// How many targets are in which state.
     #[must_use]
     pub fn counts(&self) -> JobCounts {
@@ -231,6 +278,8 @@ impl JobRecord {
             kind,
             request: Value::Null,
             principal: self.principal.clone(),
+            login: self.login,
+            provider: self.provider.clone(),
             state,
             created,
             finished,

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::record::{IdempotencyKey, JobId, JobRecord, JobState, StoredJob};
+use super::record::{IdempotencyKey, JobId, JobRecord, JobState, Owner, StoredJob};
 use super::run::Job;
 use super::{Order, SubmitError, Submitted};
 
@@ -74,8 +74,8 @@ pub(super) struct Table {
     full: VecDeque<JobId>,
     /// The finished jobs that are condensed, in the order in which they ended.
     condensed: VecDeque<JobId>,
-    /// Which job the key of a principal stands for.
-    keys: HashMap<(String, String), JobId>,
+    /// Which job the key of somebody stands for.
+    keys: HashMap<(Owner, String), JobId>,
     last: Option<JobId>,
     is_closed: bool,
 }
@@ -104,7 +104,7 @@ impl Table {
 
     /// Takes up a finished job of an earlier run of the service. Those that ended first come first.
     pub(super) fn restore(&mut self, StoredJob { record, key }: StoredJob) {
-        self.name(record.id, &record.principal, key.as_ref());
+        self.name(record.id, record.owner(), key.as_ref());
         self.remember(Arc::new(record), key);
     }
 
@@ -127,9 +127,9 @@ impl Table {
         running.or_else(|| self.finished.get(&id).map(|job| Known::Finished(Arc::clone(&job.record))))
     }
 
-    /// The job for which `key` of `principal` stands.
-    pub(super) fn find(&self, principal: &str, key: &IdempotencyKey) -> Result<Option<Known>, SubmitError> {
-        let Some(&id) = self.keys.get(&(principal.to_owned(), key.key.clone())) else { return Ok(None) };
+    /// The job for which `key` of `owner` stands.
+    pub(super) fn find(&self, owner: Owner, key: &IdempotencyKey) -> Result<Option<Known>, SubmitError> {
+        let Some(&id) = self.keys.get(&(owner, key.key.clone())) else { return Ok(None) };
         let known = match self.running.get(&id) {
             Some(job) => job.key(),
             None => self.finished.get(&id).and_then(|job| job.key.as_ref()),
@@ -144,7 +144,7 @@ impl Table {
     /// Takes up a new job, and tells what made room for it.
     pub(super) fn add(
         &mut self,
-        principal: &str,
+        owner: Owner,
         order: &Order,
         key: Option<IdempotencyKey>,
         now: Timestamp,
@@ -152,12 +152,14 @@ impl Table {
         self.check(order.targets.len())?;
         let displaced = self.make_room(order.targets.len(), now);
         let id = JobId::after(self.last, now);
-        self.name(id, principal, key.as_ref());
+        self.name(id, owner.clone(), key.as_ref());
         let record = JobRecord {
             id,
             kind: order.kind,
             request: order.request.clone(),
-            principal: principal.to_owned(),
+            principal: owner.name,
+            login: owner.login,
+            provider: owner.provider,
             state: JobState::Running,
             created: now,
             finished: None,
@@ -172,7 +174,7 @@ impl Table {
     /// Forgets a running job that must not begin.
     pub(super) fn remove(&mut self, id: JobId) {
         if let Some(job) = self.running.remove(&id) {
-            self.unname(id, &job.record().principal, job.key());
+            self.unname(id, job.record().owner(), job.key());
         }
     }
 
@@ -220,7 +222,7 @@ impl Table {
     }
 
     fn forget(&mut self, Finished { record, key }: &Finished) -> Displaced {
-        self.unname(record.id, &record.principal, key.as_ref());
+        self.unname(record.id, record.owner(), key.as_ref());
         Displaced::Forgotten(record.id)
     }
 
@@ -230,15 +232,15 @@ impl Table {
         self.finished.insert(record.id, Finished { record, key });
     }
 
-    fn name(&mut self, id: JobId, principal: &str, key: Option<&IdempotencyKey>) {
+    fn name(&mut self, id: JobId, owner: Owner, key: Option<&IdempotencyKey>) {
         self.last = self.last.max(Some(id));
         if let Some(IdempotencyKey { key, .. }) = key {
-            self.keys.insert((principal.to_owned(), key.clone()), id);
+            self.keys.insert((owner, key.clone()), id);
         }
     }
 
-    fn unname(&mut self, id: JobId, principal: &str, key: Option<&IdempotencyKey>) {
-        let name = key.map(|key| (principal.to_owned(), key.key.clone()));
+    fn unname(&mut self, id: JobId, owner: Owner, key: Option<&IdempotencyKey>) {
+        let name = key.map(|key| (owner, key.key.clone()));
         // A key that was forgotten on a disk that could not be written may stand for a later job by now.
         if let Some(name) = name.filter(|name| self.keys.get(name) == Some(&id)) {
             self.keys.remove(&name);

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use opendcre_model::{
     Action, BoardId, BootOverride, BootTarget, Capabilities, ChamberLedSetting, Device, DeviceAddress,
-    DeviceId, DeviceKind, DriverError, Fault, Identify, Observation, PowerAction, Rgb, Scope, Subject,
+    DeviceId, DeviceKind, DriverError, Fault, Identify, Login, Observation, PowerAction, Rgb, Scope, Subject,
 };
 use serde_json::json;
 use tokio::time::{Instant, sleep};
@@ -179,6 +179,8 @@ async fn a_job_shows_what_was_ordered_and_what_came_of_it() {
             "kind": "power",
             "request": { "nodes": "all", "action": "on" },
             "principal": "anonymous",
+            "login": "anonymous",
+            "provider": "",
             "state": "done",
             "created": "2026-12-01T10:00:00Z",
             "finished": "2026-12-01T10:00:00Z",

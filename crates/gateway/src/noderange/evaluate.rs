@@ -174,7 +174,8 @@ impl<'a> Evaluation<'a> {
         rack.is_none_or(|rack| self.directory.any_value(board, "rack", &|value| value == rack))
     }
 
-    fn members(&mut self, found: Found<'a>, position: usize) -> Result<Vec<BoardId>, RangeError> {
+    /// The boards that `found` holds, which is named at `position`.
+    pub(super) fn members(&mut self, found: Found<'a>, position: usize) -> Result<Vec<BoardId>, RangeError> {
         match found {
             Found::Board(board) => Ok(vec![board]),
             Found::Rack { boards, .. } => Ok(set_of(boards.to_vec())),

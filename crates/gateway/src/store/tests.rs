@@ -7,6 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 
 use jiff::Timestamp;
+use opendcre_model::Login;
 use tempfile::TempDir;
 
 use super::*;
@@ -58,6 +59,8 @@ fn job(id: u64, size: usize) -> StoredJob {
         kind: JobKind::Power,
         request: "x".repeat(size).into(),
         principal: "anonymous".to_owned(),
+        login: Login::Anonymous,
+        provider: String::new(),
         state: JobState::Running,
         created: Timestamp::UNIX_EPOCH,
         finished: None,

@@ -19,7 +19,7 @@ async fn left(room: &Room) {
 }
 
 fn last_change(room: &Room) -> (ChangeKind, BoardId) {
-    let change = room.gateway.changes(0, 100).changes.pop().unwrap();
+    let change = room.gateway.view(somebody()).unwrap().changes(0, 100).changes.pop().unwrap();
     (change.kind, change.board)
 }
 
@@ -31,7 +31,7 @@ async fn a_missing_board_is_forgotten_until_it_is_seen_again() {
     let record = room.gateway.forget(&somebody(), BoardId(1)).await.unwrap();
     assert_eq!(record.id, BoardId(1));
     assert_eq!(room.drivers[0].calls().len(), asked, "no equipment is asked");
-    assert_eq!(room.gateway.board(BoardId(1)), None);
+    assert_eq!(room.gateway.view(somebody()).unwrap().board(BoardId(1)), None);
     assert_eq!(last_change(&room), (ChangeKind::Forgotten, BoardId(1)));
     assert_eq!(
         room.audit_lines(),
@@ -58,7 +58,7 @@ async fn a_board_that_is_there_is_not_forgotten() {
         error.to_string(),
         "board 00000001 (rack_1) is not missing but present; only a board that is missing can be forgotten"
     );
-    assert!(room.gateway.board(BoardId(1)).is_some());
+    assert!(room.gateway.view(somebody()).unwrap().board(BoardId(1)).is_some());
     assert_eq!(room.audit_lines(), [Value::Null; 0]);
 }
 
@@ -82,7 +82,7 @@ async fn what_cannot_be_audited_is_not_forgotten() {
     left(&room).await;
     let error = room.gateway.forget(&somebody(), BoardId(1)).await.unwrap_err();
     assert_eq!(error.code(), "audit_unavailable");
-    assert!(room.gateway.board(BoardId(1)).is_some());
+    assert!(room.gateway.view(somebody()).unwrap().board(BoardId(1)).is_some());
 }
 
 #[tokio::test]
@@ -90,7 +90,7 @@ async fn an_order_that_no_target_can_carry_out_is_not_taken_up() {
     let room = Room::with_drivers(1);
     *room.drivers[0].scan.lock().unwrap() = Ok(vec![board(1), board(2)]);
     seen(&room).await;
-    let boards = room.gateway.boards();
+    let boards = room.gateway.view(somebody()).unwrap().boards();
     let able = |capability| Device::new(DeviceId(1), DeviceKind::Power, Capabilities::of(&[capability]));
     let submit = async |action: &JobAction, devices: [&Device; 2]| {
         let targets = boards.iter().map(|board| &**board).zip(devices);
@@ -110,5 +110,5 @@ async fn an_order_that_no_target_can_carry_out_is_not_taken_up() {
         let taken = submit(&action, [&yes, &no]).await.unwrap();
         assert_eq!(taken.job.counts().total, 2, "the one that cannot fails when its turn comes");
     }
-    assert_eq!(room.gateway.jobs().len(), 4);
+    assert_eq!(room.gateway.view(somebody()).unwrap().jobs().len(), 4);
 }

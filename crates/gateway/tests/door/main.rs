@@ -10,5 +10,6 @@
 mod buses;
 mod changes;
 mod forget;
+mod policy;
 mod servers;
 mod support;

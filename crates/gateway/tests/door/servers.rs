@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use opendcre_gateway::{
-    AuditLog, BoardState, ChangeKind, Command, Equipment, Gateway, GatewayError, Mount, Outcome, Settings,
-    Store,
+    AuditLog, BoardState, ChangeKind, Command, Equipment, Gateway, GatewayError, Mount, Outcome, Policy,
+    Settings, Store,
 };
 use opendcre_model::{
     Action, Board, BoardId, BoxFuture, Context, DeviceAddress, DeviceKind, Driver, DriverError, Fault,
@@ -103,7 +103,10 @@ fn open(folder: &TempDir, order: &[u8]) -> (Gateway, Arc<Bmcs>) {
     let audit = AuditLog::open(folder.path().join("audit.jsonl")).unwrap();
     let equipment = Equipment { mounts: vec![mount], ..Equipment::default() };
     let settings = Settings { cache: Duration::from_secs(60), ..Settings::default() };
-    (Gateway::new(equipment, audit, Some((store, stored)), Arc::new(FixedClock), settings), bmcs)
+    (
+        Gateway::new(equipment, audit, Some((store, stored)), Policy::open(), Arc::new(FixedClock), settings),
+        bmcs,
+    )
 }
 
 async fn run(gateway: &Gateway, command: Command) -> Result<Outcome, GatewayError> {
@@ -117,7 +120,7 @@ async fn switch_off(gateway: &Gateway, board: BoardId) -> Result<Outcome, Gatewa
 }
 
 fn states(gateway: &Gateway) -> Vec<BoardState> {
-    gateway.boards().iter().map(|board| board.state).collect()
+    gateway.view(somebody()).unwrap().boards().iter().map(|board| board.state).collect()
 }
 
 #[tokio::test]
@@ -132,7 +135,7 @@ async fn a_scan_lists_servers_and_a_refresh_asks_them() {
     run(&gateway, Command::Refresh(Scope::All)).await.unwrap();
     assert_eq!(bmcs.is_asked().len(), 2);
     assert_eq!(states(&gateway), [BoardState::Present, BoardState::Unknown]);
-    let failure = gateway.board(server(2)).unwrap().failure.clone().unwrap();
+    let failure = gateway.view(somebody()).unwrap().board(server(2)).unwrap().failure.clone().unwrap();
     assert_eq!(failure.code, "timeout", "one that is silent hides nobody");
 }
 
@@ -154,8 +157,8 @@ async fn a_forgotten_server_is_forgotten_on_the_disk_too() {
 
     // The configuration does not name it any more either.
     let (gateway, _) = open(&folder, &[1]);
-    assert_eq!(gateway.board(server(2)), None);
-    let last = gateway.changes(0, 100).changes.pop().unwrap();
+    assert_eq!(gateway.view(somebody()).unwrap().board(server(2)), None);
+    let last = gateway.view(somebody()).unwrap().changes(0, 100).changes.pop().unwrap();
     assert_eq!((last.kind, last.board), (ChangeKind::Forgotten, server(2)));
 }
 
@@ -182,14 +185,15 @@ async fn everything_is_looked_for_again_and_again() {
     let stop = CancellationToken::new();
     let looking = gateway.keep_looking(Duration::from_secs(300), stop.clone());
     let watching = async {
-        gateway.wait_for_change(0).await;
+        gateway.wait_for_change(&somebody(), 0).await;
         assert_eq!(states(&gateway), [BoardState::Present]);
         bmcs.answering.lock().unwrap().clear();
-        gateway.wait_for_change(1).await;
+        gateway.wait_for_change(&somebody(), 1).await;
         stop.cancel();
     };
     tokio::join!(looking, watching);
-    let kinds: Vec<ChangeKind> = gateway.changes(0, 10).changes.iter().map(|change| change.kind).collect();
+    let kinds: Vec<ChangeKind> =
+        gateway.view(somebody()).unwrap().changes(0, 10).changes.iter().map(|change| change.kind).collect();
     assert_eq!(kinds, [ChangeKind::Appeared, ChangeKind::Vanished]);
     assert_eq!(bmcs.is_asked().len(), 2);
 }
@@ -216,7 +220,13 @@ async fn after_a_restart_a_server_proves_who_it_is_before_it_is_changed() {
     let error = switch_off(&gateway, server(1)).await.unwrap_err();
     assert_eq!(error.code(), "displaced");
     assert_eq!(*bmcs.changed.lock().unwrap(), [server(1)], "the machine that answers instead is not changed");
-    let stranger = gateway.boards().into_iter().find(|board| board.place == Some(server(2))).unwrap();
+    let stranger = gateway
+        .view(somebody())
+        .unwrap()
+        .boards()
+        .into_iter()
+        .find(|board| board.place == Some(server(2)))
+        .unwrap();
     assert_eq!(stranger.id, server(3));
     switch_off(&gateway, server(2)).await.unwrap();
     assert_eq!(bmcs.is_asked(), [server(2)], "who has proved it once is not asked again");

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
-use opendcre_gateway::{AuditLog, Equipment, Gateway, Mount, Principal, Settings};
+use opendcre_gateway::{AuditLog, Equipment, Gateway, Mount, Policy, Principal, Settings};
 use opendcre_model::{
     Action, Board, BoardId, BoxFuture, Context, DeviceAddress, DeviceId, DeviceKind, Driver, DriverError,
     Fault, Observation, PowerAction, Query, Scope, Subject, WallClock,
@@ -153,7 +153,7 @@ impl Room {
         let log = AuditLog::open(&audit).unwrap();
         let mounts = drivers.iter().zip(ranges).map(mount).collect();
         let equipment = Equipment { mounts, ..Equipment::default() };
-        let gateway = Gateway::new(equipment, log, None, Arc::new(FixedClock), settings);
+        let gateway = Gateway::new(equipment, log, None, Policy::open(), Arc::new(FixedClock), settings);
         Self { gateway, drivers, audit, _folder: folder }
     }
 

@@ -48,7 +48,7 @@ impl Way {
 
     const fn word(self) -> &'static str {
         match self {
-            Self::Door => "Gateway::lookup",
+            Self::Door => "View::lookup",
             Self::Api => "/opendcre/2/boards/NAME",
             Self::Reading => "/opendcre/2/boards/NAME/devices/0001/readings?max_age=1h",
         }
@@ -68,7 +68,9 @@ impl Sought {
     fn look(&self, way: Way, repeats: u32) {
         for name in (0..repeats).flat_map(|_| &self.names) {
             match way {
-                Way::Door => assert_eq!(self.api.gateway().lookup(name).expect("a board").name, *name),
+                Way::Door => {
+                    assert_eq!(room::view(self.api.gateway()).lookup(name).expect("a board").name, *name);
+                }
                 Way::Api | Way::Reading => {
                     self.runtime.block_on(self.get(&way.word().replace("NAME", name)));
                 }

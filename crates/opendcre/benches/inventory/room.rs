@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use opendcre_gateway::{Annotation, AuditLog, Equipment, Gateway, Mount, Settings};
+use opendcre_gateway::{Annotation, AuditLog, Equipment, Gateway, Mount, Policy, Principal, Settings, View};
 use opendcre_model::{
     Action, Board, BoardId, BoxFuture, Capabilities, Capability, Context, Device, DeviceId, DeviceKind,
     Driver, DriverError, Fault, Health, Measurement, Number, Observation, Quality, Quantity, Query, Reading,
-    SERVERS, Scope, WallClock,
+    SERVERS, Scope, Subject, WallClock,
 };
 
 /// The devices of each board.
@@ -36,7 +36,14 @@ pub(crate) fn gateway(boards: u32) -> Gateway {
         max_changes: 1,
     };
     let equipment = Equipment { mounts: vec![mount], ..Equipment::default() };
-    Gateway::new(equipment, audit, None, Arc::new(SystemClock), Settings::default())
+    Gateway::new(equipment, audit, None, Policy::open(), Arc::new(SystemClock), Settings::default())
+}
+
+/// What somebody sees who may see everything.
+pub(crate) fn view(gateway: &Gateway) -> View {
+    let subject = Arc::new(Subject::anonymous());
+    let principal = Principal { subject, remote: String::new(), request_id: String::new() };
+    gateway.view(principal).expect("an open door")
 }
 
 fn id(number: u32) -> BoardId {

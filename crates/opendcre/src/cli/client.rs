@@ -8,6 +8,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand, ValueEnum};
 use opendcre_model::{DeviceKind, PowerAction, Rgb};
 
+use super::auth::AuthArgs;
 use super::ipmi::BootSetArgs;
 use super::value;
 
@@ -166,6 +167,13 @@ Examples:
   opendcre changes --after 120
   opendcre -o json changes --follow >> changes.jsonl")]
     Changes(ChangesArgs),
+
+    /// Say who may do what, and why
+    #[command(after_help = "\
+Examples:
+  opendcre auth me
+  opendcre auth why ada power 'db-[01-04]'")]
+    Auth(AuthArgs),
 
     /// Say which boards a node range stands for
     #[command(after_help = "\

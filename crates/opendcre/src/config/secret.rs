@@ -98,7 +98,9 @@ pub(super) fn key_of_file(path: &Path) -> Result<Secret, SecretError> {
 pub(crate) fn text(file: Option<&Path>, variable: Option<&str>) -> Result<Option<SecretString>, SecretError> {
     match (file, variable) {
         (Some(path), _) => line_of_file(path).map(Some),
-        (None, Some(name)) => std::env::var(name).map(|text| Some(text.into())).map_err(|_| SecretError::NoVariable),
+        (None, Some(name)) => {
+            std::env::var(name).map(|text| Some(text.into())).map_err(|_| SecretError::NoVariable)
+        }
         (None, None) => Ok(None),
     }
 }

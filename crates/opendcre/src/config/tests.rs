@@ -97,7 +97,10 @@ const FAULTS: &[(&str, &str)] = &[
         "[[auth.oidc]]\nname = \"sso\"\nissuer = \"https://sso.example\"\naudience = [\"x\"]\nintrospect = true",
         "5: auth.oidc \"sso\".introspect: needs client_id, and client_secret_file",
     ),
-    ("[[auth.proxy]]\nname = \"nginx\"", "1: auth.proxy \"nginx\": connects from nowhere; name its addresses"),
+    (
+        "[[auth.proxy]]\nname = \"nginx\"",
+        "1: auth.proxy \"nginx\": connects from nowhere; name its addresses",
+    ),
     (
         "[[auth.proxy]]\nname = \"nginx\"\naddresses = [\"10.0.0.5\"]",
         "1: auth.proxy \"nginx\".secret_file: is missing; others could use its addresses",

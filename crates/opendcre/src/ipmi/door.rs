@@ -6,7 +6,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use opendcre_gateway::{AuditLog, Command, Equipment, Gateway, Mount, Outcome, Principal, Settings};
+use opendcre_gateway::{AuditLog, Command, Equipment, Gateway, Mount, Outcome, Policy, Principal, Settings};
 use opendcre_ipmi::{self as ipmi, Completion, Request, Response};
 use opendcre_model::{Action, Login, Observation, RawAnswer, RawRequest, SERVERS, Subject};
 use rustix::process::getuid;
@@ -80,7 +80,7 @@ impl Link {
         };
         let equipment = Equipment { mounts: vec![mount], ..Equipment::default() };
         let settings = Settings { control_timeout: self.timeout, ..Settings::default() };
-        let gateway = Gateway::new(equipment, audit, None, Arc::clone(&self.clock), settings);
+        let gateway = Gateway::new(equipment, audit, None, Policy::open(), Arc::clone(&self.clock), settings);
         Ok(self.gateway.get_or_init(|| gateway))
     }
 }

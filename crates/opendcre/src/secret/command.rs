@@ -20,7 +20,8 @@ pub(crate) fn run(command: &SecretCommand, out: &mut impl Write) -> anyhow::Resu
     match command {
         SecretCommand::Set(args) => set(args),
         SecretCommand::List(file) => {
-            let names: String = open(&Config::load(&file.config)?)?.names().map(|name| format!("{name}\n")).collect();
+            let names: String =
+                open(&Config::load(&file.config)?)?.names().map(|name| format!("{name}\n")).collect();
             output::print(out, &names)
         }
         SecretCommand::Remove(args) => Ok(open(&Config::load(&args.file.config)?)?.remove(&args.name)?),

@@ -7,10 +7,13 @@ use anyhow::{Context, anyhow};
 use opendcre_auth::certificate::{CertificateRules, NameSource};
 use opendcre_auth::http_client::ClientSecret;
 use opendcre_auth::ldap::{GroupLookup, Ldap, LdapSettings};
-use opendcre_auth::oidc::{ClaimPath, ClaimPaths, IntrospectionSettings, Oidc, OidcSettings, STALE_KEYS, SigningAlgorithm};
+use opendcre_auth::oidc::{
+    ClaimPath, ClaimPaths, IntrospectionSettings, Oidc, OidcSettings, STALE_KEYS, SigningAlgorithm,
+};
 use opendcre_auth::proxy::{Network, ProxySettings, TrustedProxy};
 use opendcre_auth::token::TokenStore;
 use opendcre_auth::{Authenticator, Providers};
+use opendcre_gateway::{Policy, PolicySettings, Role, Rule, Verb};
 use opendcre_model::WallClock;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
@@ -32,7 +35,8 @@ pub(super) fn authenticator(config: &Config, clock: &Arc<dyn WallClock>) -> anyh
 
 fn providers(config: &Config, clock: &Arc<dyn WallClock>) -> anyhow::Result<Providers> {
     let auth = &config.auth;
-    let ldap = auth.ldap.iter().map(|ldap| directory(ldap).with_context(|| format!("auth.ldap {:?}", ldap.name)));
+    let ldap =
+        auth.ldap.iter().map(|ldap| directory(ldap).with_context(|| format!("auth.ldap {:?}", ldap.name)));
     let oidc = auth.oidc.iter();
     let oidc = oidc.map(|oidc| provider(oidc, clock).with_context(|| format!("auth.oidc {:?}", oidc.name)));
     let proxies = auth.proxy.iter();
@@ -57,7 +61,8 @@ fn tokens(config: &Config) -> anyhow::Result<Option<TokenStore>> {
 }
 
 fn directory(ldap: &config::Ldap) -> anyhow::Result<Ldap> {
-    let password = config::secret::text(ldap.bind_password_file.as_deref(), ldap.bind_password_env.as_deref());
+    let password =
+        config::secret::text(ldap.bind_password_file.as_deref(), ldap.bind_password_env.as_deref());
     let settings = LdapSettings {
         name: ldap.name.clone(),
         urls: ldap.urls.clone(),
@@ -107,7 +112,8 @@ fn introspection(oidc: &config::Oidc) -> anyhow::Result<Option<IntrospectionSett
     if !oidc.introspect {
         return Ok(None);
     }
-    let client = ClientSecret { id: oidc.client_id.clone().unwrap_or_default(), secret: client_secret(oidc)? };
+    let client =
+        ClientSecret { id: oidc.client_id.clone().unwrap_or_default(), secret: client_secret(oidc)? };
     Ok(Some(IntrospectionSettings { client, cache: oidc.introspection_cache }))
 }
 
@@ -170,4 +176,39 @@ fn authorities(path: &Path) -> anyhow::Result<Vec<CertificateDer<'static>>> {
     let text = authorities_text(path)?;
     let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
     found.with_context(|| format!("{} does not hold certificates in PEM", path.display()))
+}
+
+/// Who may do what, as the configuration grants it.
+///
+/// # Errors
+/// A grant that makes no sense.
+pub(super) fn policy(config: &Config) -> anyhow::Result<Policy> {
+    if !config.requires_login() {
+        return Ok(Policy::open());
+    }
+    let auth = &config.auth;
+    let role =
+        |role: &config::Role| Role { name: role.name.clone(), verbs: role.verbs.iter().map(verb).collect() };
+    let rule = |grant: &config::Grant| Rule {
+        role: grant.role.clone(),
+        users: grant.users.clone(),
+        groups: grant.groups.clone(),
+        extent: grant.extent(),
+    };
+    let settings = PolicySettings {
+        roles: auth.role.iter().map(role).collect(),
+        rules: auth.grant.iter().map(rule).collect(),
+        anonymous_role: auth.anonymous.clone(),
+        open: false,
+    };
+    Policy::new(settings).context("auth")
+}
+
+const fn verb(verb: &config::Verb) -> Verb {
+    match verb {
+        config::Verb::Read => Verb::Read,
+        config::Verb::Control => Verb::Control,
+        config::Verb::Configure => Verb::Configure,
+        config::Verb::Audit => Verb::Audit,
+    }
 }

@@ -50,7 +50,8 @@ impl Service {
     /// The first of them that cannot be opened.
     pub(crate) async fn open(config: &Config, clock: &Arc<dyn WallClock>) -> anyhow::Result<Self> {
         let network = Listen::Tcp(config.server.listen);
-        let server = Server::bind([network].into_iter().chain(config.server.socket.clone().map(Listen::Unix))).await?;
+        let server =
+            Server::bind([network].into_iter().chain(config.server.socket.clone().map(Listen::Unix))).await?;
         let tls = open_tls(config, clock)?;
         let entrance = entrance(config, clock)?;
         let (mut mounts, buses) = open_buses(config, clock)?;
@@ -75,7 +76,8 @@ impl Service {
             cache: config.inventory.cache,
             ..Settings::default()
         };
-        let gateway = Gateway::new(equipment, audit, Some((store, stored)), Arc::clone(clock), settings);
+        let (store, policy) = (Some((store, stored)), super::login::policy(config)?);
+        let gateway = Gateway::new(equipment, audit, store, policy, Arc::clone(clock), settings);
         let api = Api::new(gateway, entrance, &**clock, limits(&config.server)?);
         Ok(Self { server, tls, api, buses, bmcs, refresh: config.inventory.refresh })
     }

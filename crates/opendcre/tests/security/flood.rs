@@ -132,7 +132,16 @@ fn bodies_that_never_end_are_cut_off() {
 fn endless_body(gateway: &Gateway, version: &str) -> Child {
     let mut curl = Command::new("curl");
     curl.args(["-sS", "--max-time", "60", "-o", "/dev/null", "-w", "%{http_code}", version]).arg("--cacert");
-    curl.arg(pki("ca.pem")).args(["-X", "POST", "-H", "Content-Type: application/json", "-T", "-"]);
+    curl.arg(pki("ca.pem")).args([
+        "-X",
+        "POST",
+        "-H",
+        "Content-Type: application/json",
+        "-H",
+        "Expect:",
+        "-T",
+        ".",
+    ]);
     curl.arg(gateway.url("/opendcre/2/power"));
     curl.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap()
 }

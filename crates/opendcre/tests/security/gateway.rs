@@ -75,7 +75,9 @@ impl Gateway {
         let address = settings.address;
         eventually("the gateway listens", || TcpStream::connect(address).ok());
         let gateway = Self { program, address, scheme, folder, secrets: Vec::new(), _room: room };
-        eventually("the boards are known", || (gateway.log().matches("kind=Appeared").count() == 2).then_some(()));
+        eventually("the boards are known", || {
+            (gateway.log().matches("kind=Appeared").count() == 2).then_some(())
+        });
         gateway
     }
 
@@ -160,7 +162,8 @@ impl Gateway {
         let mut needles = base64_of(MARK);
         needles.push(MARK.to_owned());
         needles.extend(self.secrets.iter().cloned());
-        let written = service::files(&self.file("log")).into_iter().chain(service::files(&self.file("state")));
+        let written =
+            service::files(&self.file("log")).into_iter().chain(service::files(&self.file("state")));
         let mut searched = 0;
         for (path, content) in written.chain(service::files(&self.file("output"))) {
             for needle in &needles {
@@ -174,11 +177,15 @@ impl Gateway {
 
     /// The entries of its audit, whose chain is verified.
     fn audit(&self) -> Vec<Value> {
-        if std::env::var_os("NOAUDIT").is_some() { return vec![]; }
+        if std::env::var_os("NOAUDIT").is_some() {
+            return vec![];
+        }
         let run = |command: &str| {
             let config = self.file("opendcre.toml");
-            let output = Command::new(PRODUCT).args(["audit", command, "--config"]).arg(config).output().unwrap();
-            let (said, errors) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8_lossy(&output.stderr));
+            let output =
+                Command::new(PRODUCT).args(["audit", command, "--config"]).arg(config).output().unwrap();
+            let (said, errors) =
+                (String::from_utf8(output.stdout).unwrap(), String::from_utf8_lossy(&output.stderr));
             assert!(output.status.success(), "audit {command}: {errors}");
             said
         };

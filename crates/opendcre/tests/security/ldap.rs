@@ -181,7 +181,8 @@ fn the_next_server_is_asked_when_one_is_away() {
 #[test]
 fn a_server_whose_certificate_is_not_right_is_not_believed() {
     let unknown = directory(LDAPS, "").replace("ca.pem", "other.pem");
-    for table in [unknown, directory("\"ldaps://127.0.0.3\"", ""), directory("\"ldaps://localhost:636\"", "")] {
+    for table in [unknown, directory("\"ldaps://127.0.0.3\"", ""), directory("\"ldaps://localhost:636\"", "")]
+    {
         let gateway = Gateway::start(&table);
         assert_unavailable(&gateway.read().known_user("ada").send());
         gateway.finish();

@@ -25,6 +25,18 @@ fn start() -> Gateway {
     ))
 }
 
+/// What the gateway would say about the provider, for programs that are told by hand.
+const DETAILS: &[&str] = &[
+    "--issuer",
+    "https://sso.test:8443",
+    "--client-id",
+    "opendcre-cli",
+    "--scope",
+    "api:read",
+    "--resource",
+    "https://gateway.example/es256",
+];
+
 /// A browser that keeps its cookies.
 struct Browser {
     jar: tempfile::NamedTempFile,
@@ -56,7 +68,10 @@ impl Browser {
             request = request.with(&["--data-urlencode", &format!("{name}={value}")]);
         }
         let answer = request.send();
-        let location = answer.head.lines().find_map(|line| line.to_lowercase().starts_with("location: ").then_some(line));
+        let location = answer
+            .head
+            .lines()
+            .find_map(|line| line.to_lowercase().starts_with("location: ").then_some(line));
         let Some((_, location)) = location.and_then(|line| line.split_once(' ')) else { return answer.body };
         let absolute = location.trim().starts_with("http");
         format!("-> {}{}", if absolute { "" } else { "https://sso.test:8443" }, location.trim())
@@ -64,12 +79,14 @@ impl Browser {
 }
 
 /// Begins to log in; the first URL that it names.
-fn begin(gateway: &Gateway, way: &str) -> (Child, String) {
-    let mut login = gateway.client(&["login", way]);
+fn begin(gateway: &Gateway, args: &[&str]) -> (Child, String) {
+    let mut login = gateway.client(&[&["login"], args].concat());
     let mut child = login.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let output = BufReader::new(child.stdout.as_mut().unwrap());
     let mut lines = output.lines().map(Result::unwrap);
-    let url = lines.find_map(|line| line.split_whitespace().find(|word| word.starts_with("https://")).map(str::to_owned));
+    let url = lines.find_map(|line| {
+        line.split_whitespace().find(|word| word.starts_with("https://")).map(str::to_owned)
+    });
     (child, url.expect("a URL"))
 }
 
@@ -92,11 +109,12 @@ fn assert_logged_in(gateway: &Gateway) {
 #[test]
 fn a_code_on_another_device_logs_in() {
     let gateway = start();
-    let (child, url) = begin(&gateway, "--device");
+    let (child, url) = begin(&gateway, &["--device"]);
     let browser = Browser::new();
     let page = browser.load(&url, &[]);
     let value = |name: &str| {
-        let (_, rest) = page.split_once(&format!("name=\"{name}\" value=\"")).unwrap_or_else(|| panic!("{page}"));
+        let (_, rest) =
+            page.split_once(&format!("name=\"{name}\" value=\"")).unwrap_or_else(|| panic!("{page}"));
         rest.split('"').next().unwrap().to_owned()
     };
     let (xsrf, code) = (value("xsrf"), value("user_code"));
@@ -110,7 +128,7 @@ fn a_code_on_another_device_logs_in() {
 #[test]
 fn a_page_in_a_browser_logs_in() {
     let gateway = start();
-    let (child, url) = begin(&gateway, "--browser");
+    let (child, url) = begin(&gateway, &["--browser"]);
     Browser::new().visit(&url, "bob", &[]);
     end(child);
     assert_logged_in(&gateway);
@@ -120,7 +138,7 @@ fn a_page_in_a_browser_logs_in() {
 #[test]
 fn nobody_is_logged_in_by_a_page_that_the_program_has_not_asked_for() {
     let gateway = start();
-    let (mut child, url) = begin(&gateway, "--browser");
+    let (mut child, url) = begin(&gateway, &[&["--browser"], DETAILS].concat());
     let (_, redirect) = url.split_once("redirect_uri=").unwrap();
     let redirect = redirect.split('&').next().unwrap().replace("%3A", ":").replace("%2F", "/");
     let forged = Request::to(&format!("{redirect}?code=stolen&state=guessed")).send();

@@ -42,7 +42,8 @@ impl Behind {
             pki("ca.pem")
         );
         let address = SocketAddr::from(([127, 0, 0, 1], 5000));
-        let gateway = Gateway::start_with(&Settings { address, tls: None, auth: &auth, ..Settings::default() });
+        let gateway =
+            Gateway::start_with(&Settings { address, tls: None, auth: &auth, ..Settings::default() });
         Self { gateway, _place: place }
     }
 

@@ -77,7 +77,8 @@ impl Request {
 
     /// What came back; nothing if there was no connection, or it broke.
     pub(crate) fn try_send(&self) -> Option<Answer> {
-        let output = Command::new("curl").args(["-sS", "-i", "--max-time", "90"]).args(&self.args).output().unwrap();
+        let output =
+            Command::new("curl").args(["-sS", "-i", "--max-time", "90"]).args(&self.args).output().unwrap();
         let text = String::from_utf8(output.stdout).unwrap();
         let (head, body) = text.split_once("\r\n\r\n").filter(|_| output.status.success())?;
         let status = head.split(' ').nth(1).unwrap().parse().unwrap();

@@ -69,7 +69,8 @@ impl Directory {
 /// Gives an order to the OpenID provider.
 pub(crate) fn steer_provider(order: &str, details: &Value) -> Value {
     let url = format!("http://sso.test:8080{order}");
-    let output = Command::new("curl").args(["-sS", "--fail", "-d", &details.to_string(), &url]).output().unwrap();
+    let output =
+        Command::new("curl").args(["-sS", "--fail", "-d", &details.to_string(), &url]).output().unwrap();
     assert!(output.status.success(), "{order}: {}", String::from_utf8_lossy(&output.stderr));
     serde_json::from_slice(&output.stdout).unwrap()
 }

@@ -26,7 +26,7 @@ fn testssl_finds_nothing_of_medium_severity() {
     let findings: Value = serde_json::from_str(&fs::read_to_string(report).unwrap()).unwrap();
     let findings = findings.as_array().unwrap();
     // A run that found no server finds no fault either.
-    assert!(findings.len() > 100, "{text}");
+    assert!(findings.len() > 60, "{text}");
     let faults: Vec<_> =
         findings.iter().filter(|finding| FAULTS.contains(&finding["severity"].as_str().unwrap())).collect();
     assert!(faults.is_empty(), "{faults:#?}\n{text}");

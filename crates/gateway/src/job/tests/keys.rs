@@ -210,6 +210,8 @@ fn job_of(id: u64) -> Arc<JobRecord> {
         kind: JobKind::Power,
         request: json!({}),
         principal: "anna".to_owned(),
+        login: Login::Anonymous,
+        provider: String::new(),
         state: JobState::Done,
         created,
         finished: Some(created),

@@ -1,0 +1,324 @@
+//! The door decides: whether somebody may give a command, and what they may see at all.
+//!
+//! What somebody may not read does not exist for them. What they may read but not change is forbidden. Every refusal is
+//! noted.
+
+use std::iter;
+use std::sync::Arc;
+
+use opendcre_model::{BoardId, DeviceAddress, Scope, Subject};
+
+use crate::gateway::Gateway;
+use crate::policy::{Asked, Explanation, Place, Question, Reach, Rights, Verb, WhyError};
+use crate::view::View;
+use crate::{Command, GatewayError, Principal, ScanReport};
+
+/// Why somebody without any role is refused.
+const NO_ROLE: &str = "no role for this is granted to them; the owner of the service can grant one";
+/// Why changes are refused to everybody.
+const READ_ONLY: &str = "this service only reads; its configuration says read_only";
+/// Why a board is not there for somebody.
+const HIDDEN: &str = "it is outside of what they may read";
+/// Why the audit log is refused.
+const NOT_AUDITOR: &str =
+    "only a role that includes audit and holds everywhere permits to read the audit log";
+/// Why somebody does not learn what others may do.
+const NOT_OWNER: &str =
+    "only a role that includes configure and holds everywhere permits to ask about others";
+
+/// What a command is about.
+#[derive(Debug, Clone, Copy)]
+enum Target {
+    /// Whatever there is.
+    Anything,
+    Board(BoardId),
+    Device(DeviceAddress),
+}
+
+/// Who asks, and how far their hand reaches; looked up once for many commands.
+struct Judge<'a> {
+    gateway: &'a Gateway,
+    principal: &'a Principal,
+    read: Reach,
+    /// The verb that was asked about last.
+    change: Option<(Verb, Reach)>,
+}
+
+impl Gateway {
+    /// What `principal` may look at.
+    ///
+    /// # Errors
+    /// [`GatewayError::Forbidden`] if they may look at nothing at all.
+    pub fn view(&self, principal: Principal) -> Result<View, GatewayError> {
+        let reach = self.reach(&principal.subject, Verb::Read);
+        if reach.is_nothing() {
+            return Err(self.refuse(&principal, Verb::Read, "the inventory", NO_ROLE));
+        }
+        Ok(View::new(self.clone(), principal, reach))
+    }
+
+    /// Whether `principal` may look at anything, without noting that somebody tried.
+    #[must_use]
+    pub fn may_look(&self, principal: &Principal) -> bool {
+        !self.reach(&principal.subject, Verb::Read).is_nothing()
+    }
+
+    /// Whether `principal` may give `command` now. It is not given.
+    ///
+    /// # Errors
+    /// [`GatewayError::Forbidden`], [`GatewayError::UnknownBoard`], [`GatewayError::UnknownDevice`] and
+    /// [`GatewayError::ShuttingDown`].
+    pub fn authorise(&self, principal: &Principal, command: &Command) -> Result<(), GatewayError> {
+        self.authorise_all(principal, iter::once(command))
+    }
+
+    /// Whether `principal` may read the audit log, which is not divided by what it is about.
+    ///
+    /// # Errors
+    /// [`GatewayError::Forbidden`].
+    pub fn authorise_audit(&self, principal: &Principal) -> Result<(), GatewayError> {
+        if self.reach(&principal.subject, Verb::Audit).is_everything() {
+            return Ok(());
+        }
+        Err(self.refuse(principal, Verb::Audit, "the audit log", NOT_AUDITOR))
+    }
+
+    /// What `principal` may do. Everybody may know it of themselves.
+    #[must_use]
+    pub fn rights(&self, principal: &Principal) -> Rights {
+        let subject = &principal.subject;
+        let roles = self.inner.policy.roles(subject);
+        let reaches = Verb::ALL.map(|verb| (verb, self.reach(subject, verb)));
+        let inventory = self.inventory();
+        let verbs = reaches.iter().map(|(verb, reach)| (*verb, Place::of(reach, &inventory)));
+        Rights { roles, verbs: verbs.collect() }
+    }
+
+    /// Why somebody may do something, or may not. Everybody may ask about themselves.
+    ///
+    /// # Errors
+    /// Every [`WhyError`].
+    pub fn why(&self, principal: &Principal, question: &Question) -> Result<Explanation, WhyError> {
+        let verb = question.verb()?;
+        let is_owner = self.reach(&principal.subject, Verb::Configure).is_everything();
+        let subject = self.subject_of(principal, question, is_owner)?;
+        let target = match &question.target {
+            // The audit log is not divided.
+            Some(nodes) if verb != Verb::Audit => {
+                let view = self.view(principal.clone()).map_err(WhyError::Refused)?;
+                Some(view.select(nodes).map_err(WhyError::Target)?)
+            }
+            _ => None,
+        };
+        let asked = Asked { verb, target, device: question.device.clone() };
+        asked.check()?;
+        let mut explanation = self.inner.policy.explain(subject, &asked, &self.inventory(), is_owner);
+        if explanation.is_permitted && verb.is_change() && self.is_read_only() {
+            explanation.is_permitted = false;
+            READ_ONLY.clone_into(&mut explanation.reason);
+        }
+        Ok(explanation)
+    }
+
+    /// Who a question is about: whoever asks, or somebody whom it describes.
+    fn subject_of(
+        &self,
+        principal: &Principal,
+        question: &Question,
+        is_owner: bool,
+    ) -> Result<Arc<Subject>, WhyError> {
+        let asking = &principal.subject;
+        let Some(user) = &question.user else { return Ok(Arc::clone(asking)) };
+        let described = question.described(user)?;
+        let is_called = question.login.is_none() && question.provider.is_none() && *user == asking.name;
+        if question.groups.is_empty() && (is_called || is_same(&described, asking)) {
+            return Ok(Arc::clone(asking));
+        }
+        if is_owner {
+            return Ok(Arc::new(described));
+        }
+        let target = format!("what {} may do", described.name);
+        Err(WhyError::Refused(self.refuse(principal, Verb::Configure, &target, NOT_OWNER)))
+    }
+
+    /// Where `subject` may do `verb`.
+    pub(crate) fn reach(&self, subject: &Subject, verb: Verb) -> Reach {
+        self.inner.policy.reach(subject, verb, || self.inventory())
+    }
+
+    /// Whether `principal` may give all of `commands` now.
+    pub(crate) fn authorise_all<'a>(
+        &self,
+        principal: &Principal,
+        mut commands: impl Iterator<Item = &'a Command>,
+    ) -> Result<(), GatewayError> {
+        if self.is_closed() {
+            return Err(GatewayError::ShuttingDown);
+        }
+        let read = self.reach(&principal.subject, Verb::Read);
+        let mut judge = Judge { gateway: self, principal, read, change: None };
+        commands.try_for_each(|command| judge.check(command))
+    }
+
+    /// Whether `principal` may have a board forgotten, which is to change what the configuration of the room is.
+    pub(crate) fn authorise_forgetting(
+        &self,
+        principal: &Principal,
+        board: BoardId,
+    ) -> Result<(), GatewayError> {
+        if self.is_closed() {
+            return Err(GatewayError::ShuttingDown);
+        }
+        let read = self.reach(&principal.subject, Verb::Read);
+        let mut judge = Judge { gateway: self, principal, read, change: None };
+        judge.decide(Verb::Configure, Target::Board(board))
+    }
+
+    /// What of `report` `subject` may read.
+    pub(crate) fn readable(&self, subject: &Subject, report: ScanReport) -> ScanReport {
+        // Looked up after the search: it may have brought boards within reach.
+        let reach = self.reach(subject, Verb::Read);
+        if reach.is_everything() {
+            return report;
+        }
+        let failures = report.failures.into_iter();
+        let inventory = self.inventory();
+        let holds_some =
+            |driver: &str| inventory.records().any(|board| board.driver == driver && reach.has(board.id));
+        ScanReport {
+            boards: report.boards.iter().filter_map(|board| reach.part_of(board)).collect(),
+            failures: failures.filter(|(driver, _)| holds_some(driver)).collect(),
+        }
+    }
+
+    /// Refuses somebody something that they know of.
+    pub(crate) fn refuse(
+        &self,
+        principal: &Principal,
+        verb: Verb,
+        target: &str,
+        reason: &'static str,
+    ) -> GatewayError {
+        self.note_refusal(principal, verb, target, reason);
+        GatewayError::Forbidden { principal: principal.name().to_owned(), reason }
+    }
+
+    /// Notes that somebody was refused something.
+    #[expect(clippy::unused_self, reason = "what is refused belongs to the records of the door")]
+    pub(crate) fn note_refusal(&self, principal: &Principal, verb: Verb, target: &str, reason: &str) {
+        let Principal { subject, remote, request_id } = principal;
+        tracing::warn!(
+            target: "audit",
+            principal = subject.name,
+            login = subject.login.name(),
+            provider = subject.provider,
+            remote,
+            request_id,
+            verb = verb.name(),
+            on = target,
+            reason,
+            "refused"
+        );
+    }
+
+    /// Notes that somebody asked for something that is there, but not for them.
+    pub(crate) fn note_hidden(&self, principal: &Principal, verb: Verb, target: &str) {
+        self.note_refusal(principal, verb, target, HIDDEN);
+    }
+}
+
+impl Judge<'_> {
+    fn check(&mut self, command: &Command) -> Result<(), GatewayError> {
+        let (verb, target) = demand(command);
+        self.decide(verb, target)
+    }
+
+    fn decide(&mut self, verb: Verb, target: Target) -> Result<(), GatewayError> {
+        if self.read.is_nothing() {
+            return Err(self.gateway.refuse(self.principal, verb, &target.describe(), NO_ROLE));
+        }
+        if !covers(&self.read, target) {
+            return Err(self.hide(verb, target));
+        }
+        if !verb.is_change() {
+            return Ok(());
+        }
+        if self.gateway.is_read_only() {
+            return Err(self.gateway.refuse(self.principal, verb, &target.describe(), READ_ONLY));
+        }
+        if covers(self.reach(verb), target) {
+            return Ok(());
+        }
+        Err(self.gateway.refuse(self.principal, verb, &target.describe(), beyond(verb)))
+    }
+
+    fn reach(&mut self, verb: Verb) -> &Reach {
+        let known = self.change.take().filter(|(known, _)| *known == verb);
+        let (gateway, subject) = (self.gateway, &self.principal.subject);
+        let (_, reach) = self.change.insert(known.unwrap_or_else(|| (verb, gateway.reach(subject, verb))));
+        reach
+    }
+
+    /// What is outside of what somebody may read does not exist for them.
+    fn hide(&self, verb: Verb, target: Target) -> GatewayError {
+        let (error, board) = match target {
+            Target::Device(device) if self.read.has(device.board) => {
+                (GatewayError::UnknownDevice(device), device.board)
+            }
+            Target::Device(DeviceAddress { board, .. }) | Target::Board(board) => {
+                (GatewayError::UnknownBoard(board), board)
+            }
+            Target::Anything => return self.gateway.refuse(self.principal, verb, "everything", NO_ROLE),
+        };
+        if self.gateway.record(board).is_some() {
+            self.gateway.note_hidden(self.principal, verb, &target.describe());
+        }
+        error
+    }
+}
+
+impl Target {
+    fn describe(self) -> String {
+        match self {
+            Self::Anything => "everything".to_owned(),
+            Self::Board(board) => format!("board {board}"),
+            Self::Device(device) => device.to_string(),
+        }
+    }
+}
+
+/// What a command demands, and of what.
+const fn demand(command: &Command) -> (Verb, Target) {
+    match command {
+        Command::List(scope) | Command::Scan(scope) | Command::Refresh(scope) => match scope {
+            Scope::All => (Verb::Read, Target::Anything),
+            Scope::Board(board) => (Verb::Read, Target::Board(*board)),
+        },
+        Command::Query(query) => match query.device() {
+            Some(device) => (Verb::Read, Target::Device(device)),
+            None => (Verb::Read, Target::Board(query.board())),
+        },
+        Command::Action(action) => (Verb::of(action), Target::Device(action.device())),
+    }
+}
+
+fn covers(reach: &Reach, target: Target) -> bool {
+    match target {
+        Target::Anything => !reach.is_nothing(),
+        Target::Board(board) => reach.has(board),
+        Target::Device(device) => reach.has_device(device),
+    }
+}
+
+const fn beyond(verb: Verb) -> &'static str {
+    match verb {
+        Verb::Read => "none of their roles permits to read it",
+        Verb::Control => "none of their roles permits to control it",
+        Verb::Configure => "none of their roles permits to configure it",
+        Verb::Audit => NOT_AUDITOR,
+    }
+}
+
+fn is_same(described: &Subject, asking: &Subject) -> bool {
+    (described.login, &described.provider, &described.name) == (asking.login, &asking.provider, &asking.name)
+}
