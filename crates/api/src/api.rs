@@ -246,7 +246,7 @@ mod tests {
     #[test]
     fn answers_share_the_room_for_readings() {
         let folder = tempfile::tempdir().unwrap();
-        let audit = AuditLog::open(folder.path().join("audit.jsonl")).unwrap();
+        let audit = AuditLog::open(folder.path().join("audit.db"), Arc::new(Now)).unwrap();
         let gateway = Gateway::new(Equipment::default(), audit, None, Arc::new(Now), Settings::default());
         let api = Api::new(gateway, &Now, Limits::default());
         let small = api.room_for(1).unwrap();

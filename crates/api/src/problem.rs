@@ -299,7 +299,7 @@ fn class(error: &GatewayError) -> Code {
         GatewayError::AmbiguousBoard { .. } => Code::AMBIGUOUS_BOARD,
         GatewayError::Displaced(_) => Code::DISPLACED,
         GatewayError::Forbidden { .. } => Code::FORBIDDEN,
-        GatewayError::AuditUnavailable(_) => Code::AUDIT_UNAVAILABLE,
+        GatewayError::AuditUnavailable(_) | GatewayError::AuditUnreadable(_) => Code::AUDIT_UNAVAILABLE,
         GatewayError::ShuttingDown => Code::SHUTTING_DOWN,
         GatewayError::Driver(error) if error.code == Code::UNKNOWN_DEVICE.name => Code::UNKNOWN_DEVICE,
         GatewayError::Driver(error) => of_fault(error.fault),

@@ -4,6 +4,7 @@
 //! problem documents.
 
 mod answer;
+mod audit;
 mod bmc;
 mod board;
 mod call;

@@ -46,7 +46,7 @@ pub(crate) struct Inner {
     pub(crate) last_look: Mutex<Option<LastLook>>,
     /// Wakes whoever waits for a change of the inventory.
     pub(crate) news: Notify,
-    audit: AuditLog,
+    pub(crate) audit: AuditLog,
     pub(crate) clock: Arc<dyn WallClock>,
     pub(crate) settings: Settings,
     /// Changes that must run to their end; closed when the service stops.
@@ -158,6 +158,10 @@ impl Gateway {
         let mut defects = self.inner.defects.clone();
         if let Some(Err(message)) = self.inner.store.as_ref().map(Store::health) {
             defects.push(Defect { name: "inventory.file".to_owned(), code: "store_unavailable", message });
+        }
+        if let Err(failure) = self.inner.audit.health() {
+            let message = format!("{failure}; until then, every change is refused");
+            defects.push(Defect { name: "audit.file".to_owned(), code: "audit_unavailable", message });
         }
         Readiness {
             shutting_down: self.is_closed(),
@@ -278,11 +282,13 @@ impl Gateway {
 
     fn entry(&self, principal: &Principal, driver: &dyn Driver, action: Action) -> Entry {
         let number = self.inner.changes.fetch_add(1, Ordering::Relaxed);
+        let record = self.inventory().board(action.device().board).cloned();
         Entry {
             id: format!("{:x}-{number}", self.inner.started.as_nanosecond()),
             principal: principal.clone(),
             driver: driver.name().to_owned(),
-            identity: self.board(action.device().board).and_then(|board| board.identity.clone()),
+            identity: record.as_ref().and_then(|board| board.identity.clone()),
+            name_and_rack: record.map(|board| (board.name.clone(), board.rack.clone())),
             action,
         }
     }

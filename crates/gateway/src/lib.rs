@@ -10,6 +10,7 @@ mod audit;
 mod command;
 mod error;
 mod gateway;
+mod inspection;
 mod inventory;
 mod job;
 mod journal;
@@ -27,7 +28,10 @@ mod settings;
 mod store;
 mod view;
 
-pub use audit::{AuditError, AuditLog};
+pub use audit::{
+    AuditEntry, AuditError, AuditFile, AuditFilter, AuditFinding, AuditHash, AuditHead, AuditHeadError,
+    AuditKind, AuditLog, AuditOrder, AuditPage, AuditQuery, AuditRecord, AuditTarget, AuditVerdict, AuditWho,
+};
 pub use command::{Command, Outcome, ScanReport};
 pub use error::GatewayError;
 pub use gateway::Gateway;
