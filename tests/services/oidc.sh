@@ -1,5 +1,5 @@
 #!/bin/bash
-# oidc.sh start|resume: an OpenID provider at https://sso.test:8443, steered through http://sso.test:8080.
+# Starts an OpenID provider at https://sso.test:8443, steered through http://sso.test:8080.
 #
 # `cargo xtask services` installs what it is made of into target/tools/node.
 set -eu

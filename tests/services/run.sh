@@ -7,6 +7,11 @@ set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/lib.sh"
 
+case $ROOT in "$RUN"/*)
+  echo "the repository is below $RUN, which the services need" >&2
+  exit 1
+  ;;
+esac
 mkdir -p "$KEPT"
 mount -t tmpfs -o mode=755 opendcre-services "$RUN"
 mount --bind "$here/hosts" /etc/hosts
@@ -24,14 +29,14 @@ trap keep_logs EXIT
 
 services=(slapd samba oidc sign-on nginx)
 for service in "${services[@]}"; do
-  "$here/$service.sh" start >"$RUN/$service-start.log" 2>&1 &
+  "$here/$service.sh" >"$RUN/$service-start.log" 2>&1 &
   starts[$!]=$service
 done
 for process in "${!starts[@]}"; do
   service=${starts[$process]}
   if ! wait "$process"; then
     echo "$service did not start:" >&2
-    tail --lines 50 "$RUN/$service-start.log" "$RUN/$service.log" >&2
+    tail --lines=50 "$RUN/$service"*.log >&2
     exit 1
   fi
 done

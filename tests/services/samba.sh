@@ -1,8 +1,8 @@
 #!/bin/bash
-# samba.sh start|resume: an Active Directory domain controller, Samba's, at dc1.ad.test.
+# Starts and fills an Active Directory domain controller, Samba's, at dc1.ad.test.
 #
 # The password of every user is s3cr7t-NAME. Five wrong ones lock an account, for half an hour. To make a domain takes
-# so long that it is kept, with everybody in it, for as long as this script stays the same.
+# so long that it is kept, with everybody in it, for as long as this script and Samba stay the same.
 set -eu
 . "$(dirname "$0")/lib.sh"
 ADDRESS=127.0.0.2
@@ -10,7 +10,7 @@ DOMAIN=$RUN/samba
 CONFIGURATION=$DOMAIN/smb.conf
 BASE=CN=Users,DC=ad,DC=test
 ADMINISTRATOR=S3cr7t-administrator
-ARCHIVE=$KEPT/domain-$(sha256sum "$0" | cut --characters=1-16).tar.gz
+ARCHIVE=$KEPT/domain-$({ cat "$0"; samba --version; } | sha256sum | cut --characters=1-16).tar.gz
 
 configuration() {
   cat <<C
@@ -97,22 +97,16 @@ serve() {
   await samba $ADDRESS 636
 }
 
-case $1 in
-start)
-  if [ -f "$ARCHIVE" ]; then
-    tar --extract --gzip --xattrs --xattrs-include='*' --file="$ARCHIVE" --directory="$RUN"
-    serve
-  else
-    mkdir -p "$DOMAIN"
-    provision
-    serve
-    fill
-    stop samba
-    rm -f "$KEPT"/domain-*.tar.gz
-    tar --create --gzip --xattrs --xattrs-include='*' --file="$ARCHIVE.new" --directory="$RUN" samba
-    mv "$ARCHIVE.new" "$ARCHIVE"
-    serve
-  fi
-  ;;
-resume) serve ;;
-esac
+if [ ! -f "$ARCHIVE" ]; then
+  mkdir -p "$DOMAIN"
+  provision
+  serve
+  fill
+  stop samba
+  rm -f "$KEPT"/domain-*.tar.gz
+  tar --create --gzip --xattrs --xattrs-include='*' --file="$ARCHIVE.new" --directory="$RUN" samba
+  mv "$ARCHIVE.new" "$ARCHIVE"
+else
+  tar --extract --gzip --xattrs --xattrs-include='*' --file="$ARCHIVE" --directory="$RUN"
+fi
+serve

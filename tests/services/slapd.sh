@@ -1,5 +1,5 @@
 #!/bin/bash
-# slapd.sh start|resume: OpenLDAP at ldap.test, ldap:// with StartTLS and ldaps://; `start` also fills it.
+# Starts and fills OpenLDAP at ldap.test: ldap:// with StartTLS, and ldaps://.
 #
 # The password of every user is s3cr7t-NAME. Five wrong ones lock an account for good, as ppolicy does it.
 set -eu
@@ -117,20 +117,11 @@ L
   group loop-b cn=loop-a,ou=groups
 }
 
-serve() {
-  # `-d` keeps it in the foreground.
-  start slapd slapd -d stats -f "$RUN/slapd.conf" -h "ldap://$ADDRESS ldaps://$ADDRESS"
-  await slapd $ADDRESS 389
-  await slapd $ADDRESS 636
-}
-
-case $1 in
-start)
-  mkdir -p "$RUN/slapd"
-  configuration >"$RUN/slapd.conf"
-  serve
-  # Not by slapadd, which leaves memberOf out.
-  entries | LDAPTLS_CACERT=$PKI/ca.pem ldapadd -x -H ldaps://ldap.test -D "cn=admin,$BASE" -w s3cr7t-admin
-  ;;
-resume) serve ;;
-esac
+mkdir -p "$RUN/slapd"
+configuration >"$RUN/slapd.conf"
+# `-d` keeps it in the foreground.
+start slapd slapd -d stats -f "$RUN/slapd.conf" -h "ldap://$ADDRESS ldaps://$ADDRESS"
+await slapd $ADDRESS 389
+await slapd $ADDRESS 636
+# Not by slapadd, which leaves memberOf out.
+entries | LDAPTLS_CACERT=$PKI/ca.pem ldapadd -x -H ldaps://ldap.test -D "cn=admin,$BASE" -w s3cr7t-admin

@@ -12,7 +12,7 @@ use http::request::Parts;
 use http::{Method, Request, Response};
 use hyper::body::{Body as HttpBody, Bytes};
 use jiff::Timestamp;
-use opendcre_gateway::{Gateway, Principal};
+use opendcre_gateway::{Gateway, Principal, RefusedLogin};
 use opendcre_model::{Subject, WallClock};
 use percent_encoding::percent_decode_str;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -174,8 +174,12 @@ impl Api {
 
     /// The answer to a request that goes no further.
     fn turn_away(&self, head: &Parts, turned: Turned, peer: &Peer, request_id: &RequestId) -> Reply {
-        let (code, remote) = (turned.code().name, peer.text());
-        tracing::warn!(code, %remote, request_id = request_id.as_str(), "turned away: {turned}");
+        let (code, remote) = (turned.code().name, &**peer.text());
+        tracing::warn!(code, remote, request_id = request_id.as_str(), "turned away: {turned}");
+        if let Some((claimed, reason)) = turned.failed_login() {
+            let request_id = request_id.as_str();
+            self.gateway().note_refused_login(RefusedLogin { claimed, remote, request_id, code, reason });
+        }
         let advice = self.inner.entrance.advice(&turned, &head.headers);
         let mut reply = if v2::is_below(head.uri.path()) {
             Problem::from(&turned).to_reply(request_id)
@@ -279,7 +283,7 @@ mod tests {
     #[test]
     fn answers_share_the_room_for_readings() {
         let folder = tempfile::tempdir().unwrap();
-        let audit = AuditLog::open(folder.path().join("audit.jsonl")).unwrap();
+        let audit = AuditLog::open(folder.path().join("audit.db"), Arc::new(Now)).unwrap();
         let gateway = Gateway::new(
             Equipment::default(),
             audit,

@@ -140,6 +140,19 @@ impl Turned {
         }
     }
 
+    /// Who somebody claimed to be, and why that was not believed; nothing if nobody tried to prove anything.
+    pub(crate) fn failed_login(&self) -> Option<(Option<&str>, &str)> {
+        match self {
+            Self::Login(Refusal::Rejected { claimed, reason })
+            | Self::Login(Refusal::Unavailable { claimed, reason, .. }) => Some((claimed.as_deref(), reason)),
+            Self::Login(Refusal::Locked { claimed, .. }) => {
+                Some((claimed.as_deref(), "too many logins have failed"))
+            }
+            Self::Certificate { reason } => Some((None, reason)),
+            Self::WrongHost(_) | Self::Login(Refusal::Missing) | Self::TooFast { .. } => None,
+        }
+    }
+
     /// When it is worth asking again, where that is known.
     pub(crate) const fn retry_after(&self) -> Option<Duration> {
         match self {

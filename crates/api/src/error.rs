@@ -156,6 +156,9 @@ impl From<PathError> for ApiError {
 const fn gateway_status(error: &GatewayError) -> StatusCode {
     match error {
         GatewayError::Forbidden { .. } => StatusCode::FORBIDDEN,
+        GatewayError::AuditUnavailable(_) | GatewayError::AuditUnreadable(_) => {
+            StatusCode::SERVICE_UNAVAILABLE
+        }
         _ if retry_after(error).is_some() => StatusCode::SERVICE_UNAVAILABLE,
         _ => StatusCode::INTERNAL_SERVER_ERROR,
     }
@@ -180,8 +183,6 @@ pub(crate) fn whole_seconds(time: Duration) -> u64 {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use std::io;
-
     use opendcre_gateway::{AuditError, LookupError};
     use opendcre_model::{DeviceId, DriverError};
 
@@ -242,14 +243,14 @@ pub(crate) mod tests {
     }
 
     fn gateway_errors() -> Vec<GatewayError> {
-        let reason = io::Error::from(io::ErrorKind::StorageFull);
         vec![
             GatewayError::UnknownBoard(DEVICE.board),
             GatewayError::UnknownDevice(DEVICE),
             GatewayError::AmbiguousBoard { board: DEVICE.board, buses: Vec::new() },
             GatewayError::Displaced(DEVICE.board),
             GatewayError::Forbidden { principal: String::new(), reason: "" },
-            GatewayError::AuditUnavailable(AuditError::Write { path: "audit".into(), reason }),
+            GatewayError::AuditUnavailable(AuditError::Overloaded),
+            GatewayError::AuditUnreadable(AuditError::Closed),
             GatewayError::ShuttingDown,
         ]
     }

@@ -344,7 +344,7 @@ fn class(error: &GatewayError) -> Code {
         GatewayError::Displaced(_) => Code::DISPLACED,
         GatewayError::NotMissing(..) => Code::NOT_MISSING,
         GatewayError::Forbidden { .. } => Code::FORBIDDEN,
-        GatewayError::AuditUnavailable(_) => Code::AUDIT_UNAVAILABLE,
+        GatewayError::AuditUnavailable(_) | GatewayError::AuditUnreadable(_) => Code::AUDIT_UNAVAILABLE,
         GatewayError::ShuttingDown => Code::SHUTTING_DOWN,
         GatewayError::Driver(error) if error.code == Code::UNKNOWN_DEVICE.name => Code::UNKNOWN_DEVICE,
         GatewayError::Driver(error) => of_fault(error.fault),

@@ -4,6 +4,7 @@
 //! problem documents.
 
 mod answer;
+mod audit;
 mod auth;
 mod bmc;
 mod board;

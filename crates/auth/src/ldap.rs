@@ -13,6 +13,8 @@ mod diagnosis;
 mod directory;
 mod failover;
 mod filter;
+#[doc(hidden)]
+pub mod fuzz;
 mod group;
 mod message;
 mod name;

@@ -15,6 +15,8 @@
 mod algorithm;
 mod cache;
 mod claim;
+#[doc(hidden)]
+pub mod fuzz;
 mod introspection;
 mod json;
 mod jwk;

@@ -1,245 +1,192 @@
-//! The audit log: an append-only file of JSON lines that survives a crash of the process and of the machine.
+//! The audit log: who did what, kept so that nobody can change it unnoticed.
 //!
-//! It knows nothing about what a line says. A line counts as written only when the disk has it; a line that was
-//! torn – by a crash, by a full disk – stays as it is, and the next one starts on a fresh line.
+//! Entries are rows of a SQLite database of their own, chained by hashes, and on the disk when it is said that they are.
+//! Nothing is ever changed or removed. A file that is damaged or cannot be written is neither replaced nor repaired:
+//! nothing is added to it, and so nothing is done that would have to be, until somebody has looked after it.
 //!
-//! To rotate it, rename the file (logrotate without `copytruncate`, which could lose lines); no signal is needed,
-//! because before every line it is made sure that the open file still has the name, and a missing one is created
-//! anew. The two lines of one change may end up in two files.
+//! To put a log away, move the file with its `-wal` and `-shm`, if they are there, to another place. No signal is needed:
+//! before every write it is made sure that the open file still has its name, and a missing one is begun anew, with the
+//! end of the one before in its first entry.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+mod chain;
+mod database;
+mod entry;
+mod file;
+mod keeper;
+mod page;
+mod tally;
+#[cfg(test)]
+mod tests;
+mod verify;
+mod writer;
+
+use std::fmt::{self, Display};
+use std::fs::File;
+use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use serde::Serialize;
+use opendcre_model::WallClock;
 use thiserror::Error;
 
-/// Readable for the group, so that operators can be given access without being the service.
-const FILE_MODE: u32 = 0o640;
+pub use chain::{AuditHash, AuditHead, AuditHeadError};
+pub use entry::{AuditEntry, AuditKind, AuditTarget, AuditWho};
+pub use file::AuditFile;
+pub use page::{AuditFilter, AuditOrder, AuditPage, AuditQuery, AuditRecord};
+pub use verify::{AuditFinding, AuditVerdict};
+
+use keeper::{Keeper, Limits};
+use writer::Writer;
 
 /// Why the audit log cannot be used.
-#[derive(Debug, Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum AuditError {
-    /// The file cannot be opened, or not opened again after it was renamed or removed.
+    /// The file cannot be opened.
     #[error(
-        "cannot open the audit log {path}: {reason}; make its directory exist and writable for the service"
+        "cannot open the audit log {path}: {reason}; make it and its directory exist and writable for the service"
     )]
     Open {
         /// The file.
         path: PathBuf,
         /// What the system says.
-        reason: io::Error,
+        reason: String,
     },
-    /// A line cannot be brought to the disk.
+    /// An entry cannot be brought to the disk.
     #[error("cannot write to the audit log {path}: {reason}; check the space and health of its disk")]
     Write {
         /// The file.
         path: PathBuf,
         /// What the system says.
-        reason: io::Error,
+        reason: String,
     },
+    /// The file cannot be read.
+    #[error("cannot read the audit log {path}: {reason}; name a file that exists and may be read")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        reason: String,
+    },
+    /// The file is not as it was left.
+    #[error(
+        "the audit log {path} is not in order: {reason}; nothing is added to it: look into it with `opendcre audit \
+         verify`, then move it away together with its -wal and -shm files, so that a new one is begun"
+    )]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A newer release made the file.
+    #[error(
+        "the audit log {path} was made by a newer release, with version {version} of its schema; install that release, \
+         or move the file away together with its -wal and -shm files, so that a new one is begun"
+    )]
+    TooNew {
+        /// The file.
+        path: PathBuf,
+        /// The version of its schema.
+        version: i64,
+    },
+    /// More is to be written than the disk takes.
+    #[error(
+        "too many entries wait for the disk of the audit log; ask again later, and check the speed of its disk"
+    )]
+    Overloaded,
+    /// It is not written any more, because the service ends.
+    #[error("the audit log is closed; ask again when the service is back")]
+    Closed,
 }
 
-/// An open audit log. Clones are the same log.
-#[derive(Debug, Clone)]
+impl AuditError {
+    fn cannot_open(path: &Path, reason: &dyn Display) -> Self {
+        Self::Open { path: path.to_owned(), reason: reason.to_string() }
+    }
+
+    fn cannot_write(path: &Path, reason: &dyn Display) -> Self {
+        Self::Write { path: path.to_owned(), reason: reason.to_string() }
+    }
+
+    fn cannot_read(path: &Path, reason: &dyn Display) -> Self {
+        Self::Read { path: path.to_owned(), reason: reason.to_string() }
+    }
+
+    fn damaged(path: &Path, reason: String) -> Self {
+        Self::Damaged { path: path.to_owned(), reason }
+    }
+}
+
+/// An audit log that is written. Clones are the same log; the last one closes it and waits for what was given to it.
+#[derive(Clone)]
 pub struct AuditLog {
-    path: Arc<Path>,
-    file: Arc<Mutex<LineFile>>,
-}
-
-/// A file to which only whole lines are added.
-#[derive(Debug)]
-struct LineFile {
-    file: File,
-    /// The last line has no end yet.
-    torn: bool,
+    writer: Arc<Writer>,
 }
 
 impl AuditLog {
-    /// Opens `path`, and creates it if it does not exist; its directory must exist. Blocks on the disk.
+    /// Opens the log at `path`, and begins it if there is none; its directory must exist. `clock` tells when something
+    /// was noticed that nobody reported. Blocks on the disk.
+    ///
+    /// A log that cannot be written is tried again, now and then and before every entry; see [`AuditLog::health`].
     ///
     /// # Errors
-    /// [`AuditError::Open`] if the file cannot be opened for reading and appending.
-    pub fn open(path: impl Into<PathBuf>) -> Result<Self, AuditError> {
-        let path = path.into();
-        match LineFile::open(&path) {
-            Ok(file) => Ok(Self { path: path.into(), file: Arc::new(Mutex::new(file)) }),
-            Err(reason) => Err(AuditError::Open { path, reason }),
-        }
+    /// [`AuditError::Open`] if the system has no thread for it.
+    pub fn open(path: impl AsRef<Path>, clock: Arc<dyn WallClock>) -> Result<Self, AuditError> {
+        Self::open_with(path.as_ref(), clock, Limits::default())
     }
 
-    /// Adds one line and returns when it is on the disk. The line is written even if the caller stops waiting.
-    pub(crate) async fn append(&self, line: &impl Serialize) -> Result<(), AuditError> {
-        let mut text = serde_json::to_vec(line).map_err(|error| self.unwritten(error.into()))?;
-        text.push(b'\n');
-        let log = self.clone();
-        let write = tokio::task::spawn_blocking(move || log.append_blocking(&text));
-        write.await.unwrap_or_else(|failure| Err(self.unwritten(failure.into())))
+    /// Opens the log of a user: as [`AuditLog::open`], but one that is begun is for this user alone.
+    ///
+    /// # Errors
+    /// As [`AuditLog::open`].
+    pub fn open_private(path: impl AsRef<Path>, clock: Arc<dyn WallClock>) -> Result<Self, AuditError> {
+        let limits = Limits { database: database::Limits::private(), ..Limits::default() };
+        Self::open_with(path.as_ref(), clock, limits)
     }
 
-    fn append_blocking(&self, line: &[u8]) -> Result<(), AuditError> {
-        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-        if !file.is_at(&self.path) {
-            *file = LineFile::open(&self.path).map_err(|reason| self.unopened(reason))?;
-            tracing::info!(path = %self.path.display(), "the audit log was moved away; it goes on in a new file");
-        }
-        file.append(line).map_err(|reason| self.unwritten(reason))
+    fn open_with(path: &Path, clock: Arc<dyn WallClock>, limits: Limits) -> Result<Self, AuditError> {
+        let keeper = Keeper::open(path, Arc::clone(&clock), limits);
+        Ok(Self { writer: Arc::new(Writer::start(keeper, clock, limits)?) })
     }
 
-    fn unopened(&self, reason: io::Error) -> AuditError {
-        AuditError::Open { path: self.path.to_path_buf(), reason }
+    /// Adds an entry and returns when it is on the disk. It is written even if the caller stops waiting.
+    ///
+    /// # Errors
+    /// Why it is not on the disk. It will not be written later.
+    pub async fn append(&self, entry: &AuditEntry) -> Result<(), AuditError> {
+        self.writer.append(entry).await
     }
 
-    fn unwritten(&self, reason: io::Error) -> AuditError {
-        AuditError::Write { path: self.path.to_path_buf(), reason }
-    }
-}
-
-impl LineFile {
-    fn open(path: &Path) -> io::Result<Self> {
-        let mut file = OpenOptions::new().read(true).append(true).create(true).mode(FILE_MODE).open(path)?;
-        let torn = ends_inside_a_line(&mut file)?;
-        sync_directory(path)?;
-        Ok(Self { file, torn })
+    /// Records that somebody was refused, without letting them wait or fill the disk: the same kind, name, address and
+    /// code within a minute become one entry with their number, which is written when the minute is over. A minute has at
+    /// most 64 such entries, and one that counts the rest.
+    pub fn note_refused(&self, entry: AuditEntry) {
+        self.writer.note(entry);
     }
 
-    /// Whether `path` still names this file. While the file is open, its number is not given to another one.
-    fn is_at(&self, path: &Path) -> bool {
-        match (self.file.metadata(), std::fs::metadata(path)) {
-            (Ok(open), Ok(named)) => (open.dev(), open.ino()) == (named.dev(), named.ino()),
-            // Opening it again will tell what is wrong, if anything is.
-            _ => false,
-        }
+    /// Whether what is given to it reaches the disk. Does no I/O.
+    ///
+    /// # Errors
+    /// What is wrong.
+    pub fn health(&self) -> Result<(), AuditError> {
+        self.writer.health()
     }
 
-    fn append(&mut self, line: &[u8]) -> io::Result<()> {
-        if self.torn {
-            self.file.write_all(b"\n")?;
-        }
-        // Whatever fails from here on leaves an unknown part of the line behind.
-        self.torn = true;
-        self.file.write_all(line)?;
-        self.torn = false;
-        self.file.sync_data()
+    /// The file, to read it.
+    #[must_use]
+    pub fn file(&self) -> AuditFile {
+        AuditFile::new(self.writer.path())
     }
 }
 
-/// Brings the name of a new file to the disk; without it, a power cut could take the file with all its lines.
+impl fmt::Debug for AuditLog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AuditLog").field("path", &self.writer.path()).finish_non_exhaustive()
+    }
+}
+
+/// Brings the name of a new file to the disk; without it, a power cut could take the file with all that is in it.
 pub(crate) fn sync_directory(path: &Path) -> io::Result<()> {
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
     File::open(directory.unwrap_or(Path::new(".")))?.sync_all()
-}
-
-/// Looks at the last byte of a regular file. Devices have no length and no last line.
-fn ends_inside_a_line(file: &mut File) -> io::Result<bool> {
-    if file.metadata()?.len() == 0 {
-        return Ok(false);
-    }
-    let mut last = [0];
-    file.seek(SeekFrom::End(-1))?;
-    file.read_exact(&mut last)?;
-    Ok(last != *b"\n")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn lines_follow_lines_across_restarts() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("audit.jsonl");
-        AuditLog::open(&path).unwrap().append(&1).await.unwrap();
-        let log = AuditLog::open(&path).unwrap();
-        log.append(&"two\nlines").await.unwrap();
-        log.append(&3).await.unwrap();
-        assert_eq!(std::fs::read_to_string(&path).unwrap(), "1\n\"two\\nlines\"\n3\n");
-    }
-
-    #[tokio::test]
-    async fn a_torn_line_is_left_alone_and_the_next_starts_fresh() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("audit.jsonl");
-        std::fs::write(&path, "1\n{\"event\":\"int").unwrap();
-        let log = AuditLog::open(&path).unwrap();
-        log.append(&2).await.unwrap();
-        log.append(&3).await.unwrap();
-        let text = std::fs::read_to_string(&path).unwrap();
-        assert_eq!(text, "1\n{\"event\":\"int\n2\n3\n");
-    }
-
-    #[tokio::test]
-    async fn a_full_disk_is_reported_and_names_the_file() {
-        let error = AuditLog::open("/dev/full").unwrap().append(&1).await.unwrap_err();
-        assert!(matches!(error, AuditError::Write { .. }));
-        assert!(error.to_string().contains("/dev/full"), "{error}");
-    }
-
-    #[tokio::test]
-    async fn a_removed_file_is_replaced_before_the_next_line() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("audit.jsonl");
-        let log = AuditLog::open(&path).unwrap();
-        log.append(&1).await.unwrap();
-        std::fs::remove_file(&path).unwrap();
-        log.append(&2).await.unwrap();
-        log.append(&3).await.unwrap();
-        assert_eq!(std::fs::read_to_string(&path).unwrap(), "2\n3\n");
-    }
-
-    #[tokio::test]
-    async fn a_renamed_file_keeps_its_lines_and_the_next_go_to_a_new_one() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("audit.jsonl");
-        let rotated = folder.path().join("audit.jsonl.1");
-        let log = AuditLog::open(&path).unwrap();
-        log.append(&1).await.unwrap();
-        std::fs::rename(&path, &rotated).unwrap();
-        log.append(&2).await.unwrap();
-        // Another file of the same name, which ends inside a line, is continued like one found at the start.
-        std::fs::remove_file(&path).unwrap();
-        std::fs::write(&path, "torn").unwrap();
-        log.append(&3).await.unwrap();
-        assert_eq!(std::fs::read_to_string(&rotated).unwrap(), "1\n");
-        assert_eq!(std::fs::read_to_string(&path).unwrap(), "torn\n3\n");
-    }
-
-    #[tokio::test]
-    async fn a_removed_directory_is_an_error_until_it_is_back() {
-        let folder = tempfile::tempdir().unwrap();
-        let directory = folder.path().join("log");
-        let path = directory.join("audit.jsonl");
-        std::fs::create_dir(&directory).unwrap();
-        let log = AuditLog::open(&path).unwrap();
-        std::fs::remove_dir_all(&directory).unwrap();
-        let error = log.append(&1).await.unwrap_err();
-        assert!(matches!(error, AuditError::Open { .. }), "{error}");
-        std::fs::create_dir(&directory).unwrap();
-        log.append(&2).await.unwrap();
-        assert_eq!(std::fs::read_to_string(&path).unwrap(), "2\n");
-    }
-
-    #[test]
-    fn a_device_stays_where_it_is() {
-        let path = Path::new("/dev/null");
-        assert!(LineFile::open(path).unwrap().is_at(path));
-    }
-
-    #[test]
-    fn after_a_failed_write_the_next_line_starts_fresh() {
-        let mut full = LineFile::open(Path::new("/dev/full")).unwrap();
-        assert!(!full.torn);
-        full.append(b"1\n").unwrap_err();
-        assert!(full.torn);
-    }
-
-    #[test]
-    fn a_missing_directory_is_an_error_that_names_the_file() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("missing").join("audit.jsonl");
-        let error = AuditLog::open(&path).unwrap_err();
-        assert!(error.to_string().contains("missing/audit.jsonl"), "{error}");
-    }
 }

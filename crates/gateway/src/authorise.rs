@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use opendcre_model::{BoardId, DeviceAddress, Scope, Subject};
 
+use crate::audit::{AuditEntry, AuditKind, AuditWho};
 use crate::gateway::Gateway;
 use crate::policy::{Asked, Explanation, Place, Question, Reach, Rights, Verb, WhyError};
 use crate::view::View;
@@ -25,6 +26,21 @@ const NOT_AUDITOR: &str =
 /// Why somebody does not learn what others may do.
 const NOT_OWNER: &str =
     "only a role that includes configure and holds everywhere permits to ask about others";
+
+/// Somebody who has not proved who they are.
+#[derive(Debug, Clone, Copy)]
+pub struct RefusedLogin<'a> {
+    /// Who they claimed to be, as far as that could be read.
+    pub claimed: Option<&'a str>,
+    /// Where the request came from.
+    pub remote: &'a str,
+    /// The id of the request.
+    pub request_id: &'a str,
+    /// What the client was told, for programs.
+    pub code: &'static str,
+    /// Why, which the client is not told.
+    pub reason: &'a str,
+}
 
 /// What a command is about.
 #[derive(Debug, Clone, Copy)]
@@ -204,21 +220,28 @@ impl Gateway {
     }
 
     /// Notes that somebody was refused something.
-    #[expect(clippy::unused_self, reason = "what is refused belongs to the records of the door")]
     pub(crate) fn note_refusal(&self, principal: &Principal, verb: Verb, target: &str, reason: &str) {
-        let Principal { subject, remote, request_id } = principal;
-        tracing::warn!(
-            target: "audit",
-            principal = subject.name,
-            login = subject.login.name(),
-            provider = subject.provider,
-            remote,
-            request_id,
-            verb = verb.name(),
-            on = target,
-            reason,
-            "refused"
-        );
+        let refused = AuditEntry {
+            action: verb.name().to_owned(),
+            parameters: target.to_owned(),
+            code: "forbidden".to_owned(),
+            ..AuditEntry::new(AuditKind::Refused, self.inner.clock.now()).by(principal)
+        };
+        self.inner.audit.note_refused(refused.saying(reason));
+    }
+
+    /// Notes that somebody did not prove who they are, for which they need not be known.
+    pub fn note_refused_login(&self, login: RefusedLogin<'_>) {
+        let RefusedLogin { claimed, remote, request_id, code, reason } = login;
+        let refused = AuditEntry {
+            who: claimed.map(AuditWho::claimed),
+            remote: remote.to_owned(),
+            request_id: request_id.to_owned(),
+            action: "login".to_owned(),
+            code: code.to_owned(),
+            ..AuditEntry::new(AuditKind::LoginRefused, self.inner.clock.now())
+        };
+        self.inner.audit.note_refused(refused.saying(reason));
     }
 
     /// Notes that somebody asked for something that is there, but not for them.

@@ -45,6 +45,9 @@ pub enum GatewayError {
     /// The intent of a change could not be recorded, so nothing was sent.
     #[error("nothing was changed, because the change cannot be audited: {0}")]
     AuditUnavailable(AuditError),
+    /// The audit log cannot be read.
+    #[error("{0}")]
+    AuditUnreadable(AuditError),
     /// The service is stopping; nothing was sent.
     #[error("the service is shutting down; ask again when it is back")]
     ShuttingDown,
@@ -64,7 +67,7 @@ impl GatewayError {
             Self::Displaced(_) => "displaced",
             Self::NotMissing(..) => "not_missing",
             Self::Forbidden { .. } => "forbidden",
-            Self::AuditUnavailable(_) => "audit_unavailable",
+            Self::AuditUnavailable(_) | Self::AuditUnreadable(_) => "audit_unavailable",
             Self::ShuttingDown => "shutting_down",
             Self::Driver(error) => error.code,
         }

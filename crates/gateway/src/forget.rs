@@ -6,7 +6,7 @@ use opendcre_model::BoardId;
 
 use crate::gateway::Gateway;
 use crate::inventory::{BoardRecord, BoardState};
-use crate::journal::Removal;
+use crate::journal::forgetting;
 use crate::{GatewayError, Principal};
 
 impl Gateway {
@@ -26,8 +26,8 @@ impl Gateway {
         if record.state != BoardState::Missing {
             return Err(GatewayError::NotMissing(record.describe(), record.state));
         }
-        let line = Removal::new(principal, &record, self.inner.clock.now());
-        self.inner.audit.append(&line).await.map_err(GatewayError::AuditUnavailable)?;
+        let entry = forgetting(principal, &record, self.inner.clock.now());
+        self.inner.audit.append(&entry).await.map_err(GatewayError::AuditUnavailable)?;
         let forgotten = self.inventory_mut().forget(board, principal.name(), self.inner.clock.now());
         self.save();
         // It may have come back, or been forgotten by somebody else, while the disk was busy.

@@ -151,6 +151,10 @@ impl Gateway {
         if let Some(Err(message)) = self.inner.store.as_ref().map(Store::health) {
             defects.push(Defect { name: "inventory.file".to_owned(), code: "store_unavailable", message });
         }
+        if let Err(failure) = self.inner.audit.health() {
+            let message = format!("{failure}; until then, every change is refused");
+            defects.push(Defect { name: "audit.file".to_owned(), code: "audit_unavailable", message });
+        }
         Readiness {
             shutting_down: self.is_closed(),
             drivers: self.inner.mounts.iter().map(driver).collect(),
@@ -254,11 +258,13 @@ impl Gateway {
 
     fn entry(&self, principal: &Principal, driver: &dyn Driver, action: Action) -> Entry {
         let number = self.inner.changes.fetch_add(1, Ordering::Relaxed);
+        let record = self.inventory().board(action.device().board).cloned();
         Entry {
             id: format!("{:x}-{number}", self.inner.started.as_nanosecond()),
             principal: principal.clone(),
             driver: driver.name().to_owned(),
-            identity: self.record(action.device().board).and_then(|board| board.identity.clone()),
+            identity: record.as_ref().and_then(|board| board.identity.clone()),
+            name_and_rack: record.map(|board| (board.name.clone(), board.rack.clone())),
             action,
         }
     }

@@ -1,20 +1,20 @@
-//! What the audit log says about a change: one line before it, one line after it, linked by an id.
+//! What the audit log says about a change: one entry before it, one after it, linked by an id.
 //!
 //! An intent without an outcome means that the service or its disk failed in between, so the effect is unknown.
 
 use jiff::Timestamp;
 use opendcre_model::{
-    Action, BoardId, BootOverride, ChamberLedSetting, ChamberLedState, DeviceId, DriverError, Identify,
-    Identity, Observation, PowerAction, PowerLimit, RawRequest,
+    Action, BootOverride, ChamberLedSetting, ChamberLedState, DriverError, Identify, Identity, Observation,
+    PowerAction, PowerLimit, RawRequest,
 };
-use serde::Serialize;
 
+use crate::audit::{AuditEntry, AuditKind, AuditTarget};
 use crate::{BoardRecord, Principal};
 
 /// A change on its way through the door.
 #[derive(Debug)]
 pub(crate) struct Entry {
-    /// Links the lines; unique across restarts.
+    /// Links the entries; unique across restarts.
     pub(crate) id: String,
     /// Who asked.
     pub(crate) principal: Principal,
@@ -24,60 +24,19 @@ pub(crate) struct Entry {
     pub(crate) action: Action,
     /// The machine that has shown that it is this board, if it can.
     pub(crate) identity: Option<Identity>,
+    /// What the board is called, and its rack, if that is known.
+    pub(crate) name_and_rack: Option<(String, String)>,
 }
 
-/// One line of the audit log.
-#[derive(Debug, Serialize)]
-pub(crate) struct Line<'a> {
-    event: &'static str,
-    id: &'a str,
-    time: Timestamp,
-    principal: &'a str,
-    remote: &'a str,
-    request_id: &'a str,
-    driver: &'a str,
-    board: BoardId,
-    device: DeviceId,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    identity: Option<&'a Identity>,
-    action: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    text: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    parameters: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    code: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    message: Option<String>,
-}
-
-/// One line of the audit log about a board that is forgotten, which no equipment is asked for.
-#[derive(Debug, Serialize)]
-pub(crate) struct Removal<'a> {
-    event: &'static str,
-    time: Timestamp,
-    principal: &'a str,
-    remote: &'a str,
-    request_id: &'a str,
-    driver: &'a str,
-    board: BoardId,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    identity: Option<&'a Identity>,
-}
-
-impl<'a> Removal<'a> {
-    /// The line that is on the disk before `principal` has the board of `record` forgotten.
-    pub(crate) fn new(principal: &'a Principal, record: &'a BoardRecord, time: Timestamp) -> Self {
-        Self {
-            event: "forget",
-            time,
-            principal: principal.name(),
-            remote: &principal.remote,
-            request_id: &principal.request_id,
-            driver: &record.driver,
-            board: record.id,
-            identity: record.identity.as_ref(),
-        }
+/// The entry that is on the disk before `principal` has a board forgotten, which no equipment is asked for.
+pub(crate) fn forgetting(principal: &Principal, record: &BoardRecord, time: Timestamp) -> AuditEntry {
+    let (name, rack) = (record.name.clone(), record.rack.clone());
+    AuditEntry {
+        action: "forget".to_owned(),
+        target: Some(AuditTarget { board: record.id, device: None, name, rack }),
+        driver: record.driver.clone(),
+        identity: record.identity.clone(),
+        ..AuditEntry::new(AuditKind::Outcome, time).by(principal)
     }
 }
 
@@ -87,35 +46,33 @@ impl Entry {
         name(&self.action)
     }
 
-    /// The line that is on the disk before the driver is asked.
-    pub(crate) fn intent(&self, time: Timestamp) -> Line<'_> {
-        let device = self.action.device();
-        Line {
-            event: "intent",
-            id: &self.id,
-            time,
-            principal: self.principal.name(),
-            remote: &self.principal.remote,
-            request_id: &self.principal.request_id,
-            driver: &self.driver,
-            board: device.board,
-            device: device.device,
-            identity: self.identity.as_ref(),
-            action: self.action_name(),
-            text: text(&self.action),
-            parameters: parameters(&self.action),
-            code: None,
-            message: None,
+    /// The entry that is on the disk before the driver is asked.
+    pub(crate) fn intent(&self, time: Timestamp) -> AuditEntry {
+        AuditEntry {
+            id: self.id.clone(),
+            action: self.action_name().to_owned(),
+            target: Some(self.target()),
+            driver: self.driver.clone(),
+            identity: self.identity.clone(),
+            text: text(&self.action).map(ToOwned::to_owned),
+            parameters: parameters(&self.action).unwrap_or_default(),
+            ..AuditEntry::new(AuditKind::Intent, time).by(&self.principal)
         }
     }
 
-    /// The line that says how it went.
-    pub(crate) fn outcome(&self, time: Timestamp, result: &Result<Observation, DriverError>) -> Line<'_> {
+    /// The entry that says how it went.
+    pub(crate) fn outcome(&self, time: Timestamp, result: &Result<Observation, DriverError>) -> AuditEntry {
         let (code, message) = match result {
             Ok(observation) => ("ok", reported(observation)),
             Err(error) => (error.code, error.message.clone()),
         };
-        Line { event: "outcome", code: Some(code), message: Some(message), ..self.intent(time) }
+        AuditEntry { kind: AuditKind::Outcome, code: code.to_owned(), message, ..self.intent(time) }
+    }
+
+    fn target(&self) -> AuditTarget {
+        let device = self.action.device();
+        let (name, rack) = self.name_and_rack.clone().unwrap_or_default();
+        AuditTarget { board: device.board, device: Some(device.device), name, rack }
     }
 }
 

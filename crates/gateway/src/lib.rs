@@ -12,6 +12,7 @@ mod command;
 mod error;
 mod forget;
 mod gateway;
+mod inspection;
 mod inventory;
 mod job;
 mod journal;
@@ -29,7 +30,11 @@ mod settings;
 mod store;
 mod view;
 
-pub use audit::{AuditError, AuditLog};
+pub use audit::{
+    AuditEntry, AuditError, AuditFile, AuditFilter, AuditFinding, AuditHash, AuditHead, AuditHeadError,
+    AuditKind, AuditLog, AuditOrder, AuditPage, AuditQuery, AuditRecord, AuditTarget, AuditVerdict, AuditWho,
+};
+pub use authorise::RefusedLogin;
 pub use command::{Command, Outcome, ScanReport};
 pub use error::GatewayError;
 pub use gateway::Gateway;

@@ -3,6 +3,7 @@
 //! Values are parsed here into the types that the commands work with, so a command never sees a malformed
 //! identifier, duration or rate; clap reports those as usage errors.
 
+mod audit;
 mod auth;
 mod client;
 mod emulate;
@@ -20,6 +21,7 @@ use std::time::Duration;
 
 use clap::{Arg, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
+pub use audit::{AuditArgs, AuditCommand, AuditExportArgs, AuditPlace, AuditTailArgs, AuditVerifyArgs};
 pub use auth::{AuthArgs, AuthCommand, WhyArgs};
 pub use client::{
     AllNodes, AssetArgs, AssetCommand, ChangeOptions, ChangesArgs, ClientCommand, DeviceOption, ExpandArgs,
@@ -167,6 +169,14 @@ Examples:
     /// Ask, or change, one BMC by itself, without a server in between
     #[command(after_help = ipmi::AFTER_HELP)]
     Ipmi(IpmiArgs),
+
+    /// Check, export or follow the audit log of this machine, whether its gateway runs or not
+    #[command(args = unused_client_options(), after_help = "\
+Examples:
+  opendcre audit verify
+  opendcre audit tail --follow
+  opendcre audit export --from 2026-11-01T00:00:00Z > november.ndjson")]
+    Audit(AuditArgs),
 
     /// Check, show or describe the configuration
     #[command(args = unused_client_options(), after_help = "\

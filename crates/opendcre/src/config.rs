@@ -254,7 +254,7 @@ pub enum LogFormat {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Audit {
-    /// Where it is. `audit.jsonl` in the log directory unless given.
+    /// Where it is. `audit.db` beside the inventory unless given. Its folder must exist.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub file: Option<PathBuf>,
 }
@@ -464,7 +464,7 @@ impl Config {
     pub fn audit_file(&self) -> PathBuf {
         match &self.audit.file {
             Some(file) => file.clone(),
-            None => self.log.directory.join("audit.jsonl"),
+            None => self.state.directory.join("audit.db"),
         }
     }
 }

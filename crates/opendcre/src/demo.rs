@@ -141,7 +141,6 @@ fn config(args: &DemoArgs, tty: &Path, folder: &Path) -> Config {
     config.log.level = "warn".to_owned();
     config.log.access = false;
     config.log.files = false;
-    config.audit.file = Some(folder.join("audit.jsonl"));
     config
 }
 

@@ -12,6 +12,7 @@ use clap::{CommandFactory, Parser};
 use crate::cli::{Cli, Command, CompletionsArgs};
 use crate::exit::Exit;
 
+mod audit;
 pub mod cli;
 mod client;
 mod clock;
@@ -52,6 +53,10 @@ fn dispatch(cli: Cli) -> ExitCode {
         Command::Client(command) => {
             return client::run(&command, &cli.client, &mut out, &mut io::stderr()).into();
         }
+        Command::Audit(args) => match audit::run(&args.command, cli.client.output, &mut out) {
+            Ok(exit) => return exit.into(),
+            Err(error) => Err(error),
+        },
         Command::Completions(args) => print_completions(&args, &mut out),
         Command::Config(args) => config::run(&args.command, &mut out),
         Command::Demo(args) => demo::run(&args, &mut out),

@@ -177,8 +177,7 @@ impl Listing {
     /// The path of the page that begins behind `place`.
     fn next(&self, place: &[Key]) -> Result<String, Problem> {
         let cursor = serde_json::to_string(place).map_err(Problem::internal)?;
-        let separator = if self.uri.contains('?') { '&' } else { '?' };
-        Ok(format!("{}{separator}after={}", self.uri, utf8_percent_encode(&cursor, PLAIN)))
+        Ok(behind(&self.uri, &cursor))
     }
 }
 
@@ -262,6 +261,17 @@ fn place(cursor: &str, fields: usize) -> Result<Place, Problem> {
     })
 }
 
+/// The path of the page behind this cursor, of the listing that was asked for at `uri`.
+pub(super) fn next_path(uri: &Uri, cursor: &str) -> String {
+    behind(&without_cursor(uri), cursor)
+}
+
+/// A path and query with a cursor.
+fn behind(path: &str, cursor: &str) -> String {
+    let separator = if path.contains('?') { '&' } else { '?' };
+    format!("{path}{separator}after={}", utf8_percent_encode(cursor, PLAIN))
+}
+
 /// The path and query of a request, but for the cursor in it.
 fn without_cursor(uri: &Uri) -> String {
     let parameters = uri.query().unwrap_or_default().split('&');
@@ -293,7 +303,11 @@ impl Serialize for Members<'_> {
 
 /// A body that consists of a beginning, `texts` with commas between them, and an end: whole if it is short, otherwise
 /// made piece by piece while it is sent.
-fn pieces(beginning: Vec<u8>, texts: impl Iterator<Item = Vec<u8>> + Send + 'static, end: String) -> Body {
+pub(super) fn pieces(
+    beginning: Vec<u8>,
+    texts: impl Iterator<Item = Vec<u8>> + Send + 'static,
+    end: String,
+) -> Body {
     let mut rest = Joined { ready: beginning, texts, is_first: true, end: Some(end.into_bytes()) };
     let first = rest.next().unwrap_or_default();
     match rest.next() {

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use opendcre_gateway::Verb;
+use opendcre_gateway::{AuditKind, Verb};
 use opendcre_model::{Capability, DeviceKind, PowerAction};
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -240,6 +240,65 @@ text!(
         "`up`: it answered last time; `down`: it did not, or did not let us in; `unknown`: nobody has asked it yet.",
         ["unknown", "up", "down"].into_iter()
     )
+);
+
+text!(
+    /// What an entry of the audit log is about.
+    AuditKindWord, "AuditKind",
+    json_schema!({
+        "type": "string", "enum": AuditKind::ALL,
+        "description": "What an entry of the audit log is about. `intent`: a change is about to be sent; `outcome`: \
+            what came of it; `refused`: somebody may not do what they asked for; `login_refused`: somebody did not prove \
+            who they are; `more_refused`: more was refused than is recorded one by one; `started`, `stopped`: the \
+            service; `created`, `resumed`: the log was begun, or can be written again.",
+    })
+);
+text!(
+    /// An entry of the audit log.
+    AuditEntryObject, "AuditEntry",
+    json_schema!({
+        "type": ["object", "string"],
+        "description": "What an entry says, as the text that its hash is over. What is empty is left out. A string if \
+            somebody has changed the entry so that it is no JSON any more.",
+        "properties": {
+            "kind": { "type": "string", "description": "What it is about, such as `intent` or `login_refused`." },
+            "time": { "type": "string", "format": "date-time", "description": "When it happened, the first time." },
+            "until": {
+                "type": "string", "format": "date-time",
+                "description": "When it happened last, if it stands for several.",
+            },
+            "count": { "type": "integer", "description": "How often it happened, if it stands for several." },
+            "id": { "type": "string", "description": "What the intent and the outcome of a change have in common." },
+            "who": {
+                "type": "object", "description": "Who did it, or claimed to be whom.",
+                "properties": {
+                    "name": { "type": "string" },
+                    "login": { "type": "string", "description": "How they proved it, or tried to." },
+                    "provider": { "type": "string", "description": "Who vouches for them." },
+                },
+                "required": ["name", "login"],
+            },
+            "remote": { "type": "string", "description": "Where the request came from." },
+            "request_id": { "type": "string", "description": "The id of the request." },
+            "action": { "type": "string", "description": "What was to be done, such as `power_off`." },
+            "target": {
+                "type": "object", "description": "What it was to be done to.",
+                "properties": {
+                    "board": { "type": "string" },
+                    "device": { "type": "string" },
+                    "name": { "type": "string", "description": "What the board was called." },
+                    "rack": { "type": "string" },
+                },
+                "required": ["board"],
+            },
+            "driver": { "type": "string", "description": "The driver that was to do it." },
+            "identity": { "type": "string", "description": "The machine that was meant." },
+            "text": { "type": "string", "description": "The text that the action stores." },
+            "parameters": { "type": "string", "description": "What else the action says." },
+            "code": { "type": "string", "description": "What came of it, for programs; `ok` if it was done." },
+            "message": { "type": "string", "description": "What came of it, for people." },
+        },
+    })
 );
 
 fn words(description: &str, words: impl Iterator<Item = &'static str>) -> Schema {

@@ -9,7 +9,8 @@ use hyper::body::Bytes;
 
 use super::route::{Captures, Route};
 use super::{
-    auth, bmc, board, change, device, docs, group, job, live, openapi, order, rack, reading, service, source,
+    audit, auth, bmc, board, change, device, docs, group, job, live, openapi, order, rack, reading, service,
+    source,
 };
 use crate::problem::{Code, Problem};
 use crate::reply::{self, Reply};
@@ -370,6 +371,12 @@ fn service_routes() -> impl Iterator<Item = Route> {
                 Code::RANGE_TOO_LARGE,
                 Code::UNKNOWN_DEVICE,
             ]),
+        Route::get("/audit", "list_audit", audit::list)
+            .about(
+                "Look into the audit log",
+                "Who did what to which equipment, and what came of it: changes, and what was refused. For auditors.",
+            )
+            .fails_with(&[Code::FORBIDDEN, Code::AUDIT_UNAVAILABLE]),
         Route::get("/openapi.json", "get_openapi", openapi::get)
             .about("This description", "The description of this API as an OpenAPI 3.1 document."),
         Route::get("/docs", "get_docs", docs::get)

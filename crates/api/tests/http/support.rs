@@ -250,7 +250,7 @@ impl Room {
     /// The first `drivers` of `hat` in the rack `rack_1` and `loft` in the rack `rack_2`.
     fn build(drivers: usize, servers: Vec<Board>, defects: Vec<Defect>, limits: Limits) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let audit = AuditLog::open(folder.path().join("audit.jsonl")).unwrap();
+        let audit = AuditLog::open(folder.path().join("audit.db"), Arc::new(FixedClock)).unwrap();
         let range = if servers.is_empty() { BUS_BOARDS } else { SERVERS };
         let (bus, second) = (FakeBus::new("hat", Vec::new()), FakeBus::new("loft", servers));
         let (bus, second) = (Arc::new(bus), Arc::new(second));

@@ -7,6 +7,7 @@
     reason = "tests may fail loudly"
 )]
 
+mod audit;
 mod bmc;
 mod change;
 mod describe;

@@ -261,7 +261,7 @@ impl Room {
     /// The same room before anybody has looked into it.
     pub(crate) fn unseen(limits: Limits, settings: Settings) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let audit = AuditLog::open(folder.path().join("audit.jsonl")).unwrap();
+        let audit = AuditLog::open(folder.path().join("audit.db"), Arc::new(FixedClock)).unwrap();
         let bus = Wire::new("hat", false, vec![bus_board(0x11), bus_board(0x12)]);
         let bmcs = Wire::new("ipmi", true, vec![server(1), server(2)]);
         let hat = Mount {

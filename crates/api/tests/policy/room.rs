@@ -233,7 +233,7 @@ impl Room {
     /// A room with these rules.
     pub(crate) async fn with(rules: Vec<Rule>) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let audit = AuditLog::open(folder.path().join("audit.jsonl")).unwrap();
+        let audit = AuditLog::open(folder.path().join("audit.db"), Arc::new(FixedClock)).unwrap();
         let wire = |name, boards, is_configured| {
             Arc::new(Wire { name, boards, is_configured, calls: Mutex::default() })
         };

@@ -54,8 +54,8 @@ impl Room {
 
     pub(crate) async fn start(limits: Limits, files: Option<TlsFiles>, more: Vec<Listen>) -> Self {
         let (folder, clock) = (tempfile::tempdir().unwrap(), TestClock::new());
-        let audit = AuditLog::open(folder.path().join("audit.jsonl")).unwrap();
         let shared = Arc::clone(&clock) as Arc<dyn WallClock>;
+        let audit = AuditLog::open(folder.path().join("audit.db"), Arc::clone(&shared)).unwrap();
         let gateway = Gateway::new(
             Equipment::default(),
             audit,

@@ -129,7 +129,7 @@ impl Word {
 
 /// What the answer means (RFC 7662 §2.2). Only an active access token for us is good: providers also answer for refresh
 /// tokens, and for tokens that were given out for others.
-fn judge(claims: Claims, rules: &Rules, now: Timestamp) -> Result<(Claims, Timestamp), String> {
+pub(super) fn judge(claims: Claims, rules: &Rules, now: Timestamp) -> Result<(Claims, Timestamp), String> {
     if claims.get("active") != Some(&Value::Bool(true)) {
         return Err("the provider says that it is not valid".to_owned());
     }

@@ -72,7 +72,7 @@ async fn a_board_outside_every_range_is_unknown_and_nothing_is_sent() {
         assert_eq!(run(&room, command).await.unwrap_err().code(), "unknown_board");
     }
     assert!(room.drivers.iter().all(|driver| driver.calls().is_empty()));
-    assert!(room.audit_lines().is_empty());
+    assert!(room.audited().is_empty());
 }
 
 #[tokio::test]
@@ -128,7 +128,7 @@ async fn an_unseen_board_that_answers_twice_is_ambiguous_and_nothing_is_changed(
     }
     let calls = room.drivers[0].calls();
     assert_eq!(calls, [Call::Discover(Scope::Board(BoardId(1)))], "asked once");
-    assert!(room.audit_lines().is_empty());
+    assert!(room.audited().is_empty());
 }
 
 #[tokio::test]
@@ -182,7 +182,7 @@ async fn a_scan_does_not_teach_what_another_bus_left_in_doubt() {
         assert_eq!(ids(&scan(&room).await.unwrap()), [1]);
         let error = run(&room, Command::Action(power_off(1))).await.unwrap_err();
         assert_eq!(error.code(), fault.code());
-        assert!(room.audit_lines().is_empty());
+        assert!(room.audited().is_empty());
     }
 }
 
@@ -198,7 +198,7 @@ async fn a_scan_in_doubt_makes_earlier_knowledge_worthless() {
     scan(&room).await.unwrap();
     let error = run(&room, Command::Action(power_off(1))).await.unwrap_err();
     assert_eq!(error.code(), "corrupt");
-    assert!(room.audit_lines().is_empty());
+    assert!(room.audited().is_empty());
 }
 
 #[tokio::test]

@@ -1,6 +1,5 @@
 //! Changes: what is recorded when, and what happens when the caller or the service goes away.
 
-use std::fs;
 use std::time::Duration;
 
 use crate::support::{Call, MAX_CHANGES, Room, board, failure, power_off, somebody};
@@ -41,15 +40,16 @@ async fn the_intent_is_on_disk_before_the_driver_is_asked_and_the_outcome_after(
     switch_off(&room).await.unwrap();
 
     let intent = json!({
-        "event": "intent", "id": room.audit_lines()[0]["id"], "time": "2026-12-01T10:00:00Z",
-        "principal": "anonymous", "remote": "192.0.2.7:4711", "request_id": "r-1",
-        "driver": "a", "board": "00000001", "device": "01ff", "action": "power_off",
+        "kind": "intent", "id": room.audited()[0]["id"], "time": "2026-12-01T10:00:00Z",
+        "who": {"name": "anonymous", "login": "anonymous"}, "remote": "192.0.2.7:4711", "request_id": "r-1",
+        "action": "power_off", "driver": "a",
+        "target": {"board": "00000001", "device": "01ff"},
     });
     let mut outcome = intent.clone();
-    outcome["event"] = json!("outcome");
+    outcome["kind"] = json!("outcome");
     outcome["code"] = json!("ok");
     outcome["message"] = json!("done");
-    assert_eq!(room.audit_lines(), [intent.clone(), outcome]);
+    assert_eq!(room.audited(), [intent.clone(), outcome]);
     assert_eq!(room.drivers[0].calls(), [Call::Perform(power_off(1), vec![intent])]);
 }
 
@@ -58,7 +58,7 @@ async fn every_change_has_an_id_of_its_own() {
     let room = Room::with_drivers(1);
     switch_off(&room).await.unwrap();
     switch_off(&room).await.unwrap();
-    let ids: Vec<_> = room.audit_lines().iter().map(|line| line["id"].clone()).collect();
+    let ids: Vec<_> = room.audited().iter().map(|line| line["id"].clone()).collect();
     assert_eq!(ids[0], ids[1]);
     assert_eq!(ids[2], ids[3]);
     assert_ne!(ids[0], ids[2]);
@@ -74,7 +74,7 @@ async fn what_was_written_and_how_it_failed_is_recorded() {
     };
     let result = room.gateway.execute(&somebody(), Command::Action(action)).await;
     assert_eq!(result.unwrap_err().fault(), Some(Fault::Uncertain));
-    let lines = room.audit_lines();
+    let lines = room.audited();
     assert_eq!(lines.len(), 2);
     assert_eq!(lines[0]["action"], "set_asset_text");
     assert_eq!(lines[0]["text"], "rack7\n-u12");
@@ -89,7 +89,7 @@ async fn an_exact_reason_is_told_and_recorded_instead_of_its_class() {
     *room.drivers[0].change.lock().unwrap() = Some(Err(refused));
     let error = switch_off(&room).await.unwrap_err();
     assert_eq!((error.code(), error.fault()), ("wrong_password", Some(Fault::NotPermitted)));
-    assert_eq!(room.audit_lines()[1]["code"], "wrong_password");
+    assert_eq!(room.audited()[1]["code"], "wrong_password");
 }
 
 #[tokio::test]
@@ -122,11 +122,12 @@ async fn every_action_is_recorded_with_its_parameters_but_raw_data_may_be_a_pass
         ),
     ] {
         room.gateway.execute(&somebody(), Command::Action(action)).await.unwrap();
-        let outcome = room.audit_lines().pop().unwrap();
+        let outcome = room.audited().pop().unwrap();
         assert_eq!(outcome["action"], name);
         assert_eq!(outcome.get("parameters"), parameters.map(|text| json!(text)).as_ref(), "{name}");
     }
-    assert!(!fs::read_to_string(&room.audit).unwrap().contains("secret"));
+    let audit = room.audited();
+    assert!(!format!("{audit:?}").contains("secret"), "{audit:?}");
 }
 
 #[tokio::test]
@@ -135,20 +136,28 @@ async fn reads_and_scans_are_not_audited() {
     for command in [Command::Query(Query::Version(BoardId(1))), Command::Scan(Scope::All)] {
         room.gateway.execute(&somebody(), command).await.unwrap();
     }
-    assert!(room.audit_lines().is_empty());
+    assert!(room.audited().is_empty());
 }
 
 #[tokio::test]
 async fn what_cannot_be_audited_is_not_done_but_reading_goes_on() {
-    let room = Room::with_a_full_disk();
+    let room = Room::without_an_audit_log();
+    let defects = room.gateway.readiness().defects;
+    assert_eq!((defects[0].name.as_str(), defects[0].code), ("audit.file", "audit_unavailable"));
+    assert!(room.gateway.readiness().is_ready());
     let error = switch_off(&room).await.unwrap_err();
     assert_eq!(error.code(), "audit_unavailable");
-    assert!(error.to_string().contains("/dev/full"), "{error}");
+    assert!(error.to_string().contains("missing/audit.db"), "{error}");
     assert!(room.drivers[0].calls().is_empty());
 
     let query = Command::Query(Query::Version(BoardId(1)));
     let outcome = room.gateway.execute(&somebody(), query).await.unwrap();
     assert_eq!(outcome, Outcome::Observation(Observation::Version("a".to_owned())));
+
+    std::fs::create_dir(room.audit.parent().unwrap()).unwrap();
+    switch_off(&room).await.unwrap();
+    assert_eq!(room.gateway.readiness().defects, []);
+    assert_eq!(room.audited().len(), 2);
 }
 
 #[tokio::test]
@@ -156,11 +165,11 @@ async fn a_change_whose_caller_went_away_is_finished_and_recorded() {
     let room = Room::with_drivers(1);
     room.drivers[0].permits.forget_permits(100);
     abandon_a_change(&room).await;
-    assert_eq!(room.audit_lines().len(), 1);
+    assert_eq!(room.audited().len(), 1);
 
     room.drivers[0].permits.add_permits(1);
     room.gateway.shutdown().await;
-    assert_eq!(room.audit_lines()[1]["code"], "ok");
+    assert_eq!(room.audited()[1]["code"], "ok");
 }
 
 #[tokio::test]
@@ -174,7 +183,7 @@ async fn changes_that_nobody_waits_for_are_bounded() {
     assert_eq!(error.fault(), Some(Fault::Busy { retry_after: Duration::from_secs(1) }));
     assert_eq!(error.to_string(), "too many changes are running on a; nothing was sent, ask again later");
     assert_eq!(room.drivers[0].calls().len(), MAX_CHANGES);
-    assert_eq!(room.audit_lines().len(), MAX_CHANGES, "only the intents of those that run");
+    assert_eq!(room.audited().len(), MAX_CHANGES, "only the intents of those that run");
     room.gateway.execute(&somebody(), Command::Query(Query::Version(BoardId(1)))).await.unwrap();
 
     room.drivers[0].permits.add_permits(MAX_CHANGES + 1);
@@ -182,7 +191,7 @@ async fn changes_that_nobody_waits_for_are_bounded() {
         tokio::task::yield_now().await;
     }
     room.gateway.shutdown().await;
-    assert_eq!(room.audit_lines().len(), 2 * (MAX_CHANGES + 1));
+    assert_eq!(room.audited().len(), 2 * (MAX_CHANGES + 1));
 }
 
 #[tokio::test]
@@ -231,20 +240,20 @@ async fn a_driver_that_breaks_gives_its_place_to_the_next_change() {
 async fn a_change_after_the_audit_log_was_renamed_is_recorded_in_a_new_one() {
     let room = Room::with_drivers(1);
     switch_off(&room).await.unwrap();
-    fs::rename(&room.audit, room.audit.with_extension("1")).unwrap();
+    std::fs::rename(&room.audit, room.audit.with_extension("1")).unwrap();
     switch_off(&room).await.unwrap();
-    assert_eq!(room.audit_lines().len(), 2);
+    assert_eq!(room.audited().len(), 2);
     let calls = room.drivers[0].calls();
-    assert_eq!(calls[1], Call::Perform(power_off(1), vec![room.audit_lines()[0].clone()]));
+    assert_eq!(calls[1], Call::Perform(power_off(1), vec![room.audited()[0].clone()]));
 }
 
 #[tokio::test]
 async fn without_the_directory_of_the_audit_log_nothing_is_changed() {
     let room = Room::with_drivers(1);
-    fs::remove_dir_all(room.audit.parent().unwrap()).unwrap();
+    std::fs::remove_dir_all(room.audit.parent().unwrap()).unwrap();
     let error = switch_off(&room).await.unwrap_err();
     assert_eq!(error.code(), "audit_unavailable");
-    assert!(error.to_string().contains("make its directory exist"), "{error}");
+    assert!(error.to_string().contains("make it and its directory exist"), "{error}");
     assert!(room.drivers[0].calls().is_empty());
 }
 
@@ -269,7 +278,7 @@ async fn shutdown_waits_for_the_running_change_and_refuses_the_next_command() {
 
     room.drivers[0].permits.add_permits(1);
     shutdown.await;
-    assert_eq!(room.audit_lines().len(), 2);
+    assert_eq!(room.audited().len(), 2);
     assert_eq!(room.drivers[0].calls().len(), 1);
 }
 
@@ -281,8 +290,8 @@ async fn a_change_that_is_given_up_is_recorded_as_uncertain() {
         abandon_a_change(&room).await;
     }
     room.gateway.give_up().await;
-    let lines = room.audit_lines();
-    let outcomes: Vec<_> = lines.iter().filter(|line| line["event"] == "outcome").collect();
+    let lines = room.audited();
+    let outcomes: Vec<_> = lines.iter().filter(|line| line["kind"] == "outcome").collect();
     assert_eq!((lines.len(), outcomes.len()), (4, 2), "one outcome for each");
     for outcome in outcomes {
         assert_eq!(outcome["code"], "uncertain");
@@ -298,7 +307,7 @@ async fn a_driver_that_breaks_leaves_the_outcome_uncertain() {
     *room.drivers[0].change.lock().unwrap() = None;
     let error = switch_off(&room).await.unwrap_err();
     assert_eq!(error.code(), "uncertain");
-    assert_eq!(room.audit_lines().len(), 1, "an intent without an outcome says the same");
+    assert_eq!(room.audited().len(), 1, "an intent without an outcome says the same");
     room.gateway.shutdown().await;
 }
 
@@ -335,6 +344,6 @@ async fn a_read_only_service_reads_and_changes_nothing() {
     let error = room.gateway.execute(&somebody(), Command::Action(power_off(1))).await.unwrap_err();
     assert_eq!(error.code(), "forbidden");
     assert!(room.drivers[0].calls.lock().unwrap().is_empty());
-    assert!(room.audit_lines().is_empty());
+    assert!(room.audited().is_empty());
     room.gateway.execute(&somebody(), Command::Query(Query::Version(BoardId(1)))).await.unwrap();
 }

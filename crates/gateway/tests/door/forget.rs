@@ -34,10 +34,11 @@ async fn a_missing_board_is_forgotten_until_it_is_seen_again() {
     assert_eq!(room.gateway.view(somebody()).unwrap().board(BoardId(1)), None);
     assert_eq!(last_change(&room), (ChangeKind::Forgotten, BoardId(1)));
     assert_eq!(
-        room.audit_lines(),
+        room.audited(),
         [json!({
-            "event": "forget", "time": "2026-12-01T10:00:00Z", "principal": "anonymous",
-            "remote": "192.0.2.7:4711", "request_id": "r-1", "driver": "a", "board": "00000001",
+            "kind": "outcome", "time": "2026-12-01T10:00:00Z", "who": {"name": "anonymous", "login": "anonymous"},
+            "remote": "192.0.2.7:4711", "request_id": "r-1", "action": "forget", "driver": "a",
+            "target": {"board": "00000001", "name": "00000001", "rack": "rack_1"},
         })]
     );
     let again = room.gateway.forget(&somebody(), BoardId(1)).await.unwrap_err();
@@ -59,7 +60,7 @@ async fn a_board_that_is_there_is_not_forgotten() {
         "board 00000001 (rack_1) is not missing but present; only a board that is missing can be forgotten"
     );
     assert!(room.gateway.view(somebody()).unwrap().board(BoardId(1)).is_some());
-    assert_eq!(room.audit_lines(), [Value::Null; 0]);
+    assert_eq!(room.audited(), [Value::Null; 0]);
 }
 
 #[tokio::test]
@@ -78,7 +79,7 @@ async fn who_may_not_change_anything_may_not_forget_either() {
 
 #[tokio::test]
 async fn what_cannot_be_audited_is_not_forgotten() {
-    let room = Room::with_a_full_disk();
+    let room = Room::without_an_audit_log();
     left(&room).await;
     let error = room.gateway.forget(&somebody(), BoardId(1)).await.unwrap_err();
     assert_eq!(error.code(), "audit_unavailable");

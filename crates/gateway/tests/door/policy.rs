@@ -109,7 +109,7 @@ impl Room {
 
     async fn with(settings: Settings) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let audit = AuditLog::open(folder.path().join("audit.jsonl")).unwrap();
+        let audit = AuditLog::open(folder.path().join("audit.db"), Arc::new(FixedClock)).unwrap();
         let bus =
             Arc::new(Bus { boards: Mutex::new((1..=4).map(board).collect()), performed: Mutex::default() });
         let annotation = |id: u32| Annotation {

@@ -16,7 +16,7 @@ use opendcre_model::{
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
-use crate::support::{FixedClock, somebody};
+use crate::support::{FixedClock, changes, somebody};
 
 /// BMCs, some of which answer.
 struct Bmcs {
@@ -100,7 +100,7 @@ fn open(folder: &TempDir, order: &[u8]) -> (Gateway, Arc<Bmcs>) {
     };
     let (store, stored, set_aside) = Store::open(folder.path().join("inventory.db")).unwrap();
     assert_eq!(set_aside, None);
-    let audit = AuditLog::open(folder.path().join("audit.jsonl")).unwrap();
+    let audit = AuditLog::open(folder.path().join("audit.db"), Arc::new(FixedClock)).unwrap();
     let equipment = Equipment { mounts: vec![mount], ..Equipment::default() };
     let settings = Settings { cache: Duration::from_secs(60), ..Settings::default() };
     (
@@ -245,8 +245,12 @@ async fn a_machine_that_comes_to_the_address_of_a_silent_one_is_not_changed() {
     bmcs.answer(1, "uuid:b");
     assert_eq!(switch_off(&gateway, server(1)).await.unwrap_err().code(), "displaced");
     assert_eq!(bmcs.changed.lock().unwrap().len(), 1);
-    let audit = std::fs::read_to_string(folder.path().join("audit.jsonl")).unwrap();
-    assert!(audit.lines().all(|line| line.contains(r#""identity":"uuid:a""#)), "{audit}");
+    let audit = changes(&folder.path().join("audit.db"));
+    assert!(audit.iter().all(|entry| entry["identity"] == "uuid:a"), "{audit:?}");
+    assert_eq!(
+        (&audit[0]["target"]["name"], &audit[0]["target"]["rack"]),
+        (&"40000001".into(), &"rack_8".into())
+    );
     gateway.shutdown().await;
 }
 

@@ -1,12 +1,13 @@
 //! A driver that does what a test says and notes what it was asked, and the rest of a gateway around it.
 
-use std::fs;
 use std::ops::RangeInclusive;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
-use opendcre_gateway::{AuditLog, Equipment, Gateway, Mount, Policy, Principal, Settings};
+use opendcre_gateway::{
+    AuditFile, AuditLog, AuditQuery, Equipment, Gateway, Mount, Policy, Principal, Settings,
+};
 use opendcre_model::{
     Action, Board, BoardId, BoxFuture, Context, DeviceAddress, DeviceId, DeviceKind, Driver, DriverError,
     Fault, Observation, PowerAction, Query, Scope, Subject, WallClock,
@@ -25,7 +26,7 @@ const EVERY_BOARD: RangeInclusive<u32> = 1..=0xff;
 pub(crate) enum Call {
     Discover(Scope),
     Read(Query),
-    /// With the lines of the audit log at that moment.
+    /// With what the audit log says of changes at that moment.
     Perform(Action, Vec<Value>),
 }
 
@@ -78,7 +79,7 @@ impl Driver for FakeDriver {
     }
 
     fn perform(&self, action: Action, context: Context) -> BoxFuture<'_, Result<Observation, DriverError>> {
-        self.note(Call::Perform(action, lines(&self.audit)), context);
+        self.note(Call::Perform(action, changes(&self.audit)), context);
         Box::pin(async {
             self.permits.acquire().await.unwrap().forget();
             self.change.lock().unwrap().clone().expect("a driver with a defect")
@@ -105,27 +106,29 @@ pub(crate) struct Room {
 impl Room {
     pub(crate) fn with_drivers(count: usize) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let audit = folder.path().join("audit.jsonl");
+        let audit = folder.path().join("audit.db");
         Self::new(&vec![EVERY_BOARD; count], audit, folder, Settings::default())
     }
 
     /// One driver for each range of boards.
     pub(crate) fn with_ranges(ranges: &[RangeInclusive<u32>]) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let audit = folder.path().join("audit.jsonl");
+        let audit = folder.path().join("audit.db");
         Self::new(ranges, audit, folder, Settings::default())
     }
 
     /// A room in which nothing may be changed.
     pub(crate) fn read_only() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let audit = folder.path().join("audit.jsonl");
+        let audit = folder.path().join("audit.db");
         Self::new(&[EVERY_BOARD], audit, folder, Settings { read_only: true, ..Settings::default() })
     }
 
-    /// A room whose audit log can be opened but not written.
-    pub(crate) fn with_a_full_disk() -> Self {
-        Self::new(&[EVERY_BOARD], "/dev/full".into(), tempfile::tempdir().unwrap(), Settings::default())
+    /// A room whose audit log cannot be written.
+    pub(crate) fn without_an_audit_log() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let audit = folder.path().join("missing/audit.db");
+        Self::new(&[EVERY_BOARD], audit, folder, Settings::default())
     }
 
     fn new(ranges: &[RangeInclusive<u32>], audit: PathBuf, folder: TempDir, settings: Settings) -> Self {
@@ -150,24 +153,25 @@ impl Room {
             annotations: Vec::new(),
             max_changes: MAX_CHANGES,
         };
-        let log = AuditLog::open(&audit).unwrap();
+        let log = AuditLog::open(&audit, Arc::new(FixedClock)).unwrap();
         let mounts = drivers.iter().zip(ranges).map(mount).collect();
         let equipment = Equipment { mounts, ..Equipment::default() };
         let gateway = Gateway::new(equipment, log, None, Policy::open(), Arc::new(FixedClock), settings);
         Self { gateway, drivers, audit, _folder: folder }
     }
 
-    pub(crate) fn audit_lines(&self) -> Vec<Value> {
-        lines(&self.audit)
+    /// What the audit log says of changes.
+    pub(crate) fn audited(&self) -> Vec<Value> {
+        changes(&self.audit)
     }
 }
 
-fn lines(audit: &PathBuf) -> Vec<Value> {
-    if !audit.is_file() {
-        return Vec::new();
-    }
-    let text = fs::read_to_string(audit).unwrap();
-    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+/// What an audit log says of changes, oldest first.
+pub(crate) fn changes(audit: &Path) -> Vec<Value> {
+    let query = AuditQuery { limit: usize::MAX, ..AuditQuery::default() };
+    let page = AuditFile::new(audit).page(&query).unwrap();
+    let entries = page.entries.iter().map(|entry| serde_json::from_str::<Value>(&entry.text).unwrap());
+    entries.filter(|entry| entry["kind"] == "intent" || entry["kind"] == "outcome").collect()
 }
 
 pub(crate) fn board(id: u32) -> Board {

@@ -27,7 +27,8 @@ pub(crate) fn name(number: u32) -> String {
 /// A door with so many boards behind it. Every second one has the label `feed` with the value `a`.
 pub(crate) fn gateway(boards: u32) -> Gateway {
     let directory = tempfile::tempdir().expect("a directory");
-    let audit = AuditLog::open(directory.path().join("audit.jsonl")).expect("an audit log");
+    let audit =
+        AuditLog::open(directory.path().join("audit.db"), Arc::new(SystemClock)).expect("an audit log");
     let mount = Mount {
         driver: Arc::new(Configured((1..=boards).map(board).collect())),
         boards: SERVERS,

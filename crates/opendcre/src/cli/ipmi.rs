@@ -104,7 +104,7 @@ pub struct BmcOptions {
     #[arg(long, global = true)]
     pub lookup_by_privilege: bool,
 
-    /// Where changes are recorded; $XDG_STATE_HOME/opendcre/audit.jsonl or ~/.local/state/opendcre/audit.jsonl
+    /// Where changes are recorded; $XDG_STATE_HOME/opendcre/audit.db or ~/.local/state/opendcre/audit.db
     /// unless given
     #[arg(long, global = true, value_name = "FILE")]
     pub audit_file: Option<PathBuf>,

@@ -179,7 +179,7 @@ fn check_log(log: &Log, findings: &mut Findings) {
 
 fn check_audit(audit: &Audit, findings: &mut Findings) {
     if audit.file.as_ref().is_some_and(|file| file.as_os_str().is_empty()) {
-        let message = "is empty; name a file, or leave the key out for audit.jsonl in log.directory";
+        let message = "is empty; name a file, or leave the key out for audit.db beside inventory.file";
         findings.add("audit.file", message);
     }
 }

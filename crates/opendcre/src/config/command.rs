@@ -122,12 +122,11 @@ mod tests {
     fn show_fills_in_every_default() {
         let folder = tempfile::tempdir().unwrap();
         let config = folder.path().join("opendcre.toml");
-        std::fs::write(&config, "[log]\ndirectory = '/logs'\n").unwrap();
+        std::fs::write(&config, "[inventory]\nfile = '/state/inventory.db'\n").unwrap();
         let mut out = Vec::new();
         run(&ConfigCommand::Show(ConfigFile { config }), &mut out).unwrap();
         let shown = String::from_utf8(out).unwrap();
-        for line in ["listen = \"127.0.0.1:5000\"", "rotate_size = \"10MiB\"", "file = \"/logs/audit.jsonl\""]
-        {
+        for line in ["listen = \"127.0.0.1:5000\"", "rotate_size = \"10MiB\"", "file = \"/state/audit.db\""] {
             assert!(shown.lines().any(|shown| shown == line), "{line} is missing in\n{shown}");
         }
     }

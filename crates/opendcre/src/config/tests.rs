@@ -17,7 +17,7 @@ fn nothing_at_all_is_a_configuration() {
     let config = Config::parse("").unwrap();
     assert_eq!(config, Config::default());
     assert_eq!(config.server.listen, "127.0.0.1:5000".parse().unwrap());
-    assert_eq!(config.audit_file(), Path::new("/var/log/opendcre/audit.jsonl"));
+    assert_eq!(config.audit_file(), Path::new("/var/lib/opendcre/audit.db"));
     let inventory = &config.inventory;
     assert_eq!(config.inventory_file(), Path::new("/var/lib/opendcre/inventory.db"));
     assert_eq!((inventory.refresh, inventory.cache), (Duration::from_secs(300), Duration::from_secs(600)));

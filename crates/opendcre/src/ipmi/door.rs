@@ -1,8 +1,8 @@
 //! The one door for changes: a gateway with one mount, so that nothing is sent without a record.
 
-use std::fs::{DirBuilder, OpenOptions};
+use std::fs::DirBuilder;
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use super::interruptible::Interruptible;
 use super::link::Link;
 
 /// The audit file within a folder for the state of programs.
-const AUDIT_FILE: &str = "opendcre/audit.jsonl";
+const AUDIT_FILE: &str = "opendcre/audit.db";
 
 impl Link {
     /// Changes something, at most once, and not without a record.
@@ -68,8 +68,8 @@ impl Link {
             return Ok(gateway);
         }
         let path = audit_path(self.audit_file.as_deref(), |name| std::env::var_os(name).map(PathBuf::from))?;
-        make_private(&path).map_err(|reason| IpmiError::AuditFile { path: path.clone(), reason })?;
-        let audit = AuditLog::open(path)?;
+        make_folder(&path).map_err(|reason| IpmiError::AuditFile { path: path.clone(), reason })?;
+        let audit = AuditLog::open_private(path, Arc::clone(&self.clock))?;
         let driver = Interruptible { bmcs: Arc::clone(&self.bmcs), given_up: self.given_up.clone() };
         let mount = Mount {
             driver: Arc::new(driver),
@@ -112,12 +112,12 @@ fn audit_path(
     state.or_else(home).map(|folder| folder.join(AUDIT_FILE)).ok_or(IpmiError::NoAuditFile)
 }
 
-/// Creates the file with its folders, for this user alone. What is there already stays as it is.
-fn make_private(path: &Path) -> io::Result<()> {
-    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+/// Creates the folders of the file, for this user alone. What is there already stays as it is.
+fn make_folder(path: &Path) -> io::Result<()> {
+    match path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        Some(folder) => DirBuilder::new().recursive(true).mode(0o700).create(folder),
+        None => Ok(()),
     }
-    OpenOptions::new().append(true).create(true).mode(0o600).open(path).map(drop)
 }
 
 #[cfg(test)]
@@ -136,21 +136,19 @@ mod tests {
             }
         };
         let path = |state, home| audit_path(None, environment(state, home)).unwrap();
-        assert_eq!(path("/s", "/h"), Path::new("/s/opendcre/audit.jsonl"));
-        assert_eq!(path("relative", "/h"), Path::new("/h/.local/state/opendcre/audit.jsonl"));
+        assert_eq!(path("/s", "/h"), Path::new("/s/opendcre/audit.db"));
+        assert_eq!(path("relative", "/h"), Path::new("/h/.local/state/opendcre/audit.db"));
         assert!(matches!(audit_path(None, environment("", "")), Err(IpmiError::NoAuditFile)));
         assert_eq!(audit_path(Some(Path::new("a")), environment("", "")).unwrap(), Path::new("a"));
     }
 
     #[test]
-    fn the_record_is_private() {
+    fn the_folder_is_private() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("new/opendcre/audit.jsonl");
-        make_private(&path).unwrap();
-        let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
-        assert_eq!((mode(&path), mode(path.parent().unwrap())), (0o600, 0o700));
-        std::fs::write(&path, "kept\n").unwrap();
-        make_private(&path).unwrap();
-        assert_eq!(std::fs::read_to_string(&path).unwrap(), "kept\n");
+        let path = folder.path().join("new/opendcre/audit.db");
+        make_folder(&path).unwrap();
+        make_folder(&path).unwrap();
+        make_folder(Path::new("audit.db")).unwrap();
+        assert_eq!(path.parent().unwrap().metadata().unwrap().permissions().mode() & 0o777, 0o700);
     }
 }

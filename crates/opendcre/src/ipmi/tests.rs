@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Parser;
 use opendcre_emulator::bmc::{Fleet, FleetConfig, Handle, MachineConfig};
+use opendcre_gateway::{AuditFile, AuditQuery};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::net::UdpSocket;
@@ -30,7 +31,7 @@ impl Bench {
     }
 
     fn audit_file(&self) -> PathBuf {
-        self.folder.path().join("state/audit.jsonl")
+        self.folder.path().join("state/audit.db")
     }
 
     /// What `opendcre ipmi` prints as JSON on both outputs, and how it ends.
@@ -64,11 +65,16 @@ impl Bench {
         answer
     }
 
-    /// The lines of the audit log: what was done, and what came of it.
+    /// The changes in the audit log: what was done, and what came of it.
     fn records(&self) -> Vec<(String, Value)> {
-        let text = std::fs::read_to_string(self.audit_file()).unwrap_or_default();
-        let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-        lines.map(|line| (line["action"].as_str().unwrap().to_owned(), line["code"].clone())).collect()
+        if !self.audit_file().exists() {
+            return Vec::new();
+        }
+        let query = AuditQuery { limit: usize::MAX, ..AuditQuery::default() };
+        let page = AuditFile::new(self.audit_file()).page(&query).unwrap();
+        let entries = page.entries.iter().map(|entry| serde_json::from_str::<Value>(&entry.text).unwrap());
+        let changes = entries.filter(|entry| entry["kind"] != "created");
+        changes.map(|entry| (entry["action"].as_str().unwrap().to_owned(), entry["code"].clone())).collect()
     }
 }
 
@@ -210,7 +216,7 @@ async fn a_raw_command_that_would_end_the_session_is_wrong_usage() {
 #[tokio::test]
 async fn without_a_record_nothing_is_sent() {
     let bench = Bench::new();
-    let blocked = bench.folder.path().join("password/audit.jsonl");
+    let blocked = bench.folder.path().join("password/audit.db");
     let (error, exit) = bench.run("ADMIN", "ADMIN", &blocked, "power off").await;
     assert_eq!((&error["code"], exit), (&json!("audit_unavailable"), Exit::Failed));
     assert_eq!(bench.ask("power status").await["power"], "on");

@@ -15,7 +15,8 @@ use opendcre_devicebus::{Protocol, ReplyMatching, address};
 use opendcre_drivers::devicebus::{BusConfig, BusOwner, DeviceBus};
 use opendcre_drivers::ipmi::{self, BackOff, BmcConfig, BmcsOwner, Pacing};
 use opendcre_gateway::{
-    AuditLog, Defect, Equipment, Gateway, Group, Mount, SetAside, Settings, Store, Stored,
+    AuditEntry, AuditKind, AuditLog, Defect, Equipment, Gateway, Group, Mount, SetAside, Settings, Store,
+    Stored,
 };
 use opendcre_ipmi::client::Timing;
 use opendcre_model::{BoardId, SERVERS, WallClock};
@@ -39,15 +40,17 @@ pub(crate) struct Service {
     api: Api,
     buses: Vec<BusOwner>,
     bmcs: Option<BmcsOwner>,
+    audit: AuditLog,
+    clock: Arc<dyn WallClock>,
     /// How often everything is looked for; never if zero.
     refresh: Duration,
 }
 
 impl Service {
-    /// Opens the address, the buses, the BMCs and the audit log of `config`.
+    /// Opens the address, the buses, the BMCs and the audit log of `config`. Without an audit log every change is refused.
     ///
     /// # Errors
-    /// The first of them that cannot be opened.
+    /// The first of the others that cannot be opened.
     pub(crate) async fn open(config: &Config, clock: &Arc<dyn WallClock>) -> anyhow::Result<Self> {
         let network = Listen::Tcp(config.server.listen);
         let server =
@@ -67,7 +70,7 @@ impl Service {
         for Defect { name, message, .. } in &defects {
             tracing::error!("{name}: {message}");
         }
-        let audit = AuditLog::open(config.audit_file())?;
+        let audit = open_audit(config.audit_file(), Arc::clone(clock)).await?;
         let groups = config.groups.iter();
         let groups = groups.map(|(name, members)| Group { name: name.clone(), members: members.clone() });
         let equipment = Equipment { mounts, groups: groups.collect(), defects };
@@ -77,9 +80,10 @@ impl Service {
             ..Settings::default()
         };
         let (store, policy) = (Some((store, stored)), super::login::policy(config)?);
-        let gateway = Gateway::new(equipment, audit, store, policy, Arc::clone(clock), settings);
+        let gateway = Gateway::new(equipment, audit.clone(), store, policy, Arc::clone(clock), settings);
         let api = Api::new(gateway, entrance, &**clock, limits(&config.server)?);
-        Ok(Self { server, tls, api, buses, bmcs, refresh: config.inventory.refresh })
+        let (clock, refresh) = (Arc::clone(clock), config.inventory.refresh);
+        Ok(Self { server, tls, api, buses, bmcs, audit, clock, refresh })
     }
 
     /// The door to the equipment.
@@ -110,6 +114,9 @@ impl Service {
         if let Some(bmcs) = self.bmcs {
             owners.spawn(bmcs.run(stop_owners.clone()));
         }
+        let places: Vec<String> = self.server.addresses().map(ToString::to_string).collect();
+        let started = format!("version {} at {}", env!("CARGO_PKG_VERSION"), places.join(", "));
+        record(&self.audit, AuditEntry::new(AuditKind::Started, self.clock.now()).saying(started)).await;
         let mut looking = JoinSet::new();
         if !self.refresh.is_zero() {
             let (gateway, refresh, stop) = (self.api.gateway().clone(), self.refresh, stop.clone());
@@ -129,7 +136,9 @@ impl Service {
             }
         };
         stop_owners.cancel();
-        outcome.and(join_all(owners).await)
+        let ended = outcome.and(join_all(owners).await);
+        record(&self.audit, AuditEntry::new(AuditKind::Stopped, self.clock.now())).await;
+        ended
     }
 }
 
@@ -229,6 +238,19 @@ fn open_bmcs(
 async fn open_store(path: PathBuf) -> anyhow::Result<(Store, Stored, Option<SetAside>)> {
     let open = tokio::task::spawn_blocking(move || Store::open(&path));
     Ok(open.await.context("the inventory was not read by a fault of this program")??)
+}
+
+/// The record of changes. The disk may hang, so that it must not hold up anything else.
+async fn open_audit(path: PathBuf, clock: Arc<dyn WallClock>) -> anyhow::Result<AuditLog> {
+    let open = tokio::task::spawn_blocking(move || AuditLog::open(path, clock));
+    Ok(open.await.context("the audit log was not opened by a fault of this program")??)
+}
+
+/// Records something that happens all the same.
+async fn record(audit: &AuditLog, entry: AuditEntry) {
+    if let Err(failure) = audit.append(&entry).await {
+        tracing::warn!(%failure, ?entry, "this is missing in the audit log");
+    }
 }
 
 /// What is lost with a database that cannot be read.

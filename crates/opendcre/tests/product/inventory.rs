@@ -29,7 +29,7 @@ impl Site {
              [audit]\nfile = {:?}\n[broker]\ntimeout = \"100ms\"\ntries = 1\n{equipment}",
             self.address,
             inventory(folder, "10s"),
-            folder.join("audit.jsonl")
+            folder.join("audit.db")
         );
         let config = folder.join("opendcre.toml");
         std::fs::write(&config, text).unwrap();

@@ -1,16 +1,17 @@
 //! The product as a process: what it serves, what it records, how it loses its line, reloads and stops.
 
 use std::io::{Read, Write};
+use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::support::{Gateway, Room, eventually, request, signal};
+use crate::support::{Gateway, PRODUCT, Room, eventually, request, signal};
 
 #[test]
 fn a_reading_an_action_and_the_record_of_it() {
     let room = Room::new();
     let _emulator = room.emulate(&[]);
-    let gateway = Gateway::start(&room.tty(), "");
+    let mut gateway = Gateway::start(&room.tty(), "");
     assert_eq!(
         gateway.get("/read/thermistor/1/01ff"),
         (200, json!({"device_raw": 656, "temperature_c": 28.78}))
@@ -18,11 +19,10 @@ fn a_reading_an_action_and_the_record_of_it() {
     assert_eq!(gateway.get("/power/off/1/0dff").1["power_status"], "off");
     assert_eq!(gateway.post("/power/on/1/0dff").1["power_status"], "on");
 
-    let audit = std::fs::read_to_string(gateway.directory.path().join("log/audit.jsonl")).unwrap();
-    let records: Vec<Value> = audit.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let records = gateway.changes();
     let told: Vec<[&str; 3]> = records
         .iter()
-        .map(|record| ["event", "action", "code"].map(|key| record[key].as_str().unwrap_or("-")))
+        .map(|record| ["kind", "action", "code"].map(|key| record[key].as_str().unwrap_or("-")))
         .collect();
     let (off, on) = ("power_off", "power_on");
     assert_eq!(
@@ -30,6 +30,23 @@ fn a_reading_an_action_and_the_record_of_it() {
         [["intent", off, "-"], ["outcome", off, "ok"], ["intent", on, "-"], ["outcome", on, "ok"]]
     );
     assert!(records[0]["id"] == records[1]["id"] && records[1]["id"] != records[2]["id"]);
+
+    let (status, page) = request(gateway.address, "GET", "/opendcre/2/audit?kind=outcome&limit=1");
+    let page: Value = serde_json::from_str(&page).unwrap();
+    assert_eq!((status, &page["items"][0]["entry"]), (200, &records[3]), "{page}");
+    let file = gateway.directory.path().join("audit.db");
+    assert_eq!(gateway.program.terminate(), Some(0));
+    let head = format!("{}:{}", page["head"]["sequence"], page["head"]["hash"].as_str().unwrap());
+    let log = std::fs::read_to_string(gateway.directory.path().join("log/opendcre.log")).unwrap();
+    let verified = Command::new(PRODUCT)
+        .args(["audit", "verify", "--head", &head, "--file"])
+        .arg(&file)
+        .output()
+        .unwrap();
+    let report = String::from_utf8(verified.stdout).unwrap();
+    assert!(verified.status.success(), "{report}");
+    // What is logged at the end is what the log ends with.
+    assert!(log.contains(report.trim_end().rsplit(' ').next().unwrap()), "{report}{log}");
 }
 
 #[test]
@@ -91,7 +108,7 @@ fn a_change_that_a_forced_end_cuts_off_is_recorded_as_uncertain_and_logged() {
     });
     let directory = gateway.directory.path().join("log");
     let read = |file: &str| std::fs::read_to_string(directory.join(file)).unwrap_or_default();
-    eventually("the change has begun", || read("audit.jsonl").contains("intent").then_some(()));
+    eventually("the change has begun", || (gateway.changes().len() == 1).then_some(()));
 
     let status = eventually("it ends", || {
         signal(gateway.program.id(), "TERM");
@@ -99,9 +116,9 @@ fn a_change_that_a_forced_end_cuts_off_is_recorded_as_uncertain_and_logged() {
     });
     change.join().unwrap();
     assert_eq!(status.code(), Some(1));
-    let audit = read("audit.jsonl");
-    let outcome: Value = serde_json::from_str(audit.lines().last().unwrap()).unwrap();
-    assert_eq!((&outcome["event"], &outcome["code"]), (&json!("outcome"), &json!("uncertain")), "{audit}");
+    let audit = gateway.changes();
+    let outcome = audit.last().unwrap();
+    assert_eq!((&outcome["kind"], &outcome["code"]), (&json!("outcome"), &json!("uncertain")), "{audit:?}");
     let message = outcome["message"].as_str().unwrap();
     assert!(message.contains("the process was told to end before the outcome was known"), "{message}");
     let log = read("opendcre.log");

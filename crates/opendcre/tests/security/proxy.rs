@@ -124,6 +124,24 @@ fn the_document_shows_these_very_files() {
     }
 }
 
+#[test]
+fn over_the_unix_socket_no_secret_is_needed() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("socket");
+    let server = format!("socket = {socket:?}");
+    let auth = "[[auth.proxy]]\nname = \"nginx\"\nunix = true\nstrip_realm = true\n";
+    let gateway = Gateway::start_with(&Settings { server: &server, tls: None, auth, ..Settings::default() });
+    let says = |request: Request| {
+        request.header("X-Forwarded-User: ada@EXAMPLE.NET").header("X-Forwarded-Groups: staff, operators")
+    };
+    let over_socket = ["--unix-socket", socket.to_str().unwrap()];
+    assert_eq!(gateway.verbs(|request| says(request).with(&over_socket)), "read control");
+    assert_eq!(gateway.read().with(&over_socket).send().status, 401);
+    // The port is no socket.
+    assert_eq!(says(gateway.read()).send().status, 401);
+    gateway.finish();
+}
+
 /// Headers by which a client would be somebody else.
 fn spoof(request: Request) -> Request {
     let headers = ["X-Forwarded-User: ada", "X-Forwarded-Groups: operators,admins", "X_Forwarded_User: ada"];

@@ -50,10 +50,10 @@ pub(crate) fn freeipmi(
 
 /// What our own command line says; `session` chooses the protocol, such as `--ipmi15 md5`.
 pub(crate) fn opendcre(bmc: SocketAddr, user: User, session: &str, words: &str) -> Output {
-    let audit = tempfile::NamedTempFile::new().unwrap();
+    let folder = tempfile::tempdir().unwrap();
     let mut command = Command::new(PRODUCT);
     command.args(["-o", "json", "ipmi", "--host", &bmc.to_string(), "--user", user.name, "--audit-file"]);
-    command.arg(audit.path()).env("OPENDCRE_IPMI_PASSWORD", user.password);
+    command.arg(folder.path().join("audit.db")).env("OPENDCRE_IPMI_PASSWORD", user.password);
     command.args(session.split_whitespace()).args(words.split_whitespace());
     command.output().unwrap()
 }
