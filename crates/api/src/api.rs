@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 use crate::access::Entry;
 use crate::body::Body;
 use crate::browser;
-use crate::entrance::{Entrance, Turned};
+use crate::entrance::{Entrance, LoginProvider, Turned};
 use crate::error::ApiError;
 use crate::limits::Limits;
 use crate::peer::{Peer, Remote};
@@ -100,6 +100,11 @@ impl Api {
     #[must_use]
     pub fn gateway(&self) -> &Gateway {
         &self.inner.gateway
+    }
+
+    /// Where clients can log in.
+    pub(crate) fn login_providers(&self) -> &[LoginProvider] {
+        self.inner.entrance.announced()
     }
 
     /// When it was made, which is when the process started.

@@ -13,6 +13,8 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use opendcre_auth::{Attempt, Authenticator, Refusal};
 use opendcre_model::Subject;
+use schemars::JsonSchema;
+use serde::Serialize;
 use thiserror::Error;
 use tokio::time::Instant;
 
@@ -22,8 +24,16 @@ use crate::problem::Code;
 use crate::rate::Rate;
 
 /// What everybody may ask: whether the service lives, how it is used, and how to log in.
-const PUBLIC: [&str; 5] =
-    ["/healthz", "/readyz", "/opendcre/2/openapi.json", "/opendcre/2/docs", "/opendcre/2/auth/providers"];
+const PUBLIC: [&str; 8] = [
+    "/healthz",
+    "/readyz",
+    "/opendcre/1.1/test",
+    "/opendcre/1.2/test",
+    "/opendcre/1.3/test",
+    "/opendcre/2/openapi.json",
+    "/opendcre/2/docs",
+    "/opendcre/2/auth/providers",
+];
 
 /// What every request passes first.
 pub struct Entrance {
@@ -31,7 +41,24 @@ pub struct Entrance {
     /// The names by which the service may be addressed besides addresses; nothing if any will do.
     hosts: Option<HashSet<String>>,
     rate: Option<Rate>,
+    announced: Vec<LoginProvider>,
     anonymous: Arc<Subject>,
+}
+
+/// Where a client can get itself a token, by OAuth 2.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct LoginProvider {
+    /// Its name here.
+    pub name: String,
+    /// Its URL.
+    pub issuer: String,
+    /// Who the client is to it.
+    pub client_id: String,
+    /// What the client should ask for.
+    pub scopes: Vec<String>,
+    /// The resource to name (RFC 8707), where the provider wants that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resource: Option<String>,
 }
 
 /// Why a request goes no further.
@@ -59,7 +86,7 @@ impl Entrance {
     #[must_use]
     pub fn new(authenticator: Arc<Authenticator>) -> Self {
         let anonymous = Arc::new(Subject::anonymous());
-        Self { authenticator, hosts: None, rate: None, anonymous }
+        Self { authenticator, hosts: None, rate: None, announced: Vec::new(), anonymous }
     }
 
     /// Refuses requests for any host but this machine, its addresses, and `names`. Where nobody has to log in, a page of
@@ -76,6 +103,18 @@ impl Entrance {
     pub fn at_most(mut self, per_second: u32) -> Self {
         self.rate = Some(Rate::new(per_second));
         self
+    }
+
+    /// Tells clients that they can log in at `providers`.
+    #[must_use]
+    pub fn announcing(mut self, providers: Vec<LoginProvider>) -> Self {
+        self.announced = providers;
+        self
+    }
+
+    /// Where clients can log in.
+    pub(crate) fn announced(&self) -> &[LoginProvider] {
+        &self.announced
     }
 
     /// Who sends a request, if it may go on.

@@ -31,7 +31,7 @@ mod v2;
 
 pub use api::Api;
 pub use body::Body;
-pub use entrance::Entrance;
+pub use entrance::{Entrance, LoginProvider};
 pub use limits::Limits;
 pub use server::{BindError, Listen, Server};
 pub use tls::{ClientCertificates, MakeError, Tls, TlsError, TlsFiles, WATCH_INTERVAL};

@@ -103,7 +103,7 @@ impl Gateway {
     #[must_use]
     pub fn rights(&self, principal: &Principal) -> Rights {
         let subject = &principal.subject;
-        let roles = self.inner.policy.roles(subject);
+        let roles = self.policy().roles(subject);
         let reaches = Verb::ALL.map(|verb| (verb, self.reach(subject, verb)));
         let inventory = self.inventory();
         let verbs = reaches.iter().map(|(verb, reach)| (*verb, Place::of(reach, &inventory)));
@@ -128,7 +128,7 @@ impl Gateway {
         };
         let asked = Asked { verb, target, device: question.device.clone() };
         asked.check()?;
-        let mut explanation = self.inner.policy.explain(subject, &asked, &self.inventory(), is_owner);
+        let mut explanation = self.policy().explain(subject, &asked, &self.inventory(), is_owner);
         if explanation.is_permitted && verb.is_change() && self.is_read_only() {
             explanation.is_permitted = false;
             READ_ONLY.clone_into(&mut explanation.reason);
@@ -159,7 +159,7 @@ impl Gateway {
 
     /// Where `subject` may do `verb`.
     pub(crate) fn reach(&self, subject: &Subject, verb: Verb) -> Reach {
-        self.inner.policy.reach(subject, verb, || self.inventory())
+        self.policy().reach(subject, verb, || self.inventory())
     }
 
     /// Whether `principal` may give all of `commands` now.

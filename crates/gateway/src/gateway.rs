@@ -1,7 +1,7 @@
 //! The door itself: every command passes it, on its way to the equipment and back.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -46,7 +46,7 @@ pub(crate) struct Inner {
     /// Wakes whoever waits for a change of the inventory.
     pub(crate) news: Notify,
     pub(crate) audit: AuditLog,
-    pub(crate) policy: Policy,
+    policy: RwLock<Arc<Policy>>,
     pub(crate) clock: Arc<dyn WallClock>,
     pub(crate) settings: Settings,
     /// Changes that must run to their end; closed when the service stops.
@@ -95,7 +95,7 @@ impl Gateway {
             last_look: Mutex::default(),
             news: Notify::new(),
             audit,
-            policy,
+            policy: RwLock::new(Arc::new(policy)),
             clock,
             settings,
             actions: TaskTracker::new(),
@@ -130,6 +130,15 @@ impl Gateway {
                 self.change(principal, action, context).await.map(Outcome::Observation)
             }
         }
+    }
+
+    /// Lets `policy` decide from now on.
+    pub fn replace_policy(&self, policy: Policy) {
+        *self.inner.policy.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(policy);
+    }
+
+    pub(crate) fn policy(&self) -> Arc<Policy> {
+        Arc::clone(&self.inner.policy.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Whether every change is refused.

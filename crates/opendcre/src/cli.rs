@@ -142,7 +142,10 @@ pub enum OutputFormat {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Keep passwords in a sealed file
-    #[command(args = unused_client_options())]
+    #[command(args = unused_client_options(), after_help = "\
+Examples:
+  opendcre secret set rack-1
+  opendcre secret list")]
     Secret(SecretArgs),
 
     /// Run the gateway

@@ -25,7 +25,7 @@ use crate::cli::ServeArgs;
 use crate::clock::SystemClock;
 use crate::config::{self, Config};
 use crate::log::{self, Logging, Losses};
-use reload::Running;
+use reload::{Live, Running};
 
 pub(crate) use service::Service;
 
@@ -113,15 +113,21 @@ async fn serve(
     tracing::info!(address, fingerprint, version = env!("CARGO_PKG_VERSION"), "serving");
     let mut losses = LossReport::new(logging.losses());
     let mut running = Running::new(path.to_owned(), config);
-    if is_outdated {
-        running.reload(logging);
-    }
     let gateway = service.gateway().clone();
+    let live = Live {
+        authenticator: Arc::clone(service.authenticator()),
+        gateway: gateway.clone(),
+        tls: service.tls().cloned(),
+        clock: Arc::clone(clock),
+    };
+    if is_outdated {
+        running.reload(logging, &live);
+    }
     // Pinned here, so that the buses outlive the last order and the gateway gives up before they do.
     let mut serving = pin!(service.run(stop.clone()));
     let served = tokio::select! {
         served = &mut serving => served,
-        () = watch(async || signals.next().await, || running.reload(logging), &mut losses, &stop) => {
+        () = watch(async || signals.next().await, || running.reload(logging, &live), &mut losses, &stop) => {
             gateway.give_up().await;
             Err(anyhow!("told to stop again before everything was finished"))
         }

@@ -9,7 +9,20 @@ use super::answer::Json;
 use super::call::Call;
 use super::route::{NoPath, NoQuery};
 use super::schema::{NodesText, VerbWord};
+use crate::entrance::LoginProvider;
 use crate::problem::{Code, Problem};
+
+/// Where clients can log in.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "LoginProviders")]
+pub(super) struct ProvidersBody {
+    items: Vec<LoginProvider>,
+}
+
+/// `GET /auth/providers`.
+pub(super) async fn providers(call: Call, _: NoPath, _: NoQuery) -> Result<Json<ProvidersBody>, Problem> {
+    Ok(Json(ProvidersBody { items: call.api.login_providers().to_vec() }))
+}
 
 /// What somebody may do where.
 #[derive(Debug, Deserialize, JsonSchema)]

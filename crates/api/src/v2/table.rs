@@ -353,6 +353,10 @@ fn service_routes() -> impl Iterator<Item = Route> {
             "How the connections to BMCs are doing, from what is known: none of them is asked.",
         )
         .fails_with(NODES),
+        Route::get("/auth/providers", "list_login_providers", auth::providers).about(
+            "Show where to log in",
+            "The providers of OpenID Connect at which `opendcre login` and other clients can get a token. Everybody may ask.",
+        ),
         Route::get("/auth/me", "get_me", auth::me).about(
             "Show who I am",
             "Who asks, as the service knows them, which roles they have, and what they may do where.",

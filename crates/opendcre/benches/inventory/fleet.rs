@@ -113,7 +113,7 @@ fn list(server: &Server, encoding: &str) -> io::Result<Listing> {
     let mut stream = TcpStream::connect(server.address)?;
     let begun = Instant::now();
     // Of HTTP 1.0, so that the body is sent as it is and the connection ends with it.
-    write!(stream, "GET {ALL} HTTP/1.0\r\nHost: bench\r\nAccept-Encoding: {encoding}\r\n\r\n")?;
+    write!(stream, "GET {ALL} HTTP/1.0\r\nHost: localhost\r\nAccept-Encoding: {encoding}\r\n\r\n")?;
     let mut buffer = vec![0; 1 << 20];
     let mut bytes = stream.read(&mut buffer)?;
     let first_byte = begun.elapsed().as_secs_f64();

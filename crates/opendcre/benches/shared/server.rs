@@ -51,7 +51,7 @@ impl Server {
     pub(crate) fn get(&self, path: &str) -> io::Result<String> {
         let mut stream = TcpStream::connect(self.address)?;
         // Of HTTP 1.0, so that the body is sent as it is and the connection ends with it.
-        write!(stream, "GET {path} HTTP/1.0\r\nHost: bench\r\n\r\n")?;
+        write!(stream, "GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n")?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer)?;
         match answer.split_once("\r\n\r\n") {

@@ -35,6 +35,8 @@ Examples:
 #[derive(Debug, Clone, Args)]
 pub struct WhyArgs {
     /// Who: a name, or a login, its provider and a name, such as ldap:corp/ada
+    // Under another id than that of `--user`, which is who asks.
+    #[arg(id = "whom", value_name = "USER")]
     pub user: String,
 
     /// What they want to do: read, control, configure, audit, or an action such as power, led, asset

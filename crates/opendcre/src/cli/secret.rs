@@ -21,7 +21,7 @@ A BMC uses it with `password_secret = \"NAME\"` in its table. The first secret a
 
 Examples:
   opendcre secret set rack-1
-  opendcre secret set rack-1 < password.txt")]
+  cat password.txt | opendcre secret set rack-1")]
     Set(SecretNameArgs),
 
     /// Show the names of the secrets

@@ -122,7 +122,7 @@ mod tests {
     fn show_fills_in_every_default() {
         let folder = tempfile::tempdir().unwrap();
         let config = folder.path().join("opendcre.toml");
-        std::fs::write(&config, "[inventory]\nfile = '/state/inventory.db'\n").unwrap();
+        std::fs::write(&config, "[state]\ndirectory = '/state'\n").unwrap();
         let mut out = Vec::new();
         run(&ConfigCommand::Show(ConfigFile { config }), &mut out).unwrap();
         let shown = String::from_utf8(out).unwrap();

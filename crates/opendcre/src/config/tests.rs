@@ -75,8 +75,8 @@ const FAULTS: &[(&str, &str)] = &[
         "2: auth.role \"admin\".name: \"admin\" is a role that always",
     ),
     ("[[auth.role]]\nname = \"night\"\nverbs = []", "3: auth.role \"night\".verbs: permits nothing"),
-    ("[[auth.grant]]\nrole = \"viewer\"", "1: auth.grant.0: is for nobody; name users or groups"),
-    ("[[auth.grant]]\nrole = \"root\"\nusers = [\"ada\"]", "2: auth.grant.0.role: there is no role \"root\""),
+    ("[[auth.grant]]\nrole = \"viewer\"", "1: auth.grant: is for nobody; name users or groups"),
+    ("[[auth.grant]]\nrole = \"root\"\nusers = [\"ada\"]", "2: auth.grant.role: there is no role \"root\""),
     (
         "[[auth.ldap]]\nname = \"corp\"\nurls = []\nuser_base = \"dc=x\"",
         "3: auth.ldap \"corp\".urls: is empty; name at least",
@@ -123,8 +123,8 @@ const FAULTS: &[(&str, &str)] = &[
     ("[log]\ndirectory = \"\"", "2: log.directory: is empty; name a directory"),
     ("[audit]\nfile = \"\"", "2: audit.file: is empty; name a file"),
     (
-        "[server]\nlisten = \"0.0.0.0:5000\"",
-        "2: server.listen: 0.0.0.0:5000 can be reached from other machines",
+        "[server]\nlisten = \"0.0.0.0:5000\"\n[tls]\nenabled = false",
+        "4: tls.enabled: 0.0.0.0:5000 can be reached from other machines, and must not be without TLS",
     ),
     ("[server]\nmax_connections = 0", "2: server.max_connections: 0 is out of range; use 1 to 65536"),
     ("[server]\nrequest_timeout = \"0s\"", "2: server.request_timeout: 0s is out of range; use 1s to 10m"),

@@ -4,6 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
+use opendcre_api::LoginProvider;
+use opendcre_auth::Providers;
 use opendcre_auth::certificate::{CertificateRules, NameSource};
 use opendcre_auth::http_client::ClientSecret;
 use opendcre_auth::ldap::{GroupLookup, Ldap, LdapSettings};
@@ -12,7 +14,6 @@ use opendcre_auth::oidc::{
 };
 use opendcre_auth::proxy::{Network, ProxySettings, TrustedProxy};
 use opendcre_auth::token::TokenStore;
-use opendcre_auth::{Authenticator, Providers};
 use opendcre_gateway::{Policy, PolicySettings, Role, Rule, Verb};
 use opendcre_model::WallClock;
 use rustls::pki_types::CertificateDer;
@@ -25,15 +26,11 @@ use crate::input::read_text;
 /// Enough for all authorities of the world.
 const MAX_AUTHORITIES: u64 = 4 << 20;
 
-/// Who finds out who sends a request. Reads files, and asks nobody yet.
+/// Everybody who can vouch for somebody. Reads files, and asks nobody yet.
 ///
 /// # Errors
 /// A file that cannot be read, or a provider that is described in a way that is of no use; the message names it.
-pub(super) fn authenticator(config: &Config, clock: &Arc<dyn WallClock>) -> anyhow::Result<Authenticator> {
-    Ok(Authenticator::new(providers(config, clock)?, Arc::clone(clock)))
-}
-
-fn providers(config: &Config, clock: &Arc<dyn WallClock>) -> anyhow::Result<Providers> {
+pub(super) fn providers(config: &Config, clock: &Arc<dyn WallClock>) -> anyhow::Result<Providers> {
     let auth = &config.auth;
     let ldap =
         auth.ldap.iter().map(|ldap| directory(ldap).with_context(|| format!("auth.ldap {:?}", ldap.name)));
@@ -211,4 +208,19 @@ const fn verb(verb: &config::Verb) -> Verb {
         config::Verb::Configure => Verb::Configure,
         config::Verb::Audit => Verb::Audit,
     }
+}
+
+/// The providers that `opendcre login` can be sent to.
+pub(super) fn announced(config: &Config) -> Vec<LoginProvider> {
+    let oidc = config.auth.oidc.iter();
+    let announced = oidc.filter_map(|oidc| {
+        Some(LoginProvider {
+            name: oidc.name.clone(),
+            issuer: oidc.issuer.clone(),
+            client_id: oidc.login_client_id.clone()?,
+            scopes: oidc.scopes.clone(),
+            resource: oidc.resource.clone(),
+        })
+    });
+    announced.collect()
 }

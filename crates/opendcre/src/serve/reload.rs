@@ -3,20 +3,48 @@
 //! Only what needs no reopening is applied. Everything else is named, so that nobody believes it counts.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
+use opendcre_api::Tls;
+use opendcre_auth::Authenticator;
+use opendcre_gateway::Gateway;
+use opendcre_model::WallClock;
+
+use super::login;
 use crate::config::{Config, ConfigError, changed_keys};
 use crate::log::Logging;
 
 /// What `OPENDCRE_LOG` counts more than.
 const LEVEL: &str = "log.level";
 
-/// The keys that count at once.
+/// The keys that count at once, besides those of logins and grants.
 const LIVE: [&str; 2] = ["log.access", LEVEL];
+
+/// Logins and grants: everything below this key counts at once, but for whether there are any.
+const AUTH: &str = "auth.";
 
 /// The configuration that the running server follows.
 pub(super) struct Running {
     path: PathBuf,
     config: Config,
+}
+
+/// The parts of the running service that can be given something new.
+pub(super) struct Live {
+    pub(super) authenticator: Arc<Authenticator>,
+    pub(super) gateway: Gateway,
+    pub(super) tls: Option<Arc<Tls>>,
+    pub(super) clock: Arc<dyn WallClock>,
+}
+
+impl Live {
+    /// Lets people log in, and do what they may, as `config` says from now on.
+    fn admit_by(&self, config: &Config) -> anyhow::Result<()> {
+        let providers = login::providers(config, &self.clock)?;
+        self.gateway.replace_policy(login::policy(config)?);
+        self.authenticator.replace(providers);
+        Ok(())
+    }
 }
 
 /// The keys that differ from the running configuration.
@@ -44,7 +72,10 @@ impl Running {
     }
 
     /// Reads the file again, applies what can be applied, and logs what cannot.
-    pub(super) fn reload(&mut self, logging: &Logging) {
+    pub(super) fn reload(&mut self, logging: &Logging, live: &Live) {
+        if let Some(Err(error)) = live.tls.as_ref().map(|tls| tls.reload()) {
+            tracing::error!(%error, "the files for TLS cannot be used; the old ones stay in force");
+        }
         let mut changes = match self.read_again() {
             Ok(changes) => changes,
             Err(error) => {
@@ -62,6 +93,10 @@ impl Running {
         {
             tracing::error!("the log stays as it is: {error}");
         }
+        // Also if no key has changed: the files that they name may have.
+        if let Err(error) = live.admit_by(&self.config) {
+            tracing::error!("logins and grants stay as they are: {error:#}");
+        }
         for key in changes.restart {
             tracing::warn!("needs a restart: {key}");
         }
@@ -71,10 +106,14 @@ impl Running {
     /// Takes over the live keys. The others stay as they run, so they are named again until the restart.
     fn read_again(&mut self) -> Result<Changes, ConfigError> {
         let new = Config::load(&self.path)?;
-        let changed = changed_keys(&self.config, &new).into_iter();
-        let (live, restart) = changed.partition(|key| LIVE.contains(&key.as_str()));
+        let is_as_open = new.requires_login() == self.config.requires_login();
+        let counts = |key: &String| LIVE.contains(&key.as_str()) || is_as_open && key.starts_with(AUTH);
+        let (live, restart) = changed_keys(&self.config, &new).into_iter().partition(counts);
         self.config.log.level = new.log.level;
         self.config.log.access = new.log.access;
+        if is_as_open {
+            self.config.auth = new.auth;
+        }
         Ok(Changes { live, restart })
     }
 }

@@ -11,6 +11,7 @@ use anyhow::{Context, anyhow, bail};
 use opendcre_api::{
     Api, ClientCertificates, Entrance, Limits, Listen, Server, Tls, TlsFiles, WATCH_INTERVAL,
 };
+use opendcre_auth::Authenticator;
 use opendcre_devicebus::{Protocol, ReplyMatching, address};
 use opendcre_drivers::devicebus::{BusConfig, BusOwner, DeviceBus};
 use opendcre_drivers::ipmi::{self, BackOff, BmcConfig, BmcsOwner, Pacing};
@@ -23,6 +24,7 @@ use opendcre_model::{BoardId, SERVERS, WallClock};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use super::login;
 use crate::config::{self, BoardRange, Config};
 
 /// The boards that a serial bus can hold; the ids above belong to other protocols.
@@ -37,6 +39,7 @@ const MAX_BMC_CHANGES: usize = 1024;
 pub(crate) struct Service {
     server: Server,
     tls: Option<Arc<Tls>>,
+    authenticator: Arc<Authenticator>,
     api: Api,
     buses: Vec<BusOwner>,
     bmcs: Option<BmcsOwner>,
@@ -56,7 +59,9 @@ impl Service {
         let server =
             Server::bind([network].into_iter().chain(config.server.socket.clone().map(Listen::Unix))).await?;
         let tls = open_tls(config, clock)?;
-        let entrance = entrance(config, clock)?;
+        let providers = login::providers(config, clock)?;
+        let authenticator = Arc::new(Authenticator::new(providers, Arc::clone(clock)));
+        let entrance = entrance(config, Arc::clone(&authenticator));
         let (mut mounts, buses) = open_buses(config, clock)?;
         let bmcs = read_bmcs(config.clone()).await??;
         let mut defects = bmcs.defects;
@@ -79,11 +84,11 @@ impl Service {
             cache: config.inventory.cache,
             ..Settings::default()
         };
-        let (store, policy) = (Some((store, stored)), super::login::policy(config)?);
+        let (store, policy) = (Some((store, stored)), login::policy(config)?);
         let gateway = Gateway::new(equipment, audit.clone(), store, policy, Arc::clone(clock), settings);
         let api = Api::new(gateway, entrance, &**clock, limits(&config.server)?);
         let (clock, refresh) = (Arc::clone(clock), config.inventory.refresh);
-        Ok(Self { server, tls, api, buses, bmcs, audit, clock, refresh })
+        Ok(Self { server, tls, authenticator, api, buses, bmcs, audit, clock, refresh })
     }
 
     /// The door to the equipment.
@@ -94,6 +99,11 @@ impl Service {
     /// Where the server listens, other than on a Unix socket.
     pub(crate) fn address(&self) -> Option<SocketAddr> {
         self.server.address()
+    }
+
+    /// Who finds out who sends a request.
+    pub(crate) const fn authenticator(&self) -> &Arc<Authenticator> {
+        &self.authenticator
     }
 
     /// The TLS side of the server, if it has one.
@@ -165,14 +175,14 @@ fn open_tls(config: &Config, clock: &Arc<dyn WallClock>) -> anyhow::Result<Optio
 }
 
 /// What requests pass first.
-fn entrance(config: &Config, clock: &Arc<dyn WallClock>) -> anyhow::Result<Entrance> {
-    let entrance = Entrance::new(Arc::new(super::login::authenticator(config, clock)?));
-    Ok(match (config.requires_login(), config.server.rate) {
+fn entrance(config: &Config, authenticator: Arc<Authenticator>) -> Entrance {
+    let entrance = Entrance::new(authenticator).announcing(login::announced(config));
+    match (config.requires_login(), config.server.rate) {
         (true, 0) => entrance,
         (true, rate) => entrance.at_most(rate),
         (false, _) if config.is_local() => entrance.only_for(config.server.hosts.clone()),
         (false, _) => entrance,
-    })
+    }
 }
 
 /// The BMCs with their secrets. The disk with their files may hang, so that it must not hold up anything else.

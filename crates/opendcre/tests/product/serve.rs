@@ -101,7 +101,7 @@ fn a_change_that_a_forced_end_cuts_off_is_recorded_as_uncertain_and_logged() {
         let mut stream = std::net::TcpStream::connect(address).unwrap();
         stream
             .write_all(
-                b"POST /opendcre/1.1/power/off/1/0dff HTTP/1.1\r\nHost: test\r\nContent-Length: 0\r\n\r\n",
+                b"POST /opendcre/1.1/power/off/1/0dff HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n",
             )
             .unwrap();
         stream.read_to_end(&mut Vec::new()).ok();

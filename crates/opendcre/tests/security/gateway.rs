@@ -118,11 +118,6 @@ impl Gateway {
             let answer = login(request).send();
             match answer.status {
                 200..300 => verbs.push(verb),
-                404 if verb == "audit" && std::env::var_os("NOAUDIT").is_some() => {
-                    if verbs.len() == 3 {
-                        verbs.push(verb)
-                    }
-                }
                 403 => assert_eq!(answer.code(), "forbidden"),
                 _ => panic!("{verb}: {answer:?}"),
             }
@@ -182,9 +177,6 @@ impl Gateway {
 
     /// The entries of its audit, whose chain is verified.
     fn audit(&self) -> Vec<Value> {
-        if std::env::var_os("NOAUDIT").is_some() {
-            return vec![];
-        }
         let run = |command: &str| {
             let config = self.file("opendcre.toml");
             let output =

@@ -68,26 +68,24 @@ impl Browser {
             request = request.with(&["--data-urlencode", &format!("{name}={value}")]);
         }
         let answer = request.send();
-        let location = answer
-            .head
-            .lines()
-            .find_map(|line| line.to_lowercase().starts_with("location: ").then_some(line));
+        let location = answer.head.lines().find(|line| line.to_lowercase().starts_with("location: "));
         let Some((_, location)) = location.and_then(|line| line.split_once(' ')) else { return answer.body };
         let absolute = location.trim().starts_with("http");
         format!("-> {}{}", if absolute { "" } else { "https://sso.test:8443" }, location.trim())
     }
 }
 
-/// Begins to log in; the first URL that it names.
+/// Begins to log in; what it says first of all that names a URL.
 fn begin(gateway: &Gateway, args: &[&str]) -> (Child, String) {
     let mut login = gateway.client(&[&["login"], args].concat());
     let mut child = login.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let output = BufReader::new(child.stdout.as_mut().unwrap());
-    let mut lines = output.lines().map(Result::unwrap);
-    let url = lines.find_map(|line| {
-        line.split_whitespace().find(|word| word.starts_with("https://")).map(str::to_owned)
-    });
-    (child, url.expect("a URL"))
+    let line = output.lines().map(Result::unwrap).find(|line| line.contains("https://"));
+    (child, line.expect("a URL"))
+}
+
+fn url_in(line: &str) -> &str {
+    line.split_whitespace().find(|word| word.starts_with("https://")).unwrap()
 }
 
 fn end(child: Child) {
@@ -109,17 +107,14 @@ fn assert_logged_in(gateway: &Gateway) {
 #[test]
 fn a_code_on_another_device_logs_in() {
     let gateway = start();
-    let (child, url) = begin(&gateway, &["--device"]);
+    let (child, line) = begin(&gateway, &["--device"]);
+    let (url, code) = (url_in(&line), line.split_whitespace().last().unwrap());
     let browser = Browser::new();
-    let page = browser.load(&url, &[]);
-    let value = |name: &str| {
-        let (_, rest) =
-            page.split_once(&format!("name=\"{name}\" value=\"")).unwrap_or_else(|| panic!("{page}"));
-        rest.split('"').next().unwrap().to_owned()
-    };
-    let (xsrf, code) = (value("xsrf"), value("user_code"));
-    let confirmed = [("xsrf", xsrf.as_str()), ("user_code", &code), ("confirm", "yes")];
-    browser.visit("https://sso.test:8443/device", "bob", &confirmed);
+    let page = browser.load(url, &[]);
+    let (_, xsrf) = page.split_once("name=\"xsrf\" value=\"").unwrap_or_else(|| panic!("{page}"));
+    let xsrf = xsrf.split('"').next().unwrap();
+    browser.load(url, &[("xsrf", xsrf), ("user_code", code)]);
+    browser.visit(url, "bob", &[("xsrf", xsrf), ("user_code", code), ("confirm", "yes")]);
     end(child);
     assert_logged_in(&gateway);
     gateway.finish();
@@ -128,8 +123,8 @@ fn a_code_on_another_device_logs_in() {
 #[test]
 fn a_page_in_a_browser_logs_in() {
     let gateway = start();
-    let (child, url) = begin(&gateway, &["--browser"]);
-    Browser::new().visit(&url, "bob", &[]);
+    let (child, line) = begin(&gateway, &["--browser"]);
+    Browser::new().visit(url_in(&line), "bob", &[]);
     end(child);
     assert_logged_in(&gateway);
     gateway.finish();
@@ -138,13 +133,14 @@ fn a_page_in_a_browser_logs_in() {
 #[test]
 fn nobody_is_logged_in_by_a_page_that_the_program_has_not_asked_for() {
     let gateway = start();
-    let (mut child, url) = begin(&gateway, &[&["--browser"], DETAILS].concat());
+    let (mut child, line) = begin(&gateway, &[&["--browser"], DETAILS].concat());
+    let url = url_in(&line);
     let (_, redirect) = url.split_once("redirect_uri=").unwrap();
     let redirect = redirect.split('&').next().unwrap().replace("%3A", ":").replace("%2F", "/");
     let forged = Request::to(&format!("{redirect}?code=stolen&state=guessed")).send();
     assert!(forged.status >= 400, "{forged:?}");
     assert!(child.try_wait().unwrap().is_none(), "it has ended for that");
-    Browser::new().visit(&url, "bob", &[]);
+    Browser::new().visit(url, "bob", &[]);
     end(child);
     gateway.finish();
 }
