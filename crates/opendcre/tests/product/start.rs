@@ -83,10 +83,13 @@ fn a_broken_configuration_is_one_line_with_file_and_line() {
 }
 
 #[test]
-fn serving_beyond_this_machine_has_to_be_written_out() {
+fn serving_beyond_this_machine_without_protection_has_to_be_written_out() {
     let directory = tempfile::tempdir().unwrap();
-    let config = write(directory.path(), "[server]\nlisten = \"0.0.0.0:5000\"\n");
-    refused(&run(&["config", "check", "--config", &config]), &["insecure"]);
+    for (table, key) in [("tls", "enabled"), ("auth", "required")] {
+        let text = format!("[server]\nlisten = \"0.0.0.0:5000\"\n[{table}]\n{key} = false\n");
+        let config = write(directory.path(), &text);
+        refused(&run(&["config", "check", "--config", &config]), &["insecure", key]);
+    }
 }
 
 #[test]

@@ -169,9 +169,9 @@ impl Gateway {
     }
 }
 
-/// The table of a configuration that keeps the inventory in `directory` and looks for everything every `refresh`.
+/// The tables of a configuration that keeps everything in `directory` and looks for everything every `refresh`.
 pub(crate) fn inventory(directory: &Path, refresh: &str) -> String {
-    format!("[inventory]\nfile = {:?}\nrefresh = \"{refresh}\"\n", directory.join("inventory.db"))
+    format!("[state]\ndirectory = {directory:?}\n[inventory]\nrefresh = \"{refresh}\"\n")
 }
 
 pub(crate) fn free_address() -> SocketAddr {
@@ -182,8 +182,9 @@ pub(crate) fn free_address() -> SocketAddr {
 /// Status and body of one request on a connection of its own.
 pub(crate) fn request(address: SocketAddr, method: &str, path: &str) -> (u16, String) {
     let mut stream = TcpStream::connect(address).expect("a server");
-    let head =
-        format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+    let head = format!(
+        "{method} {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+    );
     stream.write_all(head.as_bytes()).expect("sent");
     let mut answer = String::new();
     stream.read_to_string(&mut answer).expect("an answer");
