@@ -46,7 +46,7 @@ pub(crate) fn is_name(name: &str) -> bool {
 
 /// Whether a character changes a text, or its direction, without being seen: two names that look alike would be
 /// different people.
-const fn is_invisible(character: char) -> bool {
+pub(crate) const fn is_invisible(character: char) -> bool {
     matches!(
         character,
         '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'

@@ -18,6 +18,7 @@ use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use crate::Failure;
+use crate::attempt::is_invisible;
 
 /// The largest certificate that is looked at, in bytes.
 const MAX_CERTIFICATE: usize = 64 * 1024;
@@ -181,17 +182,10 @@ fn principal_name(value: &[u8]) -> Result<&str, CertificateError> {
 
 /// A name that can be shown in a log, and compared by people.
 fn checked(name: &str) -> Result<String, CertificateError> {
-    if name.len() > MAX_NAME || name.chars().any(deceives) {
+    if name.len() > MAX_NAME || name.chars().any(|c| c.is_control() || is_invisible(c)) {
         return Err(CertificateError::BadName);
     }
     Ok(name.to_owned())
-}
-
-/// Whether a character is not shown, or changes how others are shown (Unicode TR 36 §3.1, bidirectional controls).
-fn deceives(c: char) -> bool {
-    let is_invisible =
-        matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
-    c.is_control() || is_invisible
 }
 
 fn broken(reason: &impl ToString) -> CertificateError {

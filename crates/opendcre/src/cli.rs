@@ -8,6 +8,7 @@ mod auth;
 mod client;
 mod emulate;
 mod ipmi;
+mod lamp;
 mod login;
 mod secret;
 #[cfg(test)]
@@ -25,9 +26,8 @@ pub use audit::{AuditArgs, AuditCommand, AuditExportArgs, AuditPlace, AuditTailA
 pub use auth::{AuthArgs, AuthCommand, WhyArgs};
 pub use client::{
     AllNodes, AssetArgs, AssetCommand, ChangeOptions, ChangesArgs, ClientCommand, DeviceOption, ExpandArgs,
-    FanArgs, FanCommand, ForgetArgs, GroupsArgs, IdentifyArgs, JobsArgs, JobsCommand, LedArgs, LedCommand,
-    ListArgs, NodeBootArgs, NodeBootCommand, Nodes, OptionalNodes, PowerArgs, PowerCommand, ReadArgs,
-    SensorArgs, Targets, WatchArgs,
+    ForgetArgs, GroupsArgs, IdentifyArgs, JobsArgs, JobsCommand, ListArgs, NodeBootArgs, NodeBootCommand,
+    Nodes, OptionalNodes, PowerArgs, PowerCommand, ReadArgs, SensorArgs, Targets, WatchArgs,
 };
 pub use emulate::{
     AnswerHeaders, BmcFaultKind, BmcSpread, BusProtocol, EmulateArgs, EmulateBmcArgs, EmulateBusArgs,
@@ -38,6 +38,7 @@ pub use ipmi::{
     LimitCommand, LimitException, LimitSetArgs, PASSWORD_VARIABLE, PowerPolicy, PrivilegeChoice, RawArgs,
     SelCommand, V1_5Auth,
 };
+pub use lamp::{FanArgs, FanCommand, LedArgs, LedCommand};
 pub use login::{AccessOptions, LoginArgs, TOKEN_VARIABLE};
 pub use secret::{SecretArgs, SecretCommand, SecretNameArgs};
 pub use token::{

@@ -85,7 +85,8 @@ fn check_signed(header: &[u8], claims: &[u8]) {
     let token = sign(header, claims);
     let provider = PROVIDER.publishing(published());
     let answer = wait(provider.authenticate(&token));
-    assert_eq!(answer, wait(provider.authenticate(&token)));
+    // Which one of several reasons to refuse it is given may differ.
+    assert_eq!(answer.as_ref().ok(), wait(provider.authenticate(&token)).as_ref().ok());
     assert_printable(&answer);
     let Ok(subject) = answer else { return };
     assert!(provider.may_have_issued(&token));
