@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand, ValueEnum};
-use opendcre_model::{DeviceKind, PowerAction, Rgb};
+use opendcre_model::{DeviceKind, PowerAction};
 
 use super::auth::AuthArgs;
 use super::ipmi::BootSetArgs;
