@@ -157,30 +157,32 @@ impl Api {
     where
         B: HttpBody<Data = Bytes> + Unpin,
     {
-        let subject = match self.inner.entrance.admit(head, peer).await {
+        let entrance = &self.inner.entrance;
+        let remote = entrance.origin(&head.headers, peer);
+        let subject = match entrance.admit(head, peer).await {
             Ok(subject) => subject,
-            Err(turned) => return self.turn_away(head, turned, peer, request_id),
+            Err(turned) => return self.turn_away(head, turned, &remote, request_id),
         };
-        let remote = peer.text();
         if v2::is_below(head.uri.path()) {
             let call = Call {
                 api: self.clone(),
                 head: Arc::clone(head),
                 subject,
-                remote: Arc::clone(remote),
+                remote,
                 request_id: request_id.clone(),
             };
             return v2::respond(call, body).await;
         }
-        let caller = Caller { subject: &subject, remote, request_id };
+        let caller = Caller { subject: &subject, remote: &remote, request_id };
         // Apart, so that the future of every request is not as large as that of the largest.
         Box::pin(self.answer_as_before(head, body, caller)).await
     }
 
     /// The answer to a request that goes no further.
-    fn turn_away(&self, head: &Parts, turned: Turned, peer: &Peer, request_id: &RequestId) -> Reply {
-        let (code, remote) = (turned.code().name, &**peer.text());
-        tracing::warn!(code, remote, request_id = request_id.as_str(), "turned away: {turned}");
+    fn turn_away(&self, head: &Parts, turned: Turned, remote: &str, request_id: &RequestId) -> Reply {
+        let code = turned.code().name;
+        // Anybody can cause any number of these; the access log has them, and the audit counts those that matter.
+        tracing::debug!(code, remote, request_id = request_id.as_str(), "turned away: {turned}");
         if let Some((claimed, reason)) = turned.failed_login() {
             let request_id = request_id.as_str();
             self.gateway().note_refused_login(RefusedLogin { claimed, remote, request_id, code, reason });

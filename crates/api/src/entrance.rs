@@ -129,12 +129,22 @@ impl Entrance {
             certificate.map_err(|revoked| Turned::Certificate { reason: revoked.to_string() })?;
         let attempt = Attempt { headers: &head.headers, remote: peer.address(), certificate };
         let subject = self.authenticator.authenticate(&attempt).await.map_err(Turned::Login)?;
+        let address = self.authenticator.client_behind_proxy(&attempt).or(peer.address());
         match &self.rate {
-            Some(rate) => rate.admit(&subject, peer.address(), Instant::now()),
+            Some(rate) => rate.admit(&subject, address, Instant::now()),
             None => Ok(()),
         }
         .map_err(|retry_after| Turned::TooFast { retry_after })?;
         Ok(subject)
+    }
+
+    /// Where a request comes from, for the records: the client, and the trusted proxy that says so, if there is one.
+    pub(crate) fn origin(&self, headers: &HeaderMap, peer: &Peer) -> Arc<str> {
+        let attempt = Attempt { headers, remote: peer.address(), certificate: None };
+        match self.authenticator.client_behind_proxy(&attempt) {
+            Some(client) => format!("{client} through {}", peer.text()).into(),
+            None => Arc::clone(peer.text()),
+        }
     }
 
     /// The headers by which a client that was turned away is told how to go on.

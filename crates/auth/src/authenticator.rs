@@ -98,12 +98,13 @@ impl Authenticator {
     /// Every [`Refusal`].
     pub async fn authenticate(&self, attempt: &Attempt<'_>) -> Result<Arc<Subject>, Refusal> {
         let Some(providers) = self.providers() else { return Ok(Arc::clone(&self.anonymous)) };
+        let remote = behind(&providers.proxies, attempt).or(attempt.remote);
         if let Some(subject) = by_proxy(&providers.proxies, attempt)? {
             return Ok(Arc::new(subject));
         }
         let subject = match authorization::credentials(attempt.headers)? {
-            Some(Credentials::Bearer(token)) => self.by_token(&providers, token, attempt.remote).await?,
-            Some(Credentials::Basic(login)) => self.by_password(providers, login, attempt.remote).await?,
+            Some(Credentials::Bearer(token)) => self.by_token(&providers, token, remote).await?,
+            Some(Credentials::Basic(login)) => self.by_password(providers, login, remote).await?,
             None => match (&providers.certificates, attempt.certificate) {
                 (Some(rules), Some(certificate)) => self.by_certificate(rules, certificate)?,
                 _ if providers.anonymous => return Ok(Arc::clone(&self.anonymous)),
@@ -111,6 +112,12 @@ impl Authenticator {
             },
         };
         Ok(Arc::new(subject))
+    }
+
+    /// The client for which a trusted proxy has sent a request, as the proxy says; nothing if none has, or it does not say.
+    #[must_use]
+    pub fn client_behind_proxy(&self, attempt: &Attempt<'_>) -> Option<IpAddr> {
+        behind(&self.providers()?.proxies, attempt)
     }
 
     /// What a client that has presented nothing is told that it may present, as values of `WWW-Authenticate`.
@@ -202,6 +209,11 @@ impl Authenticator {
         let subject = rules.subject(certificate, self.clock.now());
         subject.map_err(|failure| refused(Some(certificate.subject.clone()), failure))
     }
+}
+
+/// Who is behind the first proxy through which a request comes.
+fn behind(proxies: &[TrustedProxy], attempt: &Attempt<'_>) -> Option<IpAddr> {
+    proxies.iter().find_map(|proxy| proxy.client(attempt))
 }
 
 /// Whom a proxy names. Several can be behind one address, so that another one's secret may be the right one.

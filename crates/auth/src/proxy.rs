@@ -6,6 +6,7 @@
 mod network;
 
 use std::fmt;
+use std::net::{IpAddr, SocketAddr};
 
 use http::header::{AUTHORIZATION, HeaderName};
 use opendcre_model::{Login, Subject};
@@ -17,6 +18,9 @@ use crate::attempt::{MAX_NAME, is_name, single};
 use crate::{Attempt, Failure};
 
 pub use network::{Network, NetworkError};
+
+/// Where proxies say for whom they ask.
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// The bytes of a secret: fewer could be guessed.
 const SECRET_LENGTHS: std::ops::RangeInclusive<usize> = 16..=256;
@@ -145,6 +149,19 @@ impl TrustedProxy {
             groups: self.groups(attempt)?,
             grants: Vec::new(),
         }))
+    }
+
+    /// From where the client of the proxy connects, as the proxy says; nothing if the request does not come through it, or
+    /// it does not say so.
+    pub(crate) fn client(&self, attempt: &Attempt<'_>) -> Option<IpAddr> {
+        if !self.is_at(attempt) || self.check_secret(attempt).is_err() {
+            return None;
+        }
+        // What the proxy has added stands last; whatever is before it came with the request.
+        let last = attempt.headers.get_all(FORWARDED_FOR).iter().next_back()?.to_str().ok()?;
+        let client = last.rsplit(',').next()?.trim();
+        let with_port = || client.parse::<SocketAddr>().map(|client| client.ip());
+        client.parse().or_else(|_| with_port()).ok().map(|client: IpAddr| client.to_canonical())
     }
 
     /// Whom a request names that this proxy may have sent, believed or not.

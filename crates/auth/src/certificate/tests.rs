@@ -171,7 +171,10 @@ fn check(der: &[u8]) {
     let Ok(parsed) = PeerCertificate::parse(der) else { return };
     let names = [&parsed.dns, &parsed.email, &parsed.uri, &parsed.upn, &parsed.organizational_units];
     for name in names.into_iter().flatten().chain(&parsed.common_name) {
-        assert!(name.len() <= MAX_NAME && !name.chars().any(|c| c.is_control() || is_invisible(c)), "{name:?}");
+        assert!(
+            name.len() <= MAX_NAME && !name.chars().any(|c| c.is_control() || is_invisible(c)),
+            "{name:?}"
+        );
     }
 }
 

@@ -24,16 +24,20 @@ fn over_socket() -> ProxySettings {
     ProxySettings { addresses: Vec::new(), unix: true, secret: None, ..settings() }
 }
 
+fn headers(fields: &[(&'static str, &[u8])]) -> HeaderMap {
+    let field = |(name, value): &(&'static str, &[u8])| {
+        (HeaderName::from_static(name), HeaderValue::from_bytes(value).unwrap())
+    };
+    fields.iter().map(field).collect()
+}
+
 /// What `settings` make of header fields that come from `remote`; `unix` for the socket.
 fn ask(
     settings: ProxySettings,
     remote: &str,
     fields: &[(&'static str, &[u8])],
 ) -> Result<Option<Subject>, Failure> {
-    let mut headers = HeaderMap::new();
-    for (name, value) in fields {
-        headers.append(*name, HeaderValue::from_bytes(value).unwrap());
-    }
+    let headers = headers(fields);
     let attempt = Attempt { headers: &headers, remote: remote.parse().ok(), certificate: None };
     TrustedProxy::new(settings).unwrap().subject(&attempt)
 }
@@ -137,6 +141,32 @@ fn the_realm_is_left_out_where_it_says_nothing() {
     for nobody in ["@AD.TEST", "-@AD.TEST", "(null)@AD.TEST"] {
         assert_eq!(user(stripping(), nobody.as_bytes()), None, "{nobody}");
     }
+}
+
+#[test]
+fn where_a_client_is_only_the_proxy_itself_can_say() {
+    let client = |from: &str, fields: &[(&'static str, &[u8])]| {
+        let headers = headers(fields);
+        let attempt = Attempt { headers: &headers, remote: Some(from.parse().unwrap()), certificate: None };
+        TrustedProxy::new(settings()).unwrap().client(&attempt).map(|client| client.to_string())
+    };
+    let forwarded = |value: &'static [u8]| ("x-forwarded-for", value);
+    for (value, expected) in [
+        (&b"203.0.113.7"[..], Some("203.0.113.7")),
+        (b"198.51.100.1, 203.0.113.7", Some("203.0.113.7")),
+        (b"203.0.113.7:4711", Some("203.0.113.7")),
+        (b"2001:db8::7", Some("2001:db8::7")),
+        (b"[2001:db8::7]:4711", Some("2001:db8::7")),
+        (b"::ffff:203.0.113.7", Some("203.0.113.7")),
+        (b"203.0.113.7, unknown", None),
+        (b"", None),
+    ] {
+        let found = client("10.0.0.5", &[SECRET_FIELD, forwarded(value)]);
+        assert_eq!(found.as_deref(), expected, "{value:?}");
+    }
+    assert_eq!(client("10.0.0.5", &[SECRET_FIELD]), None);
+    assert_eq!(client("10.0.0.5", &[forwarded(b"203.0.113.7")]), None);
+    assert_eq!(client("192.0.2.1", &[SECRET_FIELD, forwarded(b"203.0.113.7")]), None);
 }
 
 #[test]
