@@ -221,7 +221,7 @@ impl Api {
         match path {
             v1_3::VERSION => v1_3::version(head),
             "/healthz" => probe::health(head),
-            "/readyz" => probe::readiness(head, &self.inner.gateway),
+            "/readyz" => probe::readiness(head, &self.inner.gateway, &caller.principal()),
             _ => Err(ApiError::NotFound),
         }
     }

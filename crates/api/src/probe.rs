@@ -3,7 +3,7 @@
 use http::StatusCode;
 use http::request::Parts;
 use hyper::body::Bytes;
-use opendcre_gateway::{Defect, Gateway, Readiness};
+use opendcre_gateway::{Defect, Gateway, Principal, Readiness};
 use opendcre_model::DriverError;
 use serde::Serialize;
 
@@ -47,12 +47,16 @@ pub(crate) fn health(head: &Parts) -> Result<Reply, ApiError> {
     }
 }
 
-/// `/readyz`: whether every driver can be used. Touches no equipment.
-pub(crate) fn readiness(head: &Parts, gateway: &Gateway) -> Result<Reply, ApiError> {
+/// `/readyz`: whether every driver can be used. Touches no equipment. Everybody may ask; what exactly is wrong with what
+/// only those are told who may look at something.
+pub(crate) fn readiness(head: &Parts, gateway: &Gateway, asking: &Principal) -> Result<Reply, ApiError> {
     if Methods::Read.verb(&head.method)? == Verb::List {
         return Ok(reply::allow(Methods::Read));
     }
     let readiness = gateway.readiness();
+    if !gateway.may_look(asking) {
+        return Ok(bare(&readiness));
+    }
     let drivers = readiness.drivers.iter().map(driver).collect();
     let defects = readiness.defects.iter().map(defect).collect();
     if readiness.is_ready() {
@@ -63,6 +67,19 @@ pub(crate) fn readiness(head: &Parts, gateway: &Gateway) -> Result<Reply, ApiErr
     let (message, http_code) = (missing(&readiness), status.as_u16());
     let text = reply::to_json(&NotReady { message, code: "not_ready", http_code, drivers, defects })?;
     Ok(reply::json(status, text))
+}
+
+/// Whether the service is ready, and no more.
+fn bare(readiness: &Readiness) -> Reply {
+    if !readiness.is_ready() {
+        let text = br#"{"message":"not every driver can be used","code":"not_ready","http_code":503}"#;
+        return reply::json(StatusCode::SERVICE_UNAVAILABLE, Bytes::from_static(text));
+    }
+    if readiness.defects.is_empty() {
+        ok()
+    } else {
+        reply::json(StatusCode::OK, Bytes::from_static(br#"{"status":"degraded"}"#))
+    }
 }
 
 fn ok() -> Reply {

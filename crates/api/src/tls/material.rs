@@ -115,7 +115,7 @@ pub enum TlsError {
         certificate: PathBuf,
     },
     /// The authorities for client certificates, or their revocations, cannot be used.
-    #[error("{} cannot be used to check client certificates: {reason}", path.display())]
+    #[error("{} cannot be used to check client certificates: {reason}; a list of revocations must be of version 2", path.display())]
     Client {
         /// The file.
         path: PathBuf,

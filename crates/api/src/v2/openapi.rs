@@ -23,8 +23,13 @@ const ALWAYS: &[Code] = &[
     Code::UNKNOWN_PARAMETER,
     Code::BAD_BODY,
     Code::BODY_TOO_LARGE,
+    Code::UNAUTHENTICATED,
     Code::FORBIDDEN,
+    Code::WRONG_HOST,
+    Code::LOCKED,
+    Code::RATE_LIMITED,
     Code::INTERNAL,
+    Code::AUTH_UNAVAILABLE,
     Code::SHUTTING_DOWN,
     Code::TIMEOUT,
 ];
@@ -68,7 +73,24 @@ pub(super) fn document<'a>(routes: impl Iterator<Item = &'a Route>) -> Value {
         },
         "servers": [{ "url": BASE }],
         "paths": paths,
-        "components": { "schemas": schemas.into_components() },
+        // The first: nothing, where nobody has to log in.
+        "security": [{}, { "bearer": [] }, { "basic": [] }, { "certificate": [] }],
+        "components": {
+            "schemas": schemas.into_components(),
+            "securitySchemes": {
+                "bearer": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "An API token of this service, or a token of a provider that it trusts.",
+                },
+                "basic": {
+                    "type": "http",
+                    "scheme": "basic",
+                    "description": "A name and a password that a directory knows.",
+                },
+                "certificate": { "type": "mutualTLS", "description": "A client certificate." },
+            },
+        },
     });
     join_lines(&mut document);
     document
