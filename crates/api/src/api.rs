@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::header::RETRY_AFTER;
 use http::request::Parts;
 use http::{Method, Request, Response};
 use hyper::body::{Body as HttpBody, Bytes};
@@ -144,7 +145,7 @@ impl Api {
         // One limit for everything, so that nobody is kept waiting for a provider either.
         let answer = timeout(limit, self.answer(&head, body, &peer, &request_id)).await;
         let mut reply = answer.unwrap_or_else(|_| too_late(&head, limit, &request_id));
-        browser::mark(reply.headers_mut(), &head.method, head.uri.path(), peer.is_encrypted());
+        browser::mark(reply.headers_mut(), head.uri.path(), peer.is_encrypted());
         reply.headers_mut().insert(X_REQUEST_ID, request_id.to_header());
         if head.method == Method::HEAD {
             *reply.body_mut() = Body::default();
@@ -183,7 +184,7 @@ impl Api {
         let code = turned.code().name;
         // Anybody can cause any number of these; the access log has them, and the audit counts those that matter.
         tracing::debug!(code, remote, request_id = request_id.as_str(), "turned away: {turned}");
-        if let Some((claimed, reason)) = turned.failed_login() {
+        if let Some((claimed, reason)) = turned.failed_login(!head.method.is_safe()) {
             let request_id = request_id.as_str();
             self.gateway().note_refused_login(RefusedLogin { claimed, remote, request_id, code, reason });
         }
@@ -193,6 +194,7 @@ impl Api {
         } else {
             failure(&decode(head.uri.path()), &ApiError::Turned(turned))
         };
+        reply.headers_mut().remove(RETRY_AFTER);
         reply.headers_mut().extend(advice);
         reply
     }

@@ -4,11 +4,11 @@ use http::header::{
     ACCESS_CONTROL_ALLOW_ORIGIN, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY,
     STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS,
 };
-use http::{HeaderMap, HeaderValue, Method};
+use http::{HeaderMap, HeaderValue};
 
 use crate::api::decode;
 use crate::v1::Generation;
-use crate::{v1_1, v1_3, v2};
+use crate::{v1_1, v1_3};
 
 /// Two years, as lists of sites that are always reached over TLS ask for it.
 const TLS_ONLY: HeaderValue = HeaderValue::from_static("max-age=63072000");
@@ -16,8 +16,8 @@ const TLS_ONLY: HeaderValue = HeaderValue::from_static("max-age=63072000");
 /// An answer that is no page loads nothing, and is shown within no page.
 const NOTHING: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
 
-/// Adds what every answer to a request with `method` carries.
-pub(crate) fn mark(headers: &mut HeaderMap, method: &Method, path: &str, is_encrypted: bool) {
+/// Adds what every answer carries.
+pub(crate) fn mark(headers: &mut HeaderMap, path: &str, is_encrypted: bool) {
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     if is_encrypted {
@@ -29,16 +29,14 @@ pub(crate) fn mark(headers: &mut HeaderMap, method: &Method, path: &str, is_encr
     // For any page, as it always was, and therefore never with what a browser knows of its user: the answer to that has
     // no `Access-Control-Allow-Credentials`, so that a browser keeps it to itself. What controls is refused before, if a
     // page of another site asks for it.
-    if is_open(method, path) {
+    if is_open(path) {
         headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
     }
 }
 
-/// Whether pages of any site may read the answer.
-fn is_open(method: &Method, path: &str) -> bool {
-    if v2::is_below(path) {
-        return matches!(*method, Method::GET | Method::HEAD);
-    }
+/// Whether pages of any site may read the answer: those of the generations that always were open. What is newer is for
+/// programs and for pages of this site.
+fn is_open(path: &str) -> bool {
     let path = decode(path);
     path.starts_with(v1_1::BASE) || path == v1_3::VERSION || Generation::of(&path).is_some()
 }
@@ -51,35 +49,33 @@ fn is_page(headers: &HeaderMap) -> bool {
 mod tests {
     use super::*;
 
-    fn marked(method: &Method, path: &str, is_encrypted: bool) -> HeaderMap {
+    fn marked(path: &str, is_encrypted: bool) -> HeaderMap {
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
-        mark(&mut headers, method, path, is_encrypted);
+        mark(&mut headers, path, is_encrypted);
         headers
     }
 
     #[test]
-    fn any_page_may_read_and_none_may_control() {
-        let may_read = |method, path| {
-            marked(method, path, false).get(ACCESS_CONTROL_ALLOW_ORIGIN).is_some_and(|origin| origin == "*")
-        };
-        for path in ["/opendcre/1.1/scan", "/opendcre/1%2e2/scan", "/opendcre/version", "/opendcre/2/boards"]
-        {
-            assert!(may_read(&Method::GET, path), "{path}");
+    fn any_page_may_read_what_it_always_could_and_no_more() {
+        let may_read =
+            |path| marked(path, false).get(ACCESS_CONTROL_ALLOW_ORIGIN).is_some_and(|to| to == "*");
+        for path in ["/opendcre/1.1/scan", "/opendcre/1%2e2/scan", "/opendcre/version"] {
+            assert!(may_read(path), "{path}");
         }
-        assert!(!may_read(&Method::POST, "/opendcre/2/power"));
-        assert!(!may_read(&Method::GET, "/opendcre/1.0/scan"));
-        assert!(!may_read(&Method::GET, "/healthz"));
+        for path in ["/opendcre/2/boards", "/opendcre/2/audit", "/opendcre/1.0/scan", "/healthz"] {
+            assert!(!may_read(path), "{path}");
+        }
     }
 
     #[test]
     fn a_browser_that_came_by_tls_comes_by_nothing_else() {
-        assert!(marked(&Method::GET, "/", true).contains_key(STRICT_TRANSPORT_SECURITY));
-        assert!(!marked(&Method::GET, "/", false).contains_key(STRICT_TRANSPORT_SECURITY));
+        assert!(marked("/", true).contains_key(STRICT_TRANSPORT_SECURITY));
+        assert!(!marked("/", false).contains_key(STRICT_TRANSPORT_SECURITY));
     }
 
     #[test]
     fn a_page_has_a_policy_even_if_nobody_thought_of_it() {
-        assert_eq!(marked(&Method::GET, "/", false)[CONTENT_SECURITY_POLICY], NOTHING);
+        assert_eq!(marked("/", false)[CONTENT_SECURITY_POLICY], NOTHING);
     }
 }

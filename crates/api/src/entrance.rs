@@ -189,9 +189,13 @@ impl Turned {
         }
     }
 
-    /// Who somebody claimed to be, and why that was not believed; nothing if nobody tried to prove anything.
-    pub(crate) fn failed_login(&self) -> Option<(Option<&str>, &str)> {
+    /// Who somebody claimed to be, and why that was not believed. Who does not claim anything counts only with a request
+    /// that `is_change`: others are those of programs that have not logged in yet.
+    pub(crate) fn failed_login(&self, is_change: bool) -> Option<(Option<&str>, &str)> {
         match self {
+            Self::Login(Refusal::Missing) if is_change => {
+                Some((None, "a change by somebody who has not logged in"))
+            }
             Self::Login(Refusal::Rejected { claimed, reason })
             | Self::Login(Refusal::Unavailable { claimed, reason, .. }) => Some((claimed.as_deref(), reason)),
             Self::Login(Refusal::Locked { claimed, .. }) => {

@@ -4,7 +4,9 @@
 //! `Origin` and `Referer`. Programs send none of them.
 
 use http::header::{HOST, ORIGIN, REFERER};
-use http::{HeaderMap, HeaderName, HeaderValue, Uri};
+use http::request::Parts;
+use http::uri::Authority;
+use http::{HeaderName, HeaderValue, Uri};
 
 /// Where a browser says what sort of page sent a request.
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
@@ -13,10 +15,13 @@ const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const OUR_SITES: [&[u8]; 2] = [b"same-origin", b"none"];
 
 /// Whether any header field says so. What is not known to be ours is another site.
-pub(crate) fn is_another(headers: &HeaderMap) -> bool {
+pub(crate) fn is_another(head: &Parts) -> bool {
+    let headers = &head.headers;
     let is_ours =
         |value: &HeaderValue| OUR_SITES.iter().any(|site| site.eq_ignore_ascii_case(value.as_bytes()));
-    let host = headers.get(HOST).and_then(|host| host.to_str().ok());
+    // HTTP/2 has the host in the address of the request.
+    let host = head.uri.authority().map(Authority::as_str);
+    let host = host.or_else(|| headers.get(HOST).and_then(|host| host.to_str().ok()));
     let is_here = |page: &HeaderValue| authority(page).is_some_and(|page| host == Some(page.as_str()));
     let pages = headers.get_all(ORIGIN).iter().chain(headers.get_all(REFERER));
     !headers.get_all(SEC_FETCH_SITE).iter().all(is_ours) || !pages.into_iter().all(is_here)
@@ -33,11 +38,10 @@ fn authority(page: &HeaderValue) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn headers(fields: &[(&'static str, &'static str)]) -> HeaderMap {
-        let field = |(name, value): &(&'static str, &'static str)| {
-            (HeaderName::from_static(name), HeaderValue::from_static(value))
-        };
-        fields.iter().map(field).collect()
+    fn head(fields: &[(&'static str, &'static str)]) -> Parts {
+        let request = http::Request::builder().uri("/opendcre/2/power");
+        let request = fields.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+        request.body(()).unwrap().into_parts().0
     }
 
     #[test]
@@ -48,8 +52,18 @@ mod tests {
             &[("host", "gateway:5000"), ("referer", "http://gateway:5000/opendcre/2/docs")],
             &[("host", "gateway:5000"), ("sec-fetch-site", "none")],
         ] {
-            assert!(!is_another(&headers(fields)), "{fields:?}");
+            assert!(!is_another(&head(fields)), "{fields:?}");
         }
+    }
+
+    #[test]
+    fn the_host_of_http_2_is_in_the_address() {
+        let mut own = head(&[("origin", "https://gateway:5000")]);
+        assert!(is_another(&own));
+        own.uri = "https://gateway:5000/opendcre/2/power".parse().unwrap();
+        assert!(!is_another(&own));
+        own.uri = "https://evil.example/opendcre/2/power".parse().unwrap();
+        assert!(is_another(&own));
     }
 
     #[test]
@@ -63,8 +77,8 @@ mod tests {
             ("sec-fetch-site", "cross-site"),
             ("sec-fetch-site", "same-site"),
         ] {
-            assert!(is_another(&headers(&[("host", "gateway:5000"), field])), "{field:?}");
-            assert!(is_another(&headers(&[field])), "{field:?}");
+            assert!(is_another(&head(&[("host", "gateway:5000"), field])), "{field:?}");
+            assert!(is_another(&head(&[field])), "{field:?}");
         }
     }
 }

@@ -38,7 +38,7 @@ pub(crate) async fn answer(
     if verb == Verb::List {
         return Ok(reply::allow(shape.methods()));
     }
-    if shape.is_control() && site::is_another(&head.headers) {
+    if shape.is_control() && site::is_another(head) {
         return Err(ApiError::CrossSite);
     }
     let route = shape.route()?;

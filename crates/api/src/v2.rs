@@ -93,7 +93,7 @@ where
         return Ok(resource.options());
     }
     let route = resource.route(&head.method)?;
-    if route.method != Method::GET && site::is_another(&head.headers) {
+    if route.method != Method::GET && site::is_another(head) {
         let detail =
             "a page of another site sent this request; send it from a program or a page of this site";
         return Err(Problem::new(Code::CROSS_SITE, detail));

@@ -49,6 +49,9 @@ pub use state::State;
 pub use text::{BoardRange, ByteSize};
 pub use tls::{ClientCertificate, Tls};
 
+/// Requests per second of one sender, where everybody has to log in.
+const USUAL_RATE: u32 = 200;
+
 /// Enough for twenty thousand BMCs; a larger file is no configuration.
 const MAX_FILE_BYTES: u64 = 8 << 20;
 
@@ -116,8 +119,9 @@ pub struct Server {
     /// Connections from one address, or one IPv6 network of 64 bits, 1 to 65536. More are closed at once.
     pub max_connections_per_address: usize,
     /// Requests per second that somebody may send in the long run, up to 100000; 0 for any number. More are answered
-    /// with 429.
-    pub rate: u32,
+    /// with 429. Unless given, 200 where everybody has to log in, and otherwise any number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rate: Option<u32>,
     /// The request line and header fields together, 8KiB to 1MiB. More is answered with 431.
     pub max_header: ByteSize,
     /// The body of a request, up to 16MiB. More is answered with 413.
@@ -290,7 +294,7 @@ impl Default for Server {
             read_only: false,
             max_connections: 1024,
             max_connections_per_address: 256,
-            rate: 200,
+            rate: None,
             max_header: ByteSize(16 << 10),
             max_body: ByteSize(64 << 10),
             header_timeout: Duration::from_secs(10),
@@ -439,6 +443,21 @@ impl Config {
     #[must_use]
     pub fn is_local(&self) -> bool {
         self.server.listen.ip().to_canonical().is_loopback()
+    }
+
+    /// Requests per second that somebody may send in the long run, if that is limited.
+    #[must_use]
+    pub fn rate(&self) -> Option<u32> {
+        let usual = if self.requires_login() { USUAL_RATE } else { 0 };
+        Some(self.server.rate.unwrap_or(usual)).filter(|rate| *rate > 0)
+    }
+
+    /// Whether only requests for known hosts are answered: where somebody who does not say who they are may do
+    /// something, or the names are given.
+    #[must_use]
+    pub fn checks_hosts(&self) -> bool {
+        let admits_strangers = !self.requires_login() || self.auth.admits_strangers();
+        !self.server.hosts.is_empty() || self.is_local() && admits_strangers
     }
 
     /// Where API tokens are kept.

@@ -65,6 +65,9 @@ fn warn_of_limits(config: &Config) {
             tracing::warn!(%listen, "server.insecure is set: everybody who reaches the port can switch servers off");
         }
     }
+    if config.requires_login() && config.auth.admits_strangers() {
+        tracing::warn!(%listen, "requests that do not say who sends them are answered, because a role is given to them");
+    }
     if !config.speaks_tls() && !config.is_local() {
         tracing::warn!(%listen, "without TLS, everybody on the network can read along and change what is sent");
     }

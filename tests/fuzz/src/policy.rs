@@ -7,7 +7,7 @@ use arbitrary::{Arbitrary, Unstructured};
 use opendcre_gateway::{Policy, PolicySettings, Role, Rule, Verb};
 use opendcre_model::{Extent, Grant};
 
-use crate::is_printable;
+use crate::{is_name, is_printable};
 
 /// The bytes of a message, in which characters may be escaped.
 const MAX_MESSAGE: usize = 2000;
@@ -52,7 +52,8 @@ pub fn policy(data: &[u8]) {
 
 impl Input {
     fn settings(&self) -> PolicySettings {
-        let name = self.role.clone().unwrap_or_else(|| "night-shift".to_owned());
+        // Whoever writes the configuration sees what they call a role.
+        let name = self.role.clone().filter(|name| is_name(name)).unwrap_or_else(|| "night-shift".to_owned());
         let verbs = Verb::ALL.into_iter().zip(self.verbs).filter_map(|(verb, has)| has.then_some(verb));
         PolicySettings {
             roles: vec![Role { name, verbs: verbs.collect() }],

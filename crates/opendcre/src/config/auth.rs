@@ -58,6 +58,24 @@ impl Login {
         *self != Self { required: self.required, ..Self::default() }
     }
 
+    /// Whether requests that do not say who sends them may do anything.
+    pub(crate) fn admits_strangers(&self) -> bool {
+        self.anonymous.is_some() || self.grant.iter().any(Grant::is_for_strangers)
+    }
+
+    /// The keys that let requests change something, or read the audit, which do not say who sends them.
+    pub(super) fn changes_by_strangers(&self) -> Vec<String> {
+        let is_harmless = |role: &str| {
+            let own = self.role.iter().find(|own| own.name == role);
+            role == "viewer" || own.is_some_and(|own| own.verbs.iter().all(|verb| *verb == Verb::Read))
+        };
+        let role = self.anonymous.iter().filter(|role| !is_harmless(role));
+        let role = role.map(|_| "auth.anonymous".to_owned());
+        let grants = self.grant.iter().enumerate();
+        let grants = grants.filter(|(_, grant)| grant.is_for_strangers() && !is_harmless(&grant.role));
+        role.chain(grants.map(|(index, _)| format!("auth.grant.{index}.users"))).collect()
+    }
+
     /// The files with secrets that are named, to find those with relative paths.
     pub(super) fn secret_files(&mut self) -> impl Iterator<Item = &mut PathBuf> {
         let ldap = self.ldap.iter_mut().filter_map(|ldap| ldap.bind_password_file.as_mut());

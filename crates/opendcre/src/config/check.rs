@@ -129,7 +129,9 @@ fn check_server(server: &Server, findings: &mut Findings) {
     findings.duration("server.send_timeout", server.send_timeout, &limit);
     findings.duration("server.shutdown_timeout", server.shutdown_timeout, &(Duration::ZERO..=*limit.end()));
     findings.range("server.max_connections_per_address", &server.max_connections_per_address, &(1..=65_536));
-    findings.range("server.rate", &server.rate, &(0..=100_000));
+    if let Some(rate) = &server.rate {
+        findings.range("server.rate", rate, &(0..=100_000));
+    }
 }
 
 /// Whoever serves other machines without protection has to say so.
@@ -149,6 +151,9 @@ fn check_openness(config: &Config, findings: &mut Findings) {
     }
     if config.auth.required == Some(false) {
         findings.add("auth.required", without("login"));
+    }
+    for path in config.auth.changes_by_strangers() {
+        findings.add(path, without("login for whatever changes something"));
     }
 }
 

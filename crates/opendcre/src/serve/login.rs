@@ -44,7 +44,7 @@ pub(super) fn providers(config: &Config, clock: &Arc<dyn WallClock>) -> anyhow::
         oidc: oidc.collect::<anyhow::Result<_>>()?,
         ldap: ldap.collect::<anyhow::Result<_>>()?,
         certificates: auth.certificate.as_ref().map(certificates),
-        anonymous: !config.requires_login() || auth.anonymous.is_some(),
+        anonymous: !config.requires_login() || auth.admits_strangers(),
     })
 }
 

@@ -106,7 +106,9 @@ impl Running {
     /// Takes over the live keys. The others stay as they run, so they are named again until the restart.
     fn read_again(&mut self) -> Result<Changes, ConfigError> {
         let new = Config::load(&self.path)?;
-        let is_as_open = new.requires_login() == self.config.requires_login();
+        // With the server that runs, not with the one that the file describes: that one comes with a restart.
+        let next = Config { auth: new.auth.clone(), ..self.config.clone() };
+        let is_as_open = next.requires_login() == self.config.requires_login();
         let counts = |key: &String| LIVE.contains(&key.as_str()) || is_as_open && key.starts_with(AUTH);
         let (live, restart) = changed_keys(&self.config, &new).into_iter().partition(counts);
         self.config.log.level = new.log.level;
@@ -148,6 +150,29 @@ mod tests {
         assert!(changes.overrule_level());
         assert_eq!(changes.live, ["log.access"]);
         assert!(!changes.overrule_level());
+    }
+
+    #[test]
+    fn grants_count_at_once_unless_they_decide_whether_anybody_logs_in() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("opendcre.toml");
+        let grant = |user: &str| format!("[[auth.grant]]\nrole = 'viewer'\nusers = ['{user}']\n");
+        let open = "[server]\nlisten = '0.0.0.0:5000'\ninsecure = true\n";
+        fs::write(&path, format!("{open}{}", grant("ada"))).unwrap();
+        let mut running = Running::new(path.clone(), Config::load(&path).unwrap());
+        assert!(running.config.requires_login());
+
+        fs::write(&path, format!("{open}{}", grant("bob"))).unwrap();
+        assert!(running.read_again().unwrap().live.iter().any(|key| key.starts_with("auth.grant")));
+        assert_eq!(running.config.auth.grant[0].users, ["bob"]);
+
+        // With what the file says now, login is required; with the server that runs, it would not be.
+        fs::write(&path, "[server]\nlisten = '0.0.0.0:5000'\n").unwrap();
+        let changes = running.read_again().unwrap();
+        assert!(changes.live.is_empty(), "{changes:?}");
+        assert!(changes.restart.iter().any(|key| key.starts_with("auth.grant")), "{changes:?}");
+        assert!(running.config.requires_login());
+        assert_eq!(running.config.auth.grant[0].users, ["bob"]);
     }
 
     #[test]

@@ -176,12 +176,13 @@ fn open_tls(config: &Config, clock: &Arc<dyn WallClock>) -> anyhow::Result<Optio
 
 /// What requests pass first.
 fn entrance(config: &Config, authenticator: Arc<Authenticator>) -> Entrance {
-    let entrance = Entrance::new(authenticator).announcing(login::announced(config));
-    match (config.requires_login(), config.server.rate) {
-        (true, 0) => entrance,
-        (true, rate) => entrance.at_most(rate),
-        (false, _) if config.is_local() => entrance.only_for(config.server.hosts.clone()),
-        (false, _) => entrance,
+    let mut entrance = Entrance::new(authenticator).announcing(login::announced(config));
+    if config.checks_hosts() {
+        entrance = entrance.only_for(config.server.hosts.clone());
+    }
+    match config.rate() {
+        Some(rate) => entrance.at_most(rate),
+        None => entrance,
     }
 }
 

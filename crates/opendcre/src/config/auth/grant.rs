@@ -94,6 +94,11 @@ impl Grant {
         }
     }
 
+    /// Whether it may be for requests that do not say who sends them.
+    pub(super) fn is_for_strangers(&self) -> bool {
+        self.users.iter().any(|user| user.starts_with("anonymous:"))
+    }
+
     pub(super) fn check(&self, path: &str, roles: &HashSet<&str>, findings: &mut Findings) {
         check_role(&format!("{path}.role"), &self.role, roles, findings);
         if self.users.is_empty() && self.groups.is_empty() {
