@@ -104,8 +104,13 @@ impl Api {
     }
 
     /// Where clients can log in.
-    pub(crate) fn login_providers(&self) -> &[LoginProvider] {
+    pub(crate) fn login_providers(&self) -> Vec<LoginProvider> {
         self.inner.entrance.announced()
+    }
+
+    /// Tells clients from now on that they can log in at `providers`.
+    pub fn announce(&self, providers: Vec<LoginProvider>) {
+        self.inner.entrance.announce(providers);
     }
 
     /// When it was made, which is when the process started.

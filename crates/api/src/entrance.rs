@@ -5,7 +5,7 @@
 
 use std::collections::HashSet;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use http::header::{HOST, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -41,7 +41,7 @@ pub struct Entrance {
     /// The names by which the service may be addressed besides addresses; nothing if any will do.
     hosts: Option<HashSet<String>>,
     rate: Option<Rate>,
-    announced: Vec<LoginProvider>,
+    announced: RwLock<Vec<LoginProvider>>,
     anonymous: Arc<Subject>,
 }
 
@@ -86,7 +86,7 @@ impl Entrance {
     #[must_use]
     pub fn new(authenticator: Arc<Authenticator>) -> Self {
         let anonymous = Arc::new(Subject::anonymous());
-        Self { authenticator, hosts: None, rate: None, announced: Vec::new(), anonymous }
+        Self { authenticator, hosts: None, rate: None, announced: RwLock::default(), anonymous }
     }
 
     /// Refuses requests for any host but this machine, its addresses, and `names`. Where nobody has to log in, a page of
@@ -107,26 +107,31 @@ impl Entrance {
 
     /// Tells clients that they can log in at `providers`.
     #[must_use]
-    pub fn announcing(mut self, providers: Vec<LoginProvider>) -> Self {
-        self.announced = providers;
+    pub fn announcing(self, providers: Vec<LoginProvider>) -> Self {
+        self.announce(providers);
         self
     }
 
+    pub(crate) fn announce(&self, providers: Vec<LoginProvider>) {
+        *self.announced.write().unwrap_or_else(PoisonError::into_inner) = providers;
+    }
+
     /// Where clients can log in.
-    pub(crate) fn announced(&self) -> &[LoginProvider] {
-        &self.announced
+    pub(crate) fn announced(&self) -> Vec<LoginProvider> {
+        self.announced.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Who sends a request, if it may go on.
     pub(crate) async fn admit(&self, head: &Parts, peer: &Peer) -> Result<Arc<Subject>, Turned> {
         self.check_host(&head.headers, &head.uri)?;
+        // First, so that whoever is revoked is told so, whatever they ask for.
+        let certificate = peer.certificate();
+        let certificate =
+            certificate.map_err(|revoked| Turned::Certificate { reason: revoked.to_string() })?;
         // A browser asks by OPTIONS whether it may ask, and must not say who it is when it does.
         if PUBLIC.contains(&head.uri.path()) || head.method == Method::OPTIONS {
             return Ok(Arc::clone(&self.anonymous));
         }
-        let certificate = peer.certificate();
-        let certificate =
-            certificate.map_err(|revoked| Turned::Certificate { reason: revoked.to_string() })?;
         let attempt = Attempt { headers: &head.headers, remote: peer.address(), certificate };
         let subject = self.authenticator.authenticate(&attempt).await.map_err(Turned::Login)?;
         let address = self.authenticator.client_behind_proxy(&attempt).or(peer.address());

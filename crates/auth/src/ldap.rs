@@ -1,7 +1,8 @@
 //! Names and passwords that an LDAP directory or an Active Directory knows.
 //!
 //! A name is searched for and the entry found is bound with the password, or a name made of it is bound at once. What is
-//! sent is always under TLS, whose certificate is checked. A directory that cannot be asked never lets anybody in.
+//! sent is always under TLS, whose certificate is checked. A directory that cannot be asked never lets anybody in, and it
+//! never sees so many wrong passwords for one account that it would lock it.
 //!
 //! The protocol is spoken by the modules below, and not by a crate, because its other side is hostile until TLS has
 //! begun: every length, depth and number is bounded here.
@@ -16,6 +17,7 @@ mod filter;
 #[doc(hidden)]
 pub mod fuzz;
 mod group;
+mod guard;
 mod message;
 mod name;
 mod server;
@@ -37,7 +39,7 @@ pub use self::filter::FilterError;
 pub use self::settings::{GroupLookup, LdapSettings, SettingsError};
 
 use self::cache::{Answer, Cache};
-use self::directory::{Directory, Unavailable};
+use self::directory::Directory;
 use crate::Failure;
 
 /// A directory.
@@ -66,9 +68,10 @@ impl Ldap {
     /// Who it is.
     ///
     /// # Errors
-    /// The directory does not know the name, or the password is another one; or none of its servers can be asked.
+    /// The directory does not know the name, or the password is another one, or too many have been tried for the same
+    /// account; or none of its servers can be asked.
     pub async fn authenticate(&self, name: &str, password: &SecretString) -> Result<Subject, Failure> {
-        if !name::is_acceptable(name) {
+        if !self.directory.accepts(name) {
             return Err(Failure::Rejected { reason: "nobody can have the name".to_owned() });
         }
         if let Some(reason) = name::refused_password(password) {
@@ -82,13 +85,10 @@ impl Ldap {
         answer.map_err(|reason| Failure::Rejected { reason })
     }
 
-    /// Asks the directory, and remembers what it says. That it cannot be asked is not remembered.
+    /// Asks the directory, and remembers what it says. That it was not asked is not remembered.
     async fn ask(&self, name: &str, password: &SecretString) -> Result<Answer, Failure> {
         let asked = Instant::now();
-        let answer = self.directory.ask(name, password).await.map_err(|Unavailable(reason)| {
-            let provider = self.name().to_owned();
-            Failure::Unavailable { provider, reason }
-        })?;
+        let answer = self.directory.ask(name, password).await?;
         self.cache().put(name, password, answer.clone(), asked);
         Ok(answer)
     }

@@ -157,9 +157,13 @@ impl AuditLog {
         self.writer.append(entry).await
     }
 
-    /// Records that somebody was refused, without letting them wait or fill the disk: the same kind, name, address and
-    /// code within a minute become one entry with their number, which is written when the minute is over. A minute has at
-    /// most 64 such entries, and one that counts the rest.
+    /// Records that somebody was refused, without letting them wait or fill the disk: what the same person is refused from
+    /// the same address, with the same action, target and code, becomes one entry with its number within a minute, which
+    /// is written when the minute is over.
+    ///
+    /// A minute has at most 256 different ones of people who have proved who they are, 64 of them of one person; and 64
+    /// of those who have not, 16 of them from one address or IPv6 network of 64 bits. What exceeds that is counted in one
+    /// entry for each person or address; of as many persons and addresses at most, and in one for all others.
     pub fn note_refused(&self, entry: AuditEntry) {
         self.writer.note(entry);
     }

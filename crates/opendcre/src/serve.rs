@@ -6,7 +6,7 @@
 //! is written out. Who tells it to stop a second time gets the end at once, without the order; what still changes
 //! equipment is then recorded as uncertain.
 
-mod login;
+pub(crate) mod login;
 mod reload;
 mod service;
 
@@ -119,7 +119,7 @@ async fn serve(
     let gateway = service.gateway().clone();
     let live = Live {
         authenticator: Arc::clone(service.authenticator()),
-        gateway: gateway.clone(),
+        api: service.api().clone(),
         tls: service.tls().cloned(),
         clock: Arc::clone(clock),
     };

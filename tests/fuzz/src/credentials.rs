@@ -39,7 +39,7 @@ pub fn credentials(data: &[u8]) {
     let Some((kind, fields)) = data.split_first() else { return };
     let request = Request {
         headers: headers(fields),
-        from: [From::Socket, From::Proxy, From::Stranger, From::Stranger][usize::from(kind & 3)],
+        origin: Origin::of(kind & 3),
         certificate: (kind & 4 != 0).then(certificate),
         is_anonymous_allowed: kind & 8 != 0,
         strip_realm: kind & 16 != 0,
@@ -50,7 +50,7 @@ pub fn credentials(data: &[u8]) {
         Ok(subject) => request.check_subject(subject),
         Err(refusal) => check_refusal(refusal),
     }
-    if request.from == From::Stranger {
+    if request.origin == Origin::Stranger {
         assert_eq!(answer, request.without_proxy_headers().ask());
     }
     for value in request.headers.values() {
@@ -59,15 +59,25 @@ pub fn credentials(data: &[u8]) {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum From {
+enum Origin {
     Socket,
     Proxy,
     Stranger,
 }
 
+impl Origin {
+    const fn of(number: u8) -> Self {
+        match number {
+            0 => Self::Socket,
+            1 => Self::Proxy,
+            _ => Self::Stranger,
+        }
+    }
+}
+
 struct Request {
     headers: HeaderMap,
-    from: From,
+    origin: Origin,
     certificate: Option<PeerCertificate>,
     is_anonymous_allowed: bool,
     strip_realm: bool,
@@ -76,10 +86,10 @@ struct Request {
 impl Request {
     /// Who it is, to somebody who has never seen anybody before.
     fn ask(&self) -> Result<Arc<Subject>, Refusal> {
-        let remote = match self.from {
-            From::Socket => None,
-            From::Proxy => Some(IpAddr::from(PROXY)),
-            From::Stranger => Some(IpAddr::from(STRANGER)),
+        let remote = match self.origin {
+            Origin::Socket => None,
+            Origin::Proxy => Some(IpAddr::from(PROXY)),
+            Origin::Stranger => Some(IpAddr::from(STRANGER)),
         };
         let attempt = Attempt { headers: &self.headers, remote, certificate: self.certificate.as_ref() };
         let authenticator = Authenticator::new(self.providers(), Arc::new(Epoch));
@@ -125,7 +135,7 @@ impl Request {
     }
 
     fn check_proxied(&self, subject: &Subject) {
-        assert_ne!(self.from, From::Stranger);
+        assert_ne!(self.origin, Origin::Stranger);
         let secrets: Vec<_> = self.headers.get_all(SECRET_HEADER).iter().collect();
         assert_eq!(secrets, [SECRET]);
         let users: Vec<_> = self.headers.get_all(USER_HEADER).iter().collect();

@@ -10,6 +10,7 @@ use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use hyper_util::server::graceful::GracefulConnection;
+use opendcre_gateway::RefusedLogin;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::either::Either;
 use tokio_util::sync::CancellationToken;
@@ -23,7 +24,8 @@ use super::pace::Pace;
 use super::place::{Place, Places};
 use crate::api::Api;
 use crate::limits::Limits;
-use crate::peer::Remote;
+use crate::peer::{Peer, Remote};
+use crate::problem::Code;
 use crate::tls::Tls;
 
 /// The smallest buffer that the HTTP library takes.
@@ -109,8 +111,24 @@ impl Connections {
         let Some(greeted) = place.leave.run_until_cancelled(greeting).await else { return };
         match greeted {
             Ok(greeted) => self.converse(greeted, &place).await,
-            Err(error) => tracing::debug!(%error, ?remote, "a connection led to nothing"),
+            Err(error) => {
+                tracing::debug!(%error, ?remote, "a connection led to nothing");
+                self.note_bad_certificate(&error, remote);
+            }
         }
+    }
+
+    /// Whose client certificate is refused has tried to log in.
+    fn note_bad_certificate(&self, error: &GreetingError, remote: Remote) {
+        let Some(reason) = error.about_certificate() else { return };
+        let remote = Peer::new(remote);
+        self.api.gateway().note_refused_login(RefusedLogin {
+            claimed: None,
+            remote: remote.text(),
+            request_id: "",
+            code: Code::UNAUTHENTICATED.name,
+            reason: &reason,
+        });
     }
 
     /// Unix sockets never speak TLS: what is said on them stays on this machine.

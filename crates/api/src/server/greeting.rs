@@ -64,6 +64,22 @@ pub(super) enum GreetingError {
     Certificate(#[from] CertificateError),
 }
 
+impl GreetingError {
+    /// What is wrong with the certificate of the client, if that is why.
+    pub(super) fn about_certificate(&self) -> Option<String> {
+        match self {
+            Self::Certificate(error) => Some(error.to_string()),
+            Self::Broken(error) => match error.get_ref()?.downcast_ref()? {
+                problem @ (rustls::Error::InvalidCertificate(_) | rustls::Error::NoCertificatesPresented) => {
+                    Some(problem.to_string())
+                }
+                _ => None,
+            },
+            Self::TooLate | Self::Plain => None,
+        }
+    }
+}
+
 /// Begins a connection that is not encrypted.
 pub(super) async fn plain(
     socket: Socket,

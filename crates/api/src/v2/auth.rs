@@ -21,7 +21,7 @@ pub(super) struct ProvidersBody {
 
 /// `GET /auth/providers`.
 pub(super) async fn providers(call: Call, _: NoPath, _: NoQuery) -> Result<Json<ProvidersBody>, Problem> {
-    Ok(Json(ProvidersBody { items: call.api.login_providers().to_vec() }))
+    Ok(Json(ProvidersBody { items: call.api.login_providers() }))
 }
 
 /// What somebody may do where.
@@ -40,6 +40,9 @@ pub(super) struct WhyQuery {
     /// A group that the provider counts them among. May be given several times.
     #[serde(default)]
     groups: Vec<String>,
+    /// A role that comes with what they prove it by, such as a token, and holds everywhere. May be given several times.
+    #[serde(default)]
+    roles: Vec<String>,
     /// What they want to do, `read` unless given: a verb, or an action: `scan`, `list`, `power`, `identify`, `led`, `fan`,
     /// `boot`, `power_limit`, `asset`, `clear_event_log`, `raw_ipmi` or `forget`.
     #[serde(default)]
@@ -155,9 +158,9 @@ pub(super) async fn me(call: Call, _: NoPath, _: NoQuery) -> Result<Json<MeBody>
 
 /// `GET /auth/why`.
 pub(super) async fn why(call: Call, _: NoPath, query: WhyQuery) -> Result<Json<ExplanationBody>, Problem> {
-    let WhyQuery { user, login, provider, groups, action, target, device } = query;
+    let WhyQuery { user, login, provider, groups, roles, action, target, device } = query;
     let action = action.unwrap_or_else(|| Verb::Read.name().to_owned());
-    let question = Question { user, login, provider, groups, action, target, device };
+    let question = Question { user, login, provider, groups, roles, action, target, device };
     Ok(Json(call.gateway().why(&call.principal(), &question)?.into()))
 }
 

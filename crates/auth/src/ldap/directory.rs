@@ -11,14 +11,17 @@ use secrecy::SecretString;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout, timeout_at};
 
+use super::cache::Answer;
 use super::connection::{Connection, ConnectionError, describe};
 use super::diagnosis;
 use super::failover::Failover;
 use super::filter::Filter;
+use super::guard::{Account, End, Guard};
 use super::message::{Code, Entry, Outcome, Scope, Search};
-use super::name::is_acceptable;
+use super::name::{has_single_blanks, is_acceptable};
 use super::server::Server;
 use super::settings::{Direct, Login, Rules, UserEntry, UserSearch};
+use crate::Failure;
 
 /// How many attempts are made at the same time; the others wait.
 const CONCURRENT_LOGINS: usize = 8;
@@ -32,6 +35,8 @@ const USERS: i32 = 2;
 pub(super) enum Trouble {
     /// The directory says that it is nobody. This is final.
     Rejected(String),
+    /// It is not asked, so that it does not lock the account. This is final too, but no answer.
+    Held(&'static str),
     /// This server cannot say; another one may.
     Unsure(String),
     /// This server does not work, and is best left alone for a while.
@@ -52,16 +57,13 @@ fn is_overload(code: Code) -> bool {
     matches!(code, Code::BUSY | Code::UNAVAILABLE)
 }
 
-/// Why nobody can say who it is.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Unavailable(pub(super) String);
-
 /// The servers of a directory.
 pub(super) struct Directory {
     rules: Rules,
     failover: Mutex<Failover>,
     idle: Mutex<Option<Idle>>,
     logins: Semaphore,
+    guard: Guard,
 }
 
 /// A connection that waits for the next search.
@@ -74,27 +76,33 @@ struct Idle {
 impl Directory {
     pub(super) fn new(rules: Rules) -> Self {
         let failover = Mutex::new(Failover::new(rules.servers.len()));
-        Self { rules, failover, idle: Mutex::new(None), logins: Semaphore::new(CONCURRENT_LOGINS) }
+        let logins = Semaphore::new(CONCURRENT_LOGINS);
+        Self { rules, failover, idle: Mutex::new(None), logins, guard: Guard::default() }
     }
 
     pub(super) fn name(&self) -> &str {
         &self.rules.name
     }
 
+    /// Whether `name` can be the name of anybody here.
+    pub(super) fn accepts(&self, name: &str) -> bool {
+        let is_searched_for = matches!(self.rules.login, Login::Search(_));
+        is_acceptable(name) && (is_searched_for || has_single_blanks(name))
+    }
+
     /// Asks one server after the other until one knows: who it is, or why it is nobody.
-    pub(super) async fn ask(
-        &self,
-        name: &str,
-        password: &SecretString,
-    ) -> Result<Result<Subject, String>, Unavailable> {
+    ///
+    /// # Errors
+    /// The directory has not answered: none of its servers can be asked, or none should be, for the sake of the account.
+    pub(super) async fn ask(&self, name: &str, password: &SecretString) -> Result<Answer, Failure> {
         let deadline = Instant::now() + self.rules.timeout;
         let Ok(Ok(_permit)) = timeout_at(deadline, self.logins.acquire()).await else {
-            return Err(Unavailable(format!("{CONCURRENT_LOGINS} other logins take too long")));
+            return Err(self.unavailable(format!("{CONCURRENT_LOGINS} other logins take too long")));
         };
         let candidates = self.candidates();
         if candidates.is_empty() {
             let wait = self.failover().wait(Instant::now()).as_millis();
-            return Err(Unavailable(format!(
+            return Err(self.unavailable(format!(
                 "all servers were down a moment ago; they are asked again in {wait} ms"
             )));
         }
@@ -114,6 +122,7 @@ impl Directory {
                     self.answered(index, server);
                     return Ok(Err(reason));
                 }
+                Err(Trouble::Held(reason)) => return Err(Failure::Rejected { reason: reason.to_owned() }),
                 Err(Trouble::Unsure(reason)) => reasons.push(format!("{server}: {reason}")),
                 Err(Trouble::Down(reason)) => {
                     self.failed(index, server, &reason);
@@ -121,7 +130,11 @@ impl Directory {
                 }
             }
         }
-        Err(Unavailable(reasons.join("; ")))
+        Err(self.unavailable(reasons.join("; ")))
+    }
+
+    fn unavailable(&self, reason: String) -> Failure {
+        Failure::Unavailable { provider: self.name().to_owned(), reason }
     }
 
     async fn ask_one(
@@ -145,7 +158,7 @@ impl Directory {
                 return self.bind_then_search(server, direct, None, name, password).await;
             }
         }
-        if matches!(answer, Ok(_) | Err(Trouble::Rejected(_))) {
+        if matches!(answer, Ok(_) | Err(Trouble::Rejected(_) | Trouble::Held(_))) {
             self.keep(index, service);
         }
         answer
@@ -160,7 +173,7 @@ impl Directory {
         password: &SecretString,
     ) -> Result<Subject, Trouble> {
         let entry = self.find_below(reader, search, name).await?;
-        self.bind(server, &entry.dn, password).await?;
+        self.bind(server, &entry.dn, Account::entry(&entry.dn), password).await?;
         self.subject(reader, &entry, name).await
     }
 
@@ -175,7 +188,7 @@ impl Directory {
     ) -> Result<Subject, Trouble> {
         let bound = direct.template.of(name);
         let bound = bound.ok_or_else(|| Trouble::Rejected("nobody can have the name".to_owned()))?;
-        let mut user = self.bind(server, &bound, password).await?;
+        let mut user = self.bind(server, &bound, Account::typed(name), password).await?;
         if service.is_none() {
             self.check(&mut user).await?;
         }
@@ -186,7 +199,7 @@ impl Directory {
                 let entry = self.find_below(reader, search, name).await?;
                 // It must be the entry of whoever knows the password: a search may find another account than the one
                 // that was bound.
-                verdict(&user.bind(&entry.dn, password).await?)?;
+                self.bind_on(&mut user, &entry.dn, Account::entry(&entry.dn), password).await?;
                 entry
             }
         };
@@ -197,11 +210,31 @@ impl Directory {
         &self,
         server: &Server,
         name: &str,
+        account: Account,
         password: &SecretString,
     ) -> Result<Connection, Trouble> {
         let mut connection = Connection::open(server, &self.rules.tls).await?;
-        verdict(&connection.bind(name, password).await?)?;
+        self.bind_on(&mut connection, name, account, password).await?;
         Ok(connection)
+    }
+
+    /// Binds, unless too many binds as this account have failed.
+    async fn bind_on(
+        &self,
+        connection: &mut Connection,
+        name: &str,
+        account: Account,
+        password: &SecretString,
+    ) -> Result<(), Trouble> {
+        let bind = self.guard.begin(account).await.ok_or(Trouble::Held(account.refusal()))?;
+        // Whoever stops waiting here drops `bind`, which counts: the server may have seen the password.
+        let outcome = connection.bind(name, password).await?;
+        bind.finish(match outcome.code {
+            Code::SUCCESS => End::Succeeded,
+            code if is_overload(code) => End::Unchecked,
+            _ => End::Failed,
+        });
+        verdict(&outcome)
     }
 
     /// The connection that searches: the one that was kept, or a new one.

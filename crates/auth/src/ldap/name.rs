@@ -19,6 +19,12 @@ pub(super) fn is_acceptable(name: &str) -> bool {
     !name.is_empty() && name.len() <= MAX_NAME && !name.chars().any(char::is_control)
 }
 
+/// Whether all white space in `name` is blanks that do not follow each other. Directories fold other white space to such
+/// blanks (RFC 4518 §2.2 and §2.6.1), so that one account would have many names.
+pub(super) fn has_single_blanks(name: &str) -> bool {
+    !name.contains("  ") && !name.contains(|character: char| character.is_whitespace() && character != ' ')
+}
+
 /// Why a password is refused before a server sees it; nothing if it is not.
 ///
 /// A bind without a password is anonymous and succeeds (RFC 4513 §5.1.2), and a server that ends texts at NUL sees none
@@ -148,6 +154,14 @@ mod tests {
         }
         for name in ["", "a\0", "a\nb", "\u{85}", &"x".repeat(257)] {
             assert!(!is_acceptable(name), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn knows_single_blanks() {
+        assert!(["ada", "ada king", " ada king "].into_iter().all(has_single_blanks));
+        for name in ["ada  king", "ada\u{a0}king", "ada\u{2003}king", "ada\tking", "ada\u{3000}"] {
+            assert!(!has_single_blanks(name), "{name:?}");
         }
     }
 

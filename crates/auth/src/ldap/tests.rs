@@ -1,5 +1,7 @@
 //! Logins against a scripted server that behaves and misbehaves. Time passes only where a test says so.
 
+mod guard;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;

@@ -430,3 +430,32 @@ async fn refusals_outlast_a_log_that_cannot_be_written() {
     eventually("they are written", || kinds(&room.path).len() == 3).await;
     assert_eq!(entries(&room.path)[2].1["count"], 10_000);
 }
+
+#[tokio::test]
+async fn what_people_are_refused_is_written_however_many_strangers_there_are() {
+    let room = Room::new();
+    let log = room.open_hurried();
+    for number in 0..1_000 {
+        log.note_refused(refused(&format!("invented {number}"), room.clock.now()));
+    }
+    for board in ["db-01", "db-01", "db-02"] {
+        log.note_refused(AuditEntry {
+            kind: AuditKind::Refused,
+            parameters: board.to_owned(),
+            ..refused("ada", room.clock.now())
+        });
+    }
+    room.clock.advance(SignedDuration::from_mins(1));
+    let number = 1 + 16 + 1 + 2;
+    eventually("they are written", || kinds(&room.path).len() == number).await;
+    let found = entries(&room.path);
+    let count = |kind: &str, parameters: Option<&str>| {
+        let entry = found
+            .iter()
+            .find(|(_, entry)| entry["kind"] == kind && entry["parameters"].as_str() == parameters);
+        entry.unwrap().1["count"].clone()
+    };
+    assert_eq!(count("refused", Some("db-01")), 2);
+    assert_eq!(count("refused", Some("db-02")), 1);
+    assert_eq!(count("more_refused", None), 1_000 - 16);
+}

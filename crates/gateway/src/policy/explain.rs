@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use opendcre_model::{DeviceAddress, DeviceId, Extent, Login, Subject, excerpt};
+use opendcre_model::{DeviceAddress, DeviceId, Extent, Grant, Login, Subject, excerpt};
 use thiserror::Error;
 
 use super::selector::{Bound, Cover, Miss, Selector};
@@ -22,6 +22,8 @@ pub struct Question {
     pub provider: Option<String>,
     /// Their groups.
     pub groups: Vec<String>,
+    /// Roles that come with what they prove it by, as with a token, and hold everywhere.
+    pub roles: Vec<String>,
     /// A verb, or an action such as `power`.
     pub action: String,
     /// The boards, as a node range. Nothing: everywhere.
@@ -132,7 +134,11 @@ impl Question {
             login,
             provider: provider.to_owned(),
             groups: self.groups.clone(),
-            grants: Vec::new(),
+            grants: self
+                .roles
+                .iter()
+                .map(|role| Grant { role: role.clone(), extent: Extent::default() })
+                .collect(),
         })
     }
 }

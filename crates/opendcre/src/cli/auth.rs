@@ -22,12 +22,14 @@ pub enum AuthCommand {
     /// Say whether somebody may do something, and which role permits it
     #[command(after_help = "\
 Everybody may ask about themselves; about others, who may configure everything. The exit
-code is 0 if it is permitted, otherwise 1.
+code is 0 if it is permitted, otherwise 1. A bare name is nobody of any provider: rules for
+ldap:corp/ada are only for that name. What a token may do comes with it: `opendcre auth me`
+tells it with the token, `opendcre token list` without.
 
 Examples:
   opendcre auth why ada power 'db-[01-04]'
   opendcre auth why ldap:corp/ada asset db-01 --group dc-operators
-  opendcre auth why token:backup audit")]
+  opendcre auth why token:backup audit --role auditor")]
     Why(WhyArgs),
 }
 
@@ -53,4 +55,8 @@ pub struct WhyArgs {
     /// A group that they are in; may be given several times
     #[arg(long = "group", value_name = "GROUP")]
     pub groups: Vec<String>,
+
+    /// A role that comes with their token, everywhere; may be given several times
+    #[arg(long = "role", value_name = "ROLE")]
+    pub roles: Vec<String>,
 }

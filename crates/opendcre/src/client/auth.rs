@@ -57,6 +57,7 @@ pub(super) async fn why(http: &Http, args: &WhyArgs, console: &mut Console<'_>) 
     let request = request.with_optional("target", args.target.as_ref());
     let request = request.with_optional("device", args.device.as_ref());
     let request = args.groups.iter().fold(request, |request, group| request.with("groups", group));
+    let request = args.roles.iter().fold(request, |request, role| request.with("roles", role));
     let answer = http.send(&request).await?;
     let is_permitted: bool = answer.member("permitted")?;
     if console.is_for_programs() {

@@ -90,6 +90,30 @@ impl Login {
         ldap.chain(self.oidc.iter_mut().filter_map(|oidc| oidc.ca.as_mut()))
     }
 
+    /// A login that is named must exist, and so must a provider, unless it is meant by a pattern.
+    fn check_provider(&self, path: &str, text: &str, findings: &mut Findings) {
+        let Some((login, rest)) = text.split_once(':') else { return };
+        let named: Vec<&str> = match login {
+            "ldap" => self.ldap.iter().map(|ldap| ldap.name.as_str()).collect(),
+            "oidc" => self.oidc.iter().map(|oidc| oidc.name.as_str()).collect(),
+            "proxy" => self.proxy.iter().map(|proxy| proxy.name.as_str()).collect(),
+            "token" | "certificate" | "anonymous" | "local" | "*" => return,
+            // Names may have colons, too, but not behind what looks like a login.
+            other if other.contains(['/', '.', '*', '?']) => return,
+            other => {
+                let message = format!("{other:?} is no login; use token, ldap, oidc, certificate or proxy");
+                findings.add(path, message);
+                return;
+            }
+        };
+        if let Some((provider, _)) = rest.split_once('/')
+            && !provider.contains(['*', '?'])
+            && !named.contains(&provider)
+        {
+            findings.add(path, format!("there is no [[auth.{login}]] with the name {provider:?}"));
+        }
+    }
+
     /// Everything that is wrong with the tables.
     pub(super) fn check(&self, findings: &mut Findings) {
         for (index, role) in self.role.iter().enumerate() {
@@ -98,7 +122,12 @@ impl Login {
         check_names("auth.role", self.role.iter().map(|role| role.name.as_str()), findings);
         let roles: HashSet<&str> = self.role.iter().map(|role| role.name.as_str()).collect();
         for (index, grant) in self.grant.iter().enumerate() {
-            grant.check(&format!("auth.grant.{index}"), &roles, findings);
+            let path = format!("auth.grant.{index}");
+            grant.check(&path, &roles, findings);
+            let people = grant.users.iter().map(|user| ("users", user));
+            for (key, text) in people.chain(grant.groups.iter().map(|group| ("groups", group))) {
+                self.check_provider(&format!("{path}.{key}"), text, findings);
+            }
         }
         if let Some(role) = &self.anonymous {
             grant::check_role("auth.anonymous", role, &roles, findings);

@@ -50,8 +50,8 @@ fn flatten_value(path: String, value: Value, flat: &mut BTreeMap<String, Value>)
             }
         }
         Value::Array(elements) if elements.iter().all(Value::is_table) => {
-            for element in elements {
-                flatten_value(format!("{path}.{}", label(&element)), element, flat);
+            for (index, element) in elements.into_iter().enumerate() {
+                flatten_value(format!("{path}.{}", label(&element, index)), element, flat);
             }
         }
         leaf => {
@@ -60,13 +60,14 @@ fn flatten_value(path: String, value: Value, flat: &mut BTreeMap<String, Value>)
     }
 }
 
-/// What tells an element of an array from the others.
-fn label(element: &Value) -> String {
+/// What tells an element of an array from the others: its place, counted from 1, if it has no name.
+fn label(element: &Value, index: usize) -> String {
     let text = |key: &str| element.get(key).and_then(Value::as_str);
     match (text("bus"), text("board")) {
         (Some(bus), Some(board)) => format!("{bus}.{board}"),
         (_, board) => {
-            board.or_else(|| text("address")).or_else(|| text("name")).unwrap_or_default().to_owned()
+            let name = board.or_else(|| text("address")).or_else(|| text("name"));
+            name.map_or_else(|| (index + 1).to_string(), str::to_owned)
         }
     }
 }

@@ -2,14 +2,18 @@
 
 use std::io::Write;
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
+use opendcre_model::WallClock;
 use schemars::schema_for;
 
 use super::text::bmc_address;
 use super::{Config, Ipmi};
 use crate::cli::ConfigCommand;
+use crate::clock::SystemClock;
 use crate::output;
+use crate::serve::login;
 
 /// Does what `command` asks and prints the result to `out`.
 ///
@@ -31,6 +35,8 @@ fn check(path: &Path, out: &mut impl Write) -> anyhow::Result<()> {
         let messages: Vec<String> = bmcs.defects.into_iter().map(|defect| defect.message).collect();
         return Err(anyhow!(messages.join("\nerror: ")));
     }
+    let clock: Arc<dyn WallClock> = Arc::new(SystemClock);
+    login::check(&config, &clock).map_err(|error| anyhow!("{}: {error:#}", path.display()))?;
     let mut report: String = bmcs.warnings.iter().map(|warning| format!("warning: {warning}\n")).collect();
     let (buses, bmcs) = (config.devicebus.len(), bmcs.served.len());
     report += &format!("{}: sound; device buses: {buses}, BMCs: {bmcs}\n", path.display());

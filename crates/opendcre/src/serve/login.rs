@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
 use opendcre_api::LoginProvider;
-use opendcre_auth::Providers;
 use opendcre_auth::certificate::{CertificateRules, NameSource};
 use opendcre_auth::http_client::ClientSecret;
 use opendcre_auth::ldap::{GroupLookup, Ldap, LdapSettings};
@@ -14,6 +13,7 @@ use opendcre_auth::oidc::{
 };
 use opendcre_auth::proxy::{Network, ProxySettings, TrustedProxy};
 use opendcre_auth::token::TokenStore;
+use opendcre_auth::{Authenticator, Providers};
 use opendcre_gateway::{Policy, PolicySettings, Role, Rule, Verb};
 use opendcre_model::WallClock;
 use rustls::pki_types::CertificateDer;
@@ -26,11 +26,54 @@ use crate::input::read_text;
 /// Enough for all authorities of the world.
 const MAX_AUTHORITIES: u64 = 4 << 20;
 
+/// Who finds out who sends a request. Where nobody has to log in, whatever is presented counts for nothing.
+///
+/// # Errors
+/// As [`providers`].
+pub(super) fn authenticator(config: &Config, clock: &Arc<dyn WallClock>) -> anyhow::Result<Authenticator> {
+    if !config.requires_login() {
+        return Ok(Authenticator::open(Arc::clone(clock)));
+    }
+    let providers = providers(config, clock)?;
+    if can_nobody_log_in(config, &providers)? {
+        tracing::warn!(
+            "nobody can log in yet; `opendcre token create NAME --role admin` makes the first token"
+        );
+    }
+    Ok(Authenticator::new(providers, Arc::clone(clock)))
+}
+
+/// Whether there is neither a provider nor a token.
+fn can_nobody_log_in(config: &Config, providers: &Providers) -> anyhow::Result<bool> {
+    let is_alone = !config.auth.admits_strangers()
+        && providers.ldap.is_empty()
+        && providers.oidc.is_empty()
+        && providers.proxies.is_empty()
+        && providers.certificates.is_none();
+    let tokens = providers.tokens.as_ref().map(TokenStore::list).transpose()?;
+    Ok(is_alone && tokens.is_none_or(|tokens| tokens.is_empty()))
+}
+
+/// Checks everything that can be checked without asking anybody, and without a state.
+///
+/// # Errors
+/// What would keep the service from starting.
+pub(crate) fn check(config: &Config, clock: &Arc<dyn WallClock>) -> anyhow::Result<()> {
+    vouchers(config, clock)?;
+    policy(config)?;
+    Ok(())
+}
+
 /// Everybody who can vouch for somebody. Reads files, and asks nobody yet.
 ///
 /// # Errors
 /// A file that cannot be read, or a provider that is described in a way that is of no use; the message names it.
 pub(super) fn providers(config: &Config, clock: &Arc<dyn WallClock>) -> anyhow::Result<Providers> {
+    Ok(Providers { tokens: Some(TokenStore::open(config.tokens_file())?), ..vouchers(config, clock)? })
+}
+
+/// As [`providers`], but for the tokens of this gateway.
+fn vouchers(config: &Config, clock: &Arc<dyn WallClock>) -> anyhow::Result<Providers> {
     let auth = &config.auth;
     let ldap =
         auth.ldap.iter().map(|ldap| directory(ldap).with_context(|| format!("auth.ldap {:?}", ldap.name)));
@@ -40,21 +83,12 @@ pub(super) fn providers(config: &Config, clock: &Arc<dyn WallClock>) -> anyhow::
     let proxies = proxies.map(|each| proxy(each).with_context(|| format!("auth.proxy {:?}", each.name)));
     Ok(Providers {
         proxies: proxies.collect::<anyhow::Result<_>>()?,
-        tokens: tokens(config)?,
+        tokens: None,
         oidc: oidc.collect::<anyhow::Result<_>>()?,
         ldap: ldap.collect::<anyhow::Result<_>>()?,
         certificates: auth.certificate.as_ref().map(certificates),
-        anonymous: !config.requires_login() || auth.admits_strangers(),
+        anonymous: auth.admits_strangers(),
     })
-}
-
-/// The tokens of this gateway. Where nobody has to log in, there need not be any, nor a place for them.
-fn tokens(config: &Config) -> anyhow::Result<Option<TokenStore>> {
-    let file = config.tokens_file();
-    if !config.requires_login() && !file.exists() {
-        return Ok(None);
-    }
-    Ok(Some(TokenStore::open(file)?))
 }
 
 fn directory(ldap: &config::Ldap) -> anyhow::Result<Ldap> {

@@ -5,9 +5,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use opendcre_api::Tls;
+use opendcre_api::{Api, Tls};
 use opendcre_auth::Authenticator;
-use opendcre_gateway::Gateway;
 use opendcre_model::WallClock;
 
 use super::login;
@@ -32,7 +31,7 @@ pub(super) struct Running {
 /// The parts of the running service that can be given something new.
 pub(super) struct Live {
     pub(super) authenticator: Arc<Authenticator>,
-    pub(super) gateway: Gateway,
+    pub(super) api: Api,
     pub(super) tls: Option<Arc<Tls>>,
     pub(super) clock: Arc<dyn WallClock>,
 }
@@ -40,9 +39,14 @@ pub(super) struct Live {
 impl Live {
     /// Lets people log in, and do what they may, as `config` says from now on.
     fn admit_by(&self, config: &Config) -> anyhow::Result<()> {
-        let providers = login::providers(config, &self.clock)?;
-        self.gateway.replace_policy(login::policy(config)?);
+        // Where nobody logs in, there is nothing to replace; and nobody is let in by this who was not before.
+        if !config.requires_login() {
+            return Ok(());
+        }
+        let (providers, policy) = (login::providers(config, &self.clock)?, login::policy(config)?);
+        self.api.gateway().replace_policy(policy);
         self.authenticator.replace(providers);
+        self.api.announce(login::announced(config));
         Ok(())
     }
 }
@@ -76,6 +80,7 @@ impl Running {
         if let Some(Err(error)) = live.tls.as_ref().map(|tls| tls.reload()) {
             tracing::error!(%error, "the files for TLS cannot be used; the old ones stay in force");
         }
+        let before = self.config.auth.clone();
         let mut changes = match self.read_again() {
             Ok(changes) => changes,
             Err(error) => {
@@ -96,6 +101,8 @@ impl Running {
         // Also if no key has changed: the files that they name may have.
         if let Err(error) = live.admit_by(&self.config) {
             tracing::error!("logins and grants stay as they are: {error:#}");
+            changes.live.retain(|key| !key.starts_with(AUTH));
+            self.config.auth = before;
         }
         for key in changes.restart {
             tracing::warn!("needs a restart: {key}");

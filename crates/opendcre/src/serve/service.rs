@@ -59,8 +59,7 @@ impl Service {
         let server =
             Server::bind([network].into_iter().chain(config.server.socket.clone().map(Listen::Unix))).await?;
         let tls = open_tls(config, clock)?;
-        let providers = login::providers(config, clock)?;
-        let authenticator = Arc::new(Authenticator::new(providers, Arc::clone(clock)));
+        let authenticator = Arc::new(login::authenticator(config, clock)?);
         let entrance = entrance(config, Arc::clone(&authenticator));
         let (mut mounts, buses) = open_buses(config, clock)?;
         let bmcs = read_bmcs(config.clone()).await??;
@@ -99,6 +98,11 @@ impl Service {
     /// Where the server listens, other than on a Unix socket.
     pub(crate) fn address(&self) -> Option<SocketAddr> {
         self.server.address()
+    }
+
+    /// What answers requests.
+    pub(crate) const fn api(&self) -> &Api {
+        &self.api
     }
 
     /// Who finds out who sends a request.
