@@ -3,8 +3,9 @@
 //!
 //! **Of a user.** Three failures are passed on to a directory, with pauses of 1 s and 2 s in between. Then the directory
 //! is not asked about this user for 15 minutes, and after every further failure for 15 more. Directories forget failures
-//! within that time and tolerate at least five of them, so nobody can have an account of the directory locked through us.
-//! Attempts that are refused meanwhile do not count: they told nobody anything.
+//! within that time and tolerate at least five of them. Attempts that are refused meanwhile do not count: they told nobody
+//! anything. A user here is a name as it is typed, and one account may have many; so that nobody can have an account
+//! locked through us, [`Ldap`](crate::ldap::Ldap) counts again by the entry of the directory.
 //!
 //! **From an address.** (An IPv6 network of 64 bits is one address, because one machine has all of it.) The first ten
 //! failures cost nothing, as several people may be behind one address; every further one doubles the pause, from 1 s to
@@ -14,6 +15,7 @@
 //! has one attempt of its own, even if others have used up all that there are: as long as those succeed, nobody elsewhere
 //! can keep that user out. One that fails counts like any other, and the next one comes when no such attempt of this user
 //! has failed for 15 minutes. The failures of others from this address do not matter to that user either.
+//! (With a directory, the count by its entries still holds for such an attempt: there is no exemption from that.)
 //!
 //! Attempts that still run count like failures, so that no more of them than that can ever fail at once.
 

@@ -75,9 +75,14 @@ impl Roles {
     }
 }
 
+/// The longest name of a role.
+const MAX_NAME: usize = 64;
+
 fn check(role: &Role, others: &BTreeMap<String, Verbs>) -> Result<Verbs, RoleDefect> {
     let verbs = Verbs::of(&role.verbs);
-    if role.name.is_empty() || role.name.contains(char::is_whitespace) {
+    if !(1..=MAX_NAME).contains(&role.name.len())
+        || role.name.contains(|c: char| c.is_whitespace() || c.is_control())
+    {
         return Err(RoleDefect::BadName);
     }
     if others.contains_key(&role.name) {

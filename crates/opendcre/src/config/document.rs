@@ -32,11 +32,18 @@ impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: ", self.line)?;
         if !self.key.is_empty() {
-            write!(f, "{}: ", self.key)?;
+            write!(f, "{}: ", inert(&self.key))?;
         }
         // The parser likes to explain over several lines, but an error is one line.
-        f.write_str(&self.message.replace('\n', ", "))
+        f.write_str(&inert(&self.message.replace('\n', ", ")))
     }
+}
+
+/// The text with everything escaped that does something to the terminal that shows it.
+fn inert(text: &str) -> String {
+    let acts = |c: char| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let escape = |c: char| if acts(c) { c.escape_unicode().to_string() } else { c.to_string() };
+    text.chars().map(escape).collect()
 }
 
 /// A parsed text that still knows where everything stood.

@@ -24,7 +24,7 @@ fn folding(request: &Request) -> Vec<Answer> {
         Request::Bind { name, password } if name == BOB => {
             vec![bound(if password == "bobpw" { 0 } else { 49 }, "")]
         }
-        Request::Search { filter, .. } if asks_for(filter, "uid\u{4}\u{3}bob") => {
+        Request::Search { filter, .. } if asks_for(filter, "bob") && !asks_for(filter, "member") => {
             vec![entry(BOB, &[("uid", &["bob"])]), done(0)]
         }
         Request::Search { filter, .. } if asks_for(filter, "uid") && !asks_for(filter, "member") => {
@@ -111,7 +111,8 @@ async fn without_a_search_an_account_sees_three_failures_and_one() {
     for name in ["ada king", "ADA KING", " Ada King ", "ada king"].into_iter().chain(SPELLINGS) {
         rejection(login(&ldap, name, "wrong").await);
     }
-    let bound = ["ada king@ad.example", "ADA KING@ad.example", " Ada King @ad.example", "ａda king@ad.example"];
+    let bound =
+        ["ada king@ad.example", "ADA KING@ad.example", " Ada King @ad.example", "ａda king@ad.example"];
     assert_eq!(user_binds(&server), bound);
     assert!(rejection(login(&ldap, "zoë", "wrong").await).contains("not ascii"));
     assert_eq!(login(&ldap, "ada", "adapw").await.unwrap().name, "ada");
@@ -144,7 +145,8 @@ async fn an_entry_that_is_found_after_the_bind_is_guarded_too() {
 
 #[tokio::test(start_paused = true)]
 async fn only_passwords_that_a_server_may_have_checked_count() {
-    let counted: [(fn(&Request) -> bool, Answer, bool); 4] = [
+    type Applies = fn(&Request) -> bool;
+    let counted: [(Applies, Answer, bool); 4] = [
         (|request| *request == Request::StartTls, Answer::Close, false),
         (|request| is_bind_of(request, ADA), bound(51, ""), false),
         (|request| is_bind_of(request, ADA), bound(80, ""), true),
@@ -168,19 +170,4 @@ async fn only_passwords_that_a_server_may_have_checked_count() {
         works.store(true, Ordering::SeqCst);
         assert_eq!(login(&ldap, "ada", "adapw").await.is_err(), counts);
     }
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_bind_that_nobody_waits_for_counts() {
-    let identity = identity();
-    let server =
-        TestServer::start(&identity, Mode::Ldaps, with_fault(|r| is_bind_of(r, ADA), vec![Answer::Stall]));
-    let ldap = without_cache(&identity, &[&server]);
-    for _ in 0..3 {
-        tokio::select! {
-            result = login(&ldap, "ada", "adapw") => panic!("{result:?}"),
-            permit = server.quiet.acquire() => permit.unwrap().forget(),
-        }
-    }
-    assert!(rejection(login(&ldap, "ada", "adapw").await).contains("15 minutes"));
 }
