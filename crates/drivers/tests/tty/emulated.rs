@@ -73,8 +73,8 @@ async fn perform(bus: &ServedBus, action: Action) -> Result<Observation, DriverE
 #[tokio::test]
 async fn a_chamber_is_discovered_with_what_can_be_asked_of_it() {
     use Capability::{
-        AssetInfo, AssetText, BootTarget, ChamberLed, FanControl, HostInfo, Led, PowerControl, PowerState,
-        Reading,
+        AssetInfo, AssetText, AssetTextControl, BootTarget, ChamberLed, FanControl, HostInfo, Led,
+        PowerControl, PowerState, Reading,
     };
     let (_emulated, bus) = plug(Protocol::V1_3);
     let boards = bus.discover(Scope::All, context(Priority::Scan)).await.unwrap();
@@ -93,7 +93,7 @@ async fn a_chamber_is_discovered_with_what_can_be_asked_of_it() {
         (DeviceKind::Pressure, vec![Reading]),
         led.clone(),
         led,
-        (DeviceKind::Power, vec![PowerState, PowerControl, AssetText]),
+        (DeviceKind::Power, vec![PowerState, PowerControl, AssetText, AssetTextControl]),
     ];
     assert_eq!(found, expected);
     assert_eq!(
