@@ -21,7 +21,6 @@ use crate::reply::{self, Reply};
 #[serde(default)]
 pub(super) struct AuditParameters {
     /// The number of the entry behind which this page begins, in the order that is asked for.
-    #[schemars(range(max = 9_007_199_254_740_991_u64))]
     after: Option<u64>,
     /// The most entries on this page.
     #[schemars(with = "u16", range(min = 1, max = 1000))]

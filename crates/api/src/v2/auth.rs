@@ -170,11 +170,9 @@ impl From<WhyError> for Problem {
             WhyError::Refused(error) => error.into(),
             WhyError::Target(error) => Self::from(error).in_parameter("target"),
             WhyError::UnknownAction { .. } => {
-                Self::new(Code::BAD_PARAMETER, error.to_string()).in_parameter("action")
+                Self::new(Code::INVALID, error.to_string()).in_parameter("action")
             }
-            WhyError::UnknownLogin(_) => {
-                Self::new(Code::BAD_PARAMETER, error.to_string()).in_parameter("login")
-            }
+            WhyError::UnknownLogin(_) => Self::new(Code::INVALID, error.to_string()).in_parameter("login"),
             WhyError::UnknownDevice { .. } => {
                 Self::new(Code::UNKNOWN_DEVICE, error.to_string()).in_parameter("device")
             }

@@ -374,6 +374,7 @@ fn service_routes() -> impl Iterator<Item = Route> {
                 Code::EMPTY_RANGE,
                 Code::RANGE_TOO_LARGE,
                 Code::UNKNOWN_DEVICE,
+                Code::INVALID,
             ]),
         Route::get("/audit", "list_audit", audit::list)
             .about(
