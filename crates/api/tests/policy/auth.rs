@@ -59,7 +59,7 @@ async fn a_decision_names_the_rule() {
     assert_eq!(told["considered"][0]["reason"], "operator does not include configure");
     for path in ["/auth/why?action=dance", "/auth/why?action=read&user=ada&login=magic"] {
         let (status, problem) = get(&room, path).await;
-        assert_eq!((status, &problem["code"]), (400, &json!("bad_parameter")), "{path} {problem}");
+        assert_eq!((status, &problem["code"]), (422, &json!("invalid")), "{path} {problem}");
     }
     let (status, problem) = get(&room, "/auth/why?action=read&target=00000011&device=9999").await;
     assert_eq!((status, &problem["code"]), (404, &json!("unknown_device")));
