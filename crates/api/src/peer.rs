@@ -2,7 +2,7 @@
 //!
 //! It knows nothing of requests: what they present to prove who sends them is looked at elsewhere.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
 use opendcre_auth::certificate::PeerCertificate;
@@ -25,6 +25,17 @@ pub(crate) struct Peer {
     text: Arc<str>,
     encrypted: bool,
     holder: Option<Holder>,
+}
+
+/// The part of an IPv6 address that names a network; its owner chooses the rest at will (RFC 4291 §2.5.1).
+const NETWORK_MASK: u128 = !(u64::MAX as u128);
+
+/// What counts as one client: an IPv4 address, or a network of 64 bits in IPv6.
+pub(crate) fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & NETWORK_MASK).into(),
+        address @ IpAddr::V4(_) => address,
+    }
 }
 
 impl Peer {

@@ -4,12 +4,14 @@
 //! anything for as long as it takes to fill a bucket is forgotten, and if that does not make room, everybody is.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use opendcre_model::{Login, Subject};
 use tokio::time::Instant;
+
+use crate::peer::network;
 
 /// Seconds for which a sender may save up.
 const BURST: u32 = 10;
@@ -69,14 +71,6 @@ impl Sender {
             Login::Anonymous => Self::Address(address.map(network)),
             login => Self::Named(login, subject.provider.clone(), subject.name.clone()),
         }
-    }
-}
-
-/// An IPv4 address, or the 64 bits of an IPv6 address that one customer of a network has.
-fn network(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(address) => address.into(),
-        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into(),
     }
 }
 

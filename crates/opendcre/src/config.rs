@@ -445,6 +445,12 @@ impl Config {
         self.server.listen.ip().to_canonical().is_loopback()
     }
 
+    /// Whether others are served openly without the word that permits it, which no file can say that was checked, but one
+    /// of which only a part counts.
+    pub(crate) fn is_open_by_mistake(&self) -> bool {
+        check::is_open_by_mistake(self)
+    }
+
     /// Requests per second that somebody may send in the long run, if that is limited.
     #[must_use]
     pub fn rate(&self) -> Option<u32> {

@@ -11,6 +11,7 @@ use std::path::Path;
 use anyhow::{Context, anyhow};
 use jiff::Timestamp;
 use opendcre_auth::token::{NewToken, TokenRecord, TokenState, TokenStore};
+use opendcre_gateway::Role;
 use opendcre_model::{Extent, Grant, WallClock};
 use rustix::process::getuid;
 use secrecy::{ExposeSecret, SecretString};
@@ -21,9 +22,6 @@ use crate::cli::{
 };
 use crate::config::Config;
 use crate::output::{empty_table, print_json, print_table, visible};
-
-/// The roles that need no configuration.
-const BUILT_IN_ROLES: [&str; 4] = ["viewer", "operator", "admin", "auditor"];
 
 /// Does what `command` asks. Tokens and tables go to `out`, remarks to `err`.
 ///
@@ -119,7 +117,7 @@ fn missing_folder(file: &Path) -> String {
 /// A role that nobody knows would permit nothing, and nobody would notice before it is needed.
 fn check_roles(roles: &[String], config: &Config) -> anyhow::Result<()> {
     let own = config.auth.role.iter().map(|role| role.name.as_str());
-    let known: BTreeSet<&str> = BUILT_IN_ROLES.into_iter().chain(own).collect();
+    let known: BTreeSet<&str> = Role::BUILT_IN.into_iter().chain(own).collect();
     match roles.iter().find(|role| !known.contains(role.as_str())) {
         None => Ok(()),
         Some(role) => {

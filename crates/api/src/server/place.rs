@@ -3,7 +3,7 @@
 //! It knows where connections come from and what they wait for, but not what is said on them.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -14,12 +14,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::activity::Activity;
 use crate::limits::Limits;
-use crate::peer::Remote;
+use crate::peer::{Remote, network};
 
 /// How often to look again for a connection that waits for its client when every one is being answered.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
-/// The part of an IPv6 address that names a network; its owner chooses the rest at will (RFC 4291 §2.5.1).
-const NETWORK_MASK: u128 = !(u64::MAX as u128);
 
 /// The places for connections. Clones are the same places.
 #[derive(Clone)]
@@ -89,7 +87,10 @@ impl Places {
     }
 
     fn enter(&self, remote: Remote, greeting: bool, now: Instant) -> Result<Place, Full> {
-        let network = network(remote);
+        let network = match remote {
+            Remote::Tcp(address) => Some(network(address.ip())),
+            Remote::Unix(_) => None,
+        };
         let mut table = self.table();
         if network.is_some() {
             let is_from_there = |connection: &Connection| connection.network == network;
@@ -150,15 +151,6 @@ impl Connection {
     fn is_greeting(&self) -> bool {
         self.activity.greeting.load(Relaxed)
     }
-}
-
-/// What counts as one client: an IPv4 address, or a network of 64 bits in IPv6.
-fn network(remote: Remote) -> Option<IpAddr> {
-    let Remote::Tcp(address) = remote else { return None };
-    Some(match address.ip().to_canonical() {
-        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & NETWORK_MASK).into(),
-        address @ IpAddr::V4(_) => address,
-    })
 }
 
 #[cfg(test)]

@@ -14,6 +14,11 @@ pub struct Role {
     pub verbs: Vec<Verb>,
 }
 
+impl Role {
+    /// The names of the roles that are always there.
+    pub const BUILT_IN: [&str; 4] = [BUILT_IN[0].0, BUILT_IN[1].0, BUILT_IN[2].0, BUILT_IN[3].0];
+}
+
 /// A set of verbs.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Verbs(u8);

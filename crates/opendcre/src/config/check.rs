@@ -134,6 +134,13 @@ fn check_server(server: &Server, findings: &mut Findings) {
     }
 }
 
+/// Whether [`check_openness`] finds anything.
+pub(super) fn is_open_by_mistake(config: &Config) -> bool {
+    let mut findings = Findings::default();
+    check_openness(config, &mut findings);
+    !findings.0.is_empty()
+}
+
 /// Whoever serves other machines without protection has to say so.
 fn check_openness(config: &Config, findings: &mut Findings) {
     if config.server.insecure || config.is_local() {

@@ -115,7 +115,7 @@ impl Running {
         let new = Config::load(&self.path)?;
         // With the server that runs, not with the one that the file describes: that one comes with a restart.
         let next = Config { auth: new.auth.clone(), ..self.config.clone() };
-        let is_as_open = next.requires_login() == self.config.requires_login();
+        let is_as_open = next.requires_login() == self.config.requires_login() && !next.is_open_by_mistake();
         let counts = |key: &String| LIVE.contains(&key.as_str()) || is_as_open && key.starts_with(AUTH);
         let (live, restart) = changed_keys(&self.config, &new).into_iter().partition(counts);
         self.config.log.level = new.log.level;
@@ -180,6 +180,21 @@ mod tests {
         assert!(changes.restart.iter().any(|key| key.starts_with("auth.grant")), "{changes:?}");
         assert!(running.config.requires_login());
         assert_eq!(running.config.auth.grant[0].users, ["bob"]);
+    }
+
+    #[test]
+    fn what_strangers_may_do_on_this_machine_is_not_granted_to_those_on_others() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("opendcre.toml");
+        fs::write(&path, "[server]\nlisten = '0.0.0.0:5000'\n").unwrap();
+        let mut running = Running::new(path.clone(), Config::load(&path).unwrap());
+        fs::write(&path, "[server]\nlisten = '127.0.0.1:5000'\n[auth]\nanonymous = 'admin'\n").unwrap();
+        let changes = running.read_again().unwrap();
+        assert_eq!(
+            changes,
+            Changes { live: vec![], restart: vec!["auth.anonymous".into(), "server.listen".into()] }
+        );
+        assert_eq!(running.config.auth.anonymous, None);
     }
 
     #[test]

@@ -2,14 +2,12 @@
 
 use std::collections::HashSet;
 
+use opendcre_gateway as gateway;
 use opendcre_model::Extent;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::config::check::Findings;
-
-/// The roles that need no table.
-const BUILT_IN: [&str; 4] = ["viewer", "operator", "admin", "auditor"];
 
 /// What a role permits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -70,7 +68,7 @@ pub struct Grant {
 
 impl Role {
     pub(super) fn check(&self, path: &str, findings: &mut Findings) {
-        if BUILT_IN.contains(&self.name.as_str()) {
+        if gateway::Role::BUILT_IN.contains(&self.name.as_str()) {
             let message = format!("{:?} is a role that always exists; choose another name", self.name);
             findings.add(format!("{path}.name"), message);
         }
@@ -109,9 +107,11 @@ impl Grant {
 
 /// A role that somebody is given must exist.
 pub(super) fn check_role(path: &str, role: &str, own: &HashSet<&str>, findings: &mut Findings) {
-    if !BUILT_IN.contains(&role) && !own.contains(role) {
-        let message =
-            format!("there is no role {role:?}; use {}, or add it as [[auth.role]]", BUILT_IN.join(", "));
+    if !gateway::Role::BUILT_IN.contains(&role) && !own.contains(role) {
+        let message = format!(
+            "there is no role {role:?}; use {}, or add it as [[auth.role]]",
+            gateway::Role::BUILT_IN.join(", ")
+        );
         findings.add(path, message);
     }
 }
