@@ -28,6 +28,7 @@ mod readiness;
 mod reading;
 mod resolve;
 mod settings;
+mod sqlite;
 mod store;
 mod view;
 
@@ -57,5 +58,6 @@ pub use policy::{
 pub use principal::Principal;
 pub use readiness::{Defect, Readiness};
 pub use settings::Settings;
-pub use store::{SetAside, Store, StoreError, Stored};
+pub use sqlite::SetAside;
+pub use store::{Store, StoreError, Stored};
 pub use view::{GroupMembers, View};

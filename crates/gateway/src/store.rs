@@ -21,6 +21,7 @@ use opendcre_model::BoardId;
 use thiserror::Error;
 
 use crate::job::{JobId, StoredJob};
+use crate::sqlite::SetAside;
 use crate::{BoardRecord, InventoryChange};
 use writer::{Wanted, Writer};
 
@@ -60,17 +61,6 @@ pub struct Stored {
     pub changes: Vec<InventoryChange>,
     /// The jobs, oldest first.
     pub jobs: Vec<StoredJob>,
-}
-
-/// A database that cannot be used and made way for a fresh one.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SetAside {
-    /// Where it is now.
-    pub path: PathBuf,
-    /// The stable machine-readable code: `store_damaged` or `store_too_new`.
-    pub code: &'static str,
-    /// One sentence for people: what is wrong with it, and what to do.
-    pub message: String,
 }
 
 /// The bounds of a database.
