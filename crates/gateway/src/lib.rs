@@ -12,6 +12,7 @@ mod command;
 mod error;
 mod forget;
 mod gateway;
+mod health;
 mod inspection;
 mod inventory;
 mod job;
@@ -39,6 +40,7 @@ pub use authorise::RefusedLogin;
 pub use command::{Command, Outcome, ScanReport};
 pub use error::GatewayError;
 pub use gateway::Gateway;
+pub use health::{Condition, RollUp, Side, Threshold, ThresholdError, Thresholds};
 pub use inventory::{
     BoardFailure, BoardRecord, BoardState, ChangeKind, Changes, Group, InventoryChange, LookupError,
 };

@@ -28,7 +28,9 @@ pub use role::Role;
 pub use verb::Verb;
 
 pub(crate) use explain::Asked;
+pub(crate) use glob::Glob;
 pub(crate) use reach::Reach;
+pub(crate) use selector::{names_board, names_device};
 
 use crate::inventory::Inventory;
 use reach::Regions;

@@ -133,14 +133,16 @@ fn fits(globs: &[Glob], text: &str) -> bool {
     globs.iter().any(|glob| glob.matches(text))
 }
 
-fn names_board(glob: &Glob, board: &BoardRecord) -> bool {
+/// Whether `glob` fits an id, name, host name or address of `board`.
+pub(crate) fn names_board(glob: &Glob, board: &BoardRecord) -> bool {
     let mut names = board.hostnames.iter().chain([&board.name]);
     names.any(|name| glob.matches(name))
         || glob.matches(&board.id.to_string())
         || board.ip_addresses.iter().any(|address| glob.matches(&address.to_string()))
 }
 
-fn names_device(glob: &Glob, device: &Device) -> bool {
+/// Whether `glob` fits the id, name or kind of `device`.
+pub(crate) fn names_device(glob: &Glob, device: &Device) -> bool {
     glob.matches(&device.id.to_string())
         || glob.matches(device.kind.name())
         || device.name.as_ref().is_some_and(|name| glob.matches(name))
