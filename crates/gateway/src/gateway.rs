@@ -21,6 +21,7 @@ use crate::journal::Entry;
 use crate::latest::{Latest, LatestTable};
 use crate::look::Depth;
 use crate::mount::{Equipment, Mounted};
+use crate::poll::Polls;
 use crate::readiness::{Defect, Readiness};
 use crate::settings::Settings;
 use crate::store::{Store, Stored};
@@ -42,6 +43,7 @@ pub(crate) struct Inner {
     pub(crate) latest: LatestTable,
     pub(crate) store: Option<Store>,
     pub(crate) jobs: Jobs,
+    pub(crate) polls: Polls,
     pub(crate) last_look: Mutex<Option<LastLook>>,
     /// Wakes whoever waits for a change of the inventory.
     pub(crate) news: Notify,
@@ -91,6 +93,7 @@ impl Gateway {
             inventory: RwLock::new(inventory),
             latest: LatestTable::default(),
             jobs: Jobs::new(jobs, store.clone(), Arc::clone(&clock)),
+            polls: Polls::default(),
             store,
             last_look: Mutex::default(),
             news: Notify::new(),
@@ -219,7 +222,7 @@ impl Gateway {
         Context { deadline: (Instant::now() + timeout).into_std(), priority }
     }
 
-    async fn ask(&self, query: Query, context: Context) -> Result<Latest, GatewayError> {
+    pub(crate) async fn ask(&self, query: Query, context: Context) -> Result<Latest, GatewayError> {
         let board = query.board();
         let before = self.record(board);
         let (driver, place) = self.resolve(board, context).await?;

@@ -12,6 +12,7 @@ mod command;
 mod error;
 mod forget;
 mod gateway;
+mod glob;
 mod health;
 mod inspection;
 mod inventory;
@@ -23,6 +24,7 @@ mod mount;
 mod noderange;
 mod order;
 mod policy;
+mod poll;
 mod principal;
 mod readiness;
 mod reading;
@@ -55,6 +57,7 @@ pub use policy::{
     Considered, Explanation, GrantDefect, Place, Policy, PolicyError, PolicySettings, Question, Rights, Role,
     RoleDefect, Rule, Verb, WhyError,
 };
+pub use poll::{PollRule, PollSettings, PollState, PollStatus};
 pub use principal::Principal;
 pub use readiness::{Defect, Readiness};
 pub use settings::Settings;

@@ -6,7 +6,6 @@
 
 mod error;
 mod explain;
-mod glob;
 mod reach;
 mod rights;
 mod role;
@@ -28,7 +27,6 @@ pub use role::Role;
 pub use verb::Verb;
 
 pub(crate) use explain::Asked;
-pub(crate) use glob::Glob;
 pub(crate) use reach::Reach;
 pub(crate) use selector::{names_board, names_device};
 

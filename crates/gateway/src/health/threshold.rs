@@ -5,7 +5,8 @@ use thiserror::Error;
 
 use super::limit::{Limit, Limits, Side};
 use crate::BoardRecord;
-use crate::policy::{Glob, names_board, names_device};
+use crate::glob::Glob;
+use crate::policy::{names_board, names_device};
 
 /// What values of a quantity are normal for some devices. Where several thresholds fit a device and a quantity, the
 /// first one counts alone. Lists that are empty fit everything; in patterns `*` stands for any text.

@@ -6,7 +6,7 @@
 
 use opendcre_model::{Login, Subject};
 
-use super::glob::Glob;
+use crate::glob::Glob;
 
 /// Every way to prove who one is.
 const LOGINS: [Login; 7] = [

@@ -11,5 +11,6 @@ mod buses;
 mod changes;
 mod forget;
 mod policy;
+mod poll;
 mod servers;
 mod support;
