@@ -32,6 +32,7 @@ use feed::Feed;
 
 pub use alias::LookupError;
 pub(crate) use readable::Readable;
+pub(crate) use record::describe;
 pub use record::{BoardFailure, BoardRecord, BoardState, ChangeKind, Changes, Group, InventoryChange};
 
 /// The most boards that are kept. A board that no longer fits is reported and not remembered.

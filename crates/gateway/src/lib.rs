@@ -10,6 +10,7 @@ mod audit;
 mod authorise;
 mod command;
 mod error;
+mod event;
 mod forget;
 mod gateway;
 mod glob;
@@ -41,6 +42,9 @@ pub use audit::{
 pub use authorise::RefusedLogin;
 pub use command::{Command, Outcome, ScanReport};
 pub use error::GatewayError;
+pub use event::{
+    Event, EventError, EventKind, EventLog, EventPage, EventSettings, EventStatistics, NewEvent, Severity,
+};
 pub use gateway::Gateway;
 pub use health::{Condition, RollUp, Side, Threshold, ThresholdError, Thresholds};
 pub use inventory::{

@@ -143,13 +143,16 @@ impl BoardRecord {
     /// A few words that tell it from others: its id, its name if it has one, and its rack.
     #[must_use]
     pub fn describe(&self) -> String {
-        let id = self.id.to_string();
-        if self.name == id {
-            format!("board {id} ({})", self.rack)
-        } else {
-            format!("board {id} ({}, {})", self.name, self.rack)
-        }
+        describe(self.id, &self.name, &self.rack)
     }
+}
+
+/// A few words that tell a board from others: its id, its name if it has one, and its rack if that is known.
+pub(crate) fn describe(id: BoardId, name: &str, rack: &str) -> String {
+    let id = id.to_string();
+    let name = Some(name).filter(|name| !name.is_empty() && *name != id);
+    let known: Vec<&str> = name.into_iter().chain(Some(rack).filter(|rack| !rack.is_empty())).collect();
+    if known.is_empty() { format!("board {id}") } else { format!("board {id} ({})", known.join(", ")) }
 }
 
 impl BoardState {
