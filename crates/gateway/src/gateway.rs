@@ -15,6 +15,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::audit::AuditLog;
 use crate::command::{Command, Outcome};
+use crate::intake::Intake;
 use crate::inventory::Inventory;
 use crate::job::Jobs;
 use crate::journal::Entry;
@@ -25,7 +26,7 @@ use crate::poll::Polls;
 use crate::readiness::{Defect, Readiness};
 use crate::settings::Settings;
 use crate::store::{Store, Stored};
-use crate::{GatewayError, Policy, Principal};
+use crate::{GatewayError, Policy, Principal, Records};
 
 /// How long [`Gateway::give_up`] waits for the disk.
 const LAST_RECORDS: Duration = Duration::from_secs(1);
@@ -44,6 +45,7 @@ pub(crate) struct Inner {
     pub(crate) store: Option<Store>,
     pub(crate) jobs: Jobs,
     pub(crate) polls: Polls,
+    pub(crate) intake: Intake,
     pub(crate) last_look: Mutex<Option<LastLook>>,
     /// Wakes whoever waits for a change of the inventory.
     pub(crate) news: Notify,
@@ -71,22 +73,23 @@ pub(crate) struct LastLook {
 // === impl Gateway ===
 
 impl Gateway {
-    /// A door to `equipment`, where `policy` decides who may do what, and every change is recorded in `audit`. What is
-    /// known of the equipment is kept in `store`; without one, it is forgotten when the process ends.
+    /// A door to `equipment`, where `policy` decides who may do what. What happens is kept in `records`.
     #[must_use]
     pub fn new(
         equipment: Equipment,
-        audit: AuditLog,
-        store: Option<(Store, Stored)>,
+        records: Records,
         policy: Policy,
         clock: Arc<dyn WallClock>,
         settings: Settings,
     ) -> Self {
-        let Equipment { mounts, groups, defects } = equipment;
+        let Equipment { mounts, groups, defects, thresholds } = equipment;
+        let Records { audit, store, history, events } = records;
         let (store, stored) = store.unzip();
-        let Stored { boards, changes, jobs } = stored.unwrap_or_default();
+        let Stored { boards, changes, jobs, log_marks } = stored.unwrap_or_default();
         let started = clock.now();
         let inventory = Inventory::new(&mounts, groups, boards, changes, started);
+        let intake = Intake::new(history, events, thresholds, inventory.records());
+        intake.tails.recall(log_marks);
         let inner = Inner {
             mounts: mounts.iter().map(Mounted::from).collect(),
             defects,
@@ -94,6 +97,7 @@ impl Gateway {
             latest: LatestTable::default(),
             jobs: Jobs::new(jobs, store.clone(), Arc::clone(&clock)),
             polls: Polls::default(),
+            intake,
             store,
             last_look: Mutex::default(),
             news: Notify::new(),
@@ -229,12 +233,17 @@ impl Gateway {
         let observation = driver.read(query.at(place), context).await?;
         // Within one lock, so that what another machine said is not kept after it has been forgotten.
         let inventory = self.inventory();
-        if let (Some(before), Some(now)) = (before, inventory.board(board))
+        let now = inventory.board(board);
+        if let (Some(before), Some(now)) = (before, now)
             && !before.is_same_machine(now)
         {
             return Err(GatewayError::Displaced(board));
         }
-        Ok(self.inner.latest.put(query, observation, self.inner.clock.now()))
+        let latest = self.inner.latest.put(query, observation, self.inner.clock.now());
+        if let Some(record) = now {
+            self.inner.intake.take(record, &query, &latest);
+        }
+        Ok(latest)
     }
 
     async fn change(

@@ -9,7 +9,7 @@ use std::time::Duration;
 use opendcre_model::{BoardId, Driver, DriverError, Fault};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::{Defect, Group};
+use crate::{Defect, Group, Thresholds};
 
 /// When it is worth asking again after [`Mount::max_changes`] was reached.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -23,6 +23,8 @@ pub struct Equipment {
     pub groups: Vec<Group>,
     /// What cannot be served; only told to whoever asks how the service is.
     pub defects: Vec<Defect>,
+    /// What is normal.
+    pub thresholds: Thresholds,
 }
 
 /// A driver, and the boards that it may hold. The ranges of several mounts may overlap.

@@ -20,6 +20,7 @@ use std::time::Duration;
 use opendcre_model::BoardId;
 use thiserror::Error;
 
+use crate::intake::LogMark;
 use crate::job::{JobId, StoredJob};
 use crate::sqlite::SetAside;
 use crate::{BoardRecord, InventoryChange};
@@ -61,6 +62,8 @@ pub struct Stored {
     pub changes: Vec<InventoryChange>,
     /// The jobs, oldest first.
     pub jobs: Vec<StoredJob>,
+    /// How far the event logs of servers have been read.
+    pub(crate) log_marks: Vec<LogMark>,
 }
 
 /// The bounds of a database.
@@ -146,6 +149,18 @@ impl Store {
     /// Keeps `changes`, which are newer than those before. Never waits.
     pub(crate) fn append_changes(&self, changes: Vec<InventoryChange>) {
         self.writer.add(|pending| pending.append(changes));
+    }
+
+    /// Keeps how far an event log has been read. Never waits.
+    pub(crate) fn save_log_mark(&self, mark: LogMark) {
+        self.writer.add(|pending| {
+            pending.log_marks.insert(mark.board, Some(mark));
+        });
+    }
+
+    /// Keeps nothing of how far the event logs of `boards` have been read. Never waits.
+    pub(crate) fn remove_log_marks(&self, boards: impl IntoIterator<Item = BoardId>) {
+        self.writer.add(|pending| pending.log_marks.extend(boards.into_iter().map(|board| (board, None))));
     }
 
     /// Keeps the newest record of a job. Never waits.

@@ -249,6 +249,7 @@ impl Gateway {
         for board in &unsaved.replaced {
             self.inner.latest.forget_board(*board);
         }
+        self.inner.intake.take_news(&unsaved);
         if !unsaved.changes.is_empty() {
             self.inner.news.notify_waiters();
         }
@@ -256,6 +257,7 @@ impl Gateway {
         if let Some(store) = &self.inner.store {
             store.save_boards(unsaved.boards);
             store.remove_boards(unsaved.removed);
+            store.remove_log_marks(unsaved.replaced);
             store.append_changes(unsaved.changes);
         }
         drop(inventory);

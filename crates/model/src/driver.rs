@@ -1,16 +1,13 @@
 //! The one trait that everyone must know.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::time::Instant;
 
 use jiff::Timestamp;
 
-use crate::{
-    AssetInfo, BatteryReport, Board, BoardId, BootOverride, ChamberLedSetting, ChamberLedState,
-    DeviceAddress, DeviceKind, DriverError, EventLogPage, HostInfo, Identify, LinkStatistics, LogCursor,
-    PowerAction, PowerLimit, PowerReport, RawAnswer, RawRequest, Reading,
-};
+use crate::{AssetInfo, BatteryReport, Board, BoardId, BootOverride, ChamberLedSetting, ChamberLedState, DeviceAddress, DeviceKind, DriverError, EventLogPage, HostInfo, Identify, LinkStatistics, LogCursor, Measurement, PowerAction, PowerLimit, PowerReport, Quality, Quantity, RawAnswer, RawRequest, Reading};
 
 /// A future that can be kept behind `dyn`.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -199,6 +196,24 @@ pub enum Observation {
     RawIpmi(RawAnswer),
     /// Answer to an [`Action`] after which there is nothing to report: it was done.
     Done,
+}
+
+impl Observation {
+    /// The numbers in it, as far as they can be trusted.
+    #[must_use]
+    pub fn measurements(&self) -> Cow<'_, [Measurement]> {
+        match self {
+            Self::Sensor(reading) if reading.quality == Quality::Good => Cow::Borrowed(&reading.measurements),
+            Self::Power(PowerReport { electrical: Some(electrical), .. }) => electrical.measurements().into(),
+            // Percent may be beyond 2^53 only on equipment that is broken.
+            #[expect(clippy::cast_precision_loss, reason = "a charge is a small number")]
+            Self::Battery(report) => Cow::Owned(vec![Measurement {
+                quantity: Quantity::Other(Cow::Borrowed("%")),
+                value: report.charge_percent as f64,
+            }]),
+            _ => Cow::Borrowed(&[]),
+        }
+    }
 }
 
 impl Query {

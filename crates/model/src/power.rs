@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::excerpt;
+use crate::{Measurement, Quantity, excerpt};
 
 /// A change of power. Asking for the state is a [`crate::Query`], not an action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -137,6 +137,19 @@ pub struct Electrical {
     pub input_voltage_volts: f64,
     /// Output current in amperes. Negative for an idle channel that reports a raw zero.
     pub output_current_amperes: f64,
+}
+
+impl Electrical {
+    /// The values, each with what it measures.
+    #[must_use]
+    pub fn measurements(&self) -> Vec<Measurement> {
+        let values = [
+            (Quantity::PowerWatts, self.input_power_watts),
+            (Quantity::VoltageVolts, self.input_voltage_volts),
+            (Quantity::CurrentAmperes, self.output_current_amperes),
+        ];
+        values.into_iter().map(|(quantity, value)| Measurement { quantity, value }).collect()
+    }
 }
 
 #[cfg(test)]

@@ -11,17 +11,21 @@ use serde::de::DeserializeOwned;
 
 use super::pending::Pending;
 use super::{Limits, SetAside, StoreError, Stored};
+use crate::intake::LogMark;
 use crate::job::StoredJob;
 use crate::sqlite::{self, Check, Durability, Format, Sharing, checksum};
 use crate::{BoardRecord, InventoryChange};
 
 /// The versions of the schema, and what makes each of the one before.
-const MIGRATIONS: [(i64, &str); 1] = [(
-    1,
-    "CREATE TABLE board (id INTEGER PRIMARY KEY, checksum INTEGER, record TEXT);
-     CREATE TABLE change (id INTEGER PRIMARY KEY, checksum INTEGER, record TEXT);
-     CREATE TABLE job (id INTEGER PRIMARY KEY, checksum INTEGER, record TEXT);",
-)];
+const MIGRATIONS: [(i64, &str); 2] = [
+    (
+        1,
+        "CREATE TABLE board (id INTEGER PRIMARY KEY, checksum INTEGER, record TEXT);
+         CREATE TABLE change (id INTEGER PRIMARY KEY, checksum INTEGER, record TEXT);
+         CREATE TABLE job (id INTEGER PRIMARY KEY, checksum INTEGER, record TEXT);",
+    ),
+    (2, "CREATE TABLE log_mark (id INTEGER PRIMARY KEY, checksum INTEGER, record TEXT);"),
+];
 
 /// A record that is kept, in a table for its kind.
 trait Record: Serialize + DeserializeOwned {
@@ -55,6 +59,14 @@ impl Record for StoredJob {
     }
 }
 
+impl Record for LogMark {
+    const TABLE: &'static str = "log_mark";
+
+    fn number(&self) -> i64 {
+        i64::from(self.board.0)
+    }
+}
+
 /// An open database.
 pub(super) struct Database {
     file: sqlite::Database,
@@ -79,7 +91,12 @@ pub(super) fn open(path: &Path, limits: Limits) -> Result<(Database, Stored, Opt
 }
 
 fn load(connection: &Connection) -> rusqlite::Result<Stored> {
-    Ok(Stored { boards: load_all(connection)?, changes: load_all(connection)?, jobs: load_all(connection)? })
+    Ok(Stored {
+        boards: load_all(connection)?,
+        changes: load_all(connection)?,
+        jobs: load_all(connection)?,
+        log_marks: load_all(connection)?,
+    })
 }
 
 fn load_all<T: Record>(connection: &Connection) -> rusqlite::Result<Vec<T>> {
@@ -116,7 +133,7 @@ impl Database {
         })
     }
 
-    /// Writes boards and changes. They survive the end of the process, but maybe not a power cut.
+    /// Writes boards, changes and marks. They survive the end of the process, but maybe not a power cut.
     pub(super) fn save_inventory(&mut self, pending: &Pending) -> rusqlite::Result<()> {
         if !pending.has_inventory() {
             return Ok(());
@@ -127,6 +144,12 @@ impl Database {
                 match board {
                     Some(board) => write(transaction, &**board)?,
                     None => erase::<BoardRecord>(transaction, i64::from(id.0))?,
+                }
+            }
+            for (board, mark) in &pending.log_marks {
+                match mark {
+                    Some(mark) => write(transaction, mark)?,
+                    None => erase::<LogMark>(transaction, i64::from(board.0))?,
                 }
             }
             for change in pending.changes() {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use opendcre_model::BoardId;
 
+use crate::intake::LogMark;
 use crate::job::{JobId, StoredJob};
 use crate::{BoardRecord, InventoryChange};
 
@@ -18,6 +19,8 @@ const MOST_REMOVALS: usize = 16_384;
 pub(super) struct Pending {
     /// The boards to keep, and those to forget.
     pub(super) boards: BTreeMap<BoardId, Option<Arc<BoardRecord>>>,
+    /// The marks in event logs to keep, and those to forget.
+    pub(super) log_marks: BTreeMap<BoardId, Option<LogMark>>,
     /// The jobs to keep, and those to forget.
     pub(super) jobs: BTreeMap<JobId, Option<StoredJob>>,
     /// The newest changes, oldest first.
@@ -28,7 +31,13 @@ pub(super) struct Pending {
 impl Pending {
     /// Nothing, with room for so many changes.
     pub(super) const fn new(most_changes: usize) -> Self {
-        Self { boards: BTreeMap::new(), jobs: BTreeMap::new(), changes: VecDeque::new(), most_changes }
+        Self {
+            boards: BTreeMap::new(),
+            log_marks: BTreeMap::new(),
+            jobs: BTreeMap::new(),
+            changes: VecDeque::new(),
+            most_changes,
+        }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -37,7 +46,7 @@ impl Pending {
 
     /// Whether there is anything but jobs.
     pub(super) fn has_inventory(&self) -> bool {
-        !self.boards.is_empty() || !self.changes.is_empty()
+        !self.boards.is_empty() || !self.changes.is_empty() || !self.log_marks.is_empty()
     }
 
     pub(super) const fn changes(&self) -> &VecDeque<InventoryChange> {
@@ -60,10 +69,13 @@ impl Pending {
         mem::replace(self, Self::new(self.most_changes))
     }
 
-    /// Puts back boards and changes that could not be written; what came in the meantime is newer.
+    /// Puts back boards, changes and marks that could not be written; what came in the meantime is newer.
     pub(super) fn put_back_inventory(&mut self, failed: &mut Self) {
         for (id, board) in mem::take(&mut failed.boards) {
             self.boards.entry(id).or_insert(board);
+        }
+        for (board, mark) in mem::take(&mut failed.log_marks) {
+            self.log_marks.entry(board).or_insert(mark);
         }
         let newer = mem::replace(&mut self.changes, mem::take(&mut failed.changes));
         self.append(newer);

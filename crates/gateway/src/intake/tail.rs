@@ -1,0 +1,112 @@
+//! How far the event logs of servers have been read, and what of them is told.
+//!
+//! A log is told from where it ended when it was seen first: what is older is history of the equipment, not news.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use opendcre_model::{BoardId, DeviceAddress, EventLogPage, LogCursor, LogEntry};
+use serde::{Deserialize, Serialize};
+
+use crate::BoardRecord;
+use crate::event::{self, LoggedEntry, NewEvent};
+
+/// How full a log is when its owner is told, in percent.
+const FILLING: u8 = 80;
+/// How far a log that was filling must be emptied before its owner is told again, in percent.
+const EMPTIED: u8 = 60;
+
+/// How far the event log of a server has been read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct LogMark {
+    /// Whose log it is.
+    pub(crate) board: BoardId,
+    /// Where it goes on.
+    pub(crate) cursor: LogCursor,
+}
+
+/// How far all event logs have been read.
+#[derive(Debug, Default)]
+pub(crate) struct Tails {
+    logs: Mutex<HashMap<BoardId, Tail>>,
+}
+
+#[derive(Debug, Default, Clone, Copy)]
+struct Tail {
+    cursor: LogCursor,
+    /// What was in the log when it was seen first has been passed.
+    is_at_news: bool,
+    is_filling: bool,
+}
+
+impl Tails {
+    /// Goes on where the service ended.
+    pub(crate) fn recall(&self, marks: impl IntoIterator<Item = LogMark>) {
+        let tail = |LogMark { board, cursor }| (board, Tail { cursor, is_at_news: true, is_filling: false });
+        self.logs().extend(marks.into_iter().map(tail));
+    }
+
+    /// Where the log of a server goes on.
+    pub(crate) fn cursor(&self, board: BoardId) -> LogCursor {
+        self.logs().get(&board).map_or_else(LogCursor::default, |tail| tail.cursor)
+    }
+
+    /// Takes a page of a log: what is new in it, and how far it is read then, if what is older has been passed.
+    pub(crate) fn take(
+        &self,
+        board: &BoardRecord,
+        device: DeviceAddress,
+        page: &EventLogPage,
+    ) -> (Vec<NewEvent>, Option<LogMark>) {
+        let mut logs = self.logs();
+        let tail = logs.entry(device.board).or_default();
+        let mut news = Vec::new();
+        if tail.is_at_news {
+            if page.was_cleared {
+                news.push(event::log_cleared(board));
+            }
+            news.extend(page.entries.iter().map(|entry| event::log_entry(board, logged(entry))));
+        }
+        if tail.fills(page) {
+            let overflow = page.overflow || page.was_overwritten;
+            news.push(event::log_filling(board, page.used_percent, overflow));
+        }
+        tail.cursor = page.cursor;
+        tail.is_at_news |= !page.more;
+        let mark = tail.is_at_news.then_some(LogMark { board: device.board, cursor: page.cursor });
+        (news, mark)
+    }
+
+    /// Forgets the log of a server that is not there any more, or another one.
+    pub(crate) fn forget(&self, board: BoardId) {
+        self.logs().remove(&board);
+    }
+
+    fn logs(&self) -> MutexGuard<'_, HashMap<BoardId, Tail>> {
+        // Every change of the table is complete in itself, so a panic elsewhere cannot have broken it.
+        self.logs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Tail {
+    /// Whether its owner must be told that the log is nearly full. Once, until it was emptied.
+    fn fills(&mut self, page: &EventLogPage) -> bool {
+        let used = page.used_percent.unwrap_or(0);
+        let is_full = page.overflow || page.was_overwritten || used >= FILLING;
+        let was_filling = self.is_filling;
+        self.is_filling = is_full || was_filling && used > EMPTIED;
+        is_full && !was_filling
+    }
+}
+
+fn logged(entry: &LogEntry) -> LoggedEntry<'_> {
+    let LogEntry { id, time, severity, sensor, message, asserted, raw: _ } = entry;
+    LoggedEntry {
+        id: *id,
+        time: *time,
+        severity: *severity,
+        sensor: sensor.as_ref().map(|sensor| (sensor.device, sensor.name.as_str())),
+        message,
+        asserted: *asserted,
+    }
+}
