@@ -12,6 +12,7 @@ mod command;
 mod error;
 mod forget;
 mod gateway;
+mod history;
 mod inspection;
 mod inventory;
 mod job;
@@ -39,6 +40,10 @@ pub use authorise::RefusedLogin;
 pub use command::{Command, Outcome, ScanReport};
 pub use error::GatewayError;
 pub use gateway::Gateway;
+pub use history::{
+    History, HistoryError, HistoryQuery, HistorySettings, HistoryStatistics, Point, Sample, SeriesKey, Track,
+    chunk as history_chunk,
+};
 pub use inventory::{
     BoardFailure, BoardRecord, BoardState, ChangeKind, Changes, Group, InventoryChange, LookupError,
 };
