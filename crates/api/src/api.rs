@@ -300,8 +300,7 @@ mod tests {
         let audit = AuditLog::open(folder.path().join("audit.db"), Arc::new(Now)).unwrap();
         let gateway = Gateway::new(
             Equipment::default(),
-            audit,
-            None,
+            audit.into(),
             Policy::open(),
             Arc::new(Now),
             Settings::default(),

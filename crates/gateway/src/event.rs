@@ -7,20 +7,20 @@
 //!
 //! It knows nothing of who listens. What makes events stands in one module for each family.
 
-mod audit;
+pub(crate) mod audit;
 mod clock;
 mod database;
-mod health;
-mod inventory;
+pub(crate) mod health;
+pub(crate) mod inventory;
 mod keeper;
-mod log_entry;
+pub(crate) mod log_entry;
 mod memory;
 mod number;
 mod page;
-mod power;
+pub(crate) mod power;
 mod record;
-mod service;
-mod source;
+pub(crate) mod service;
+pub(crate) mod source;
 #[cfg(test)]
 mod tests;
 mod writer;

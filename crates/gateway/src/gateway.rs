@@ -15,6 +15,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::audit::AuditLog;
 use crate::command::{Command, Outcome};
+use crate::event::service;
 use crate::intake::Intake;
 use crate::inventory::Inventory;
 use crate::job::Jobs;
@@ -26,7 +27,7 @@ use crate::poll::Polls;
 use crate::readiness::{Defect, Readiness};
 use crate::settings::Settings;
 use crate::store::{Store, Stored};
-use crate::{GatewayError, Policy, Principal, Records};
+use crate::{BoardRecord, GatewayError, Policy, Principal, Records};
 
 /// How long [`Gateway::give_up`] waits for the disk.
 const LAST_RECORDS: Duration = Duration::from_secs(1);
@@ -90,6 +91,7 @@ impl Gateway {
         let inventory = Inventory::new(&mounts, groups, boards, changes, started);
         let intake = Intake::new(history, events, thresholds, inventory.records());
         intake.tails.recall(log_marks);
+        intake.publish(service::started(env!("CARGO_PKG_VERSION")));
         let inner = Inner {
             mounts: mounts.iter().map(Mounted::from).collect(),
             defects,
@@ -167,6 +169,7 @@ impl Gateway {
         if let Some(Err(message)) = self.inner.store.as_ref().map(Store::health) {
             defects.push(Defect { name: "inventory.file".to_owned(), code: "store_unavailable", message });
         }
+        defects.extend(self.inner.intake.defects());
         if let Err(failure) = self.inner.audit.health() {
             let message = format!("{failure}; until then, every change is refused");
             defects.push(Defect { name: "audit.file".to_owned(), code: "audit_unavailable", message });
@@ -184,7 +187,9 @@ impl Gateway {
         self.inner.jobs.shutdown().await;
         self.inner.actions.wait().await;
         self.inner.news.notify_waiters();
+        self.inner.intake.publish(service::stopped());
         self.save_everything().await;
+        self.inner.intake.flush().await;
     }
 
     /// For a process that must end now: refuses commands, and records as uncertain what came of every change that still
@@ -227,23 +232,31 @@ impl Gateway {
     }
 
     pub(crate) async fn ask(&self, query: Query, context: Context) -> Result<Latest, GatewayError> {
-        let board = query.board();
-        let before = self.record(board);
-        let (driver, place) = self.resolve(board, context).await?;
-        let observation = driver.read(query.at(place), context).await?;
+        let (observation, record) = self.ask_equipment(query, context).await?;
         // Within one lock, so that what another machine said is not kept after it has been forgotten.
         let inventory = self.inventory();
-        let now = inventory.board(board);
-        if let (Some(before), Some(now)) = (before, now)
+        if let (Some(before), Some(now)) = (&record, inventory.board(query.board()))
             && !before.is_same_machine(now)
         {
-            return Err(GatewayError::Displaced(board));
+            return Err(GatewayError::Displaced(query.board()));
         }
         let latest = self.inner.latest.put(query, observation, self.inner.clock.now());
-        if let Some(record) = now {
+        if let Some(record) = &record {
             self.inner.intake.take(record, &query, &latest);
         }
         Ok(latest)
+    }
+
+    /// What the equipment says now, and the board as it was known before.
+    pub(crate) async fn ask_equipment(
+        &self,
+        query: Query,
+        context: Context,
+    ) -> Result<(Observation, Option<Arc<BoardRecord>>), GatewayError> {
+        let board = query.board();
+        let record = self.record(board);
+        let (driver, place) = self.resolve(board, context).await?;
+        Ok((driver.read(query.at(place), context).await?, record))
     }
 
     async fn change(
@@ -304,12 +317,14 @@ impl Inner {
     ) -> Result<Observation, GatewayError> {
         let intent = entry.intent(self.clock.now());
         self.audit.append(&intent).await.map_err(GatewayError::AuditUnavailable)?;
+        self.intake.take_order(&entry.action, &entry.principal);
         let result = tokio::select! {
             biased;
             () = self.given_up.cancelled() => Err(given_up(entry)),
             result = driver.perform(entry.action.clone().at(place), context) => result,
         };
         let outcome = entry.outcome(self.clock.now(), &result);
+        self.intake.take_outcome(&outcome);
         if let Err(failure) = self.audit.append(&outcome).await {
             // The equipment has moved already: the caller must learn how, and the log how it ended.
             tracing::error!(%failure, ?outcome, "the outcome of a change is missing in the audit log");

@@ -6,14 +6,14 @@ mod tail;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use opendcre_model::{BoardId, DeviceAddress, Health, Observation, PowerAction, Query};
+use opendcre_model::{Action, DeviceAddress, Health, Observation, Query};
 
 use crate::event::{self, EventLog, NewEvent};
 use crate::health::{Condition, HealthTracker, Thresholds};
 use crate::history::{History, Sample, SeriesKey};
 use crate::inventory::Unsaved;
 use crate::latest::Latest;
-use crate::{BoardRecord, Principal};
+use crate::{AuditEntry, BoardRecord, Defect, Principal};
 use power::PowerWatch;
 use tail::Tails;
 
@@ -49,7 +49,7 @@ impl Intake {
         self.keep(device, latest);
         let health = self.health().note(device, observation);
         if let Some(change) = health {
-            self.publish(event::health_changed(board, &change));
+            self.publish(event::health::health_changed(board, &change));
         }
         if let Observation::Power(report) = observation {
             let change = self.power().note(device, report.state);
@@ -75,9 +75,18 @@ impl Intake {
         history.record(samples);
     }
 
-    /// Notes that somebody is about to switch the power of a device.
-    pub(crate) fn note_order(&self, device: DeviceAddress, action: PowerAction, principal: &Principal) {
-        self.power().note_order(device, action, principal.clone());
+    /// Notes that `principal` is about to change something.
+    pub(crate) fn take_order(&self, action: &Action, principal: &Principal) {
+        if let Action::Power { device, action, .. } = action {
+            self.power().note_order(*device, *action, principal.clone());
+        }
+    }
+
+    /// Tells what came of a change.
+    pub(crate) fn take_outcome(&self, outcome: &AuditEntry) {
+        if let Some(event) = event::audit::audited(outcome) {
+            self.publish(event);
+        }
     }
 
     /// Takes what is new in the inventory.
@@ -95,7 +104,7 @@ impl Intake {
             self.tails.forget(*board);
         }
         for change in &news.changes {
-            self.publish(event::inventory_changed(change));
+            self.publish(event::inventory::inventory_changed(change));
         }
     }
 
@@ -103,6 +112,32 @@ impl Intake {
     pub(crate) fn publish(&self, event: NewEvent) {
         if let Some(events) = &self.events {
             events.publish(event);
+        }
+    }
+
+    /// What is kept in memory alone.
+    pub(crate) fn defects(&self) -> Vec<Defect> {
+        let history = self.history.as_ref().and_then(|history| history.health().err());
+        let events = self.events.as_ref().and_then(|events| events.health().err());
+        let defect = |name: &str, code, message| Defect { name: name.to_owned(), code, message };
+        let history = history.map(|message| defect("history.file", "history_unavailable", message));
+        history
+            .into_iter()
+            .chain(events.map(|message| defect("events.file", "events_unavailable", message)))
+            .collect()
+    }
+
+    /// Returns when everything is on the disk, or cannot be.
+    pub(crate) async fn flush(&self) {
+        if let Some(history) = &self.history
+            && let Err(failure) = history.flush().await
+        {
+            tracing::warn!(%failure, "the newest values are not on the disk");
+        }
+        if let Some(events) = &self.events
+            && let Err(failure) = events.flush().await
+        {
+            tracing::warn!(%failure, "the newest events are not on the disk");
         }
     }
 

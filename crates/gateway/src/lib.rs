@@ -15,6 +15,7 @@ mod forget;
 mod gateway;
 mod glob;
 mod health;
+mod history;
 mod inspection;
 mod intake;
 mod inventory;
@@ -29,8 +30,8 @@ mod policy;
 mod poll;
 mod principal;
 mod readiness;
-mod records;
 mod reading;
+mod records;
 mod resolve;
 mod settings;
 mod sqlite;
@@ -49,6 +50,10 @@ pub use event::{
 };
 pub use gateway::Gateway;
 pub use health::{Condition, RollUp, Side, Threshold, ThresholdError, Thresholds};
+pub use history::{
+    History, HistoryError, HistoryQuery, HistorySettings, HistoryStatistics, Point, Sample, SeriesKey, Track,
+    chunk as history_chunk,
+};
 pub use inventory::{
     BoardFailure, BoardRecord, BoardState, ChangeKind, Changes, Group, InventoryChange, LookupError,
 };

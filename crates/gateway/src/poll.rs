@@ -19,6 +19,7 @@ use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
+use crate::event::source::{source_down, source_up};
 use crate::inventory::Place;
 use crate::mount::Mounted;
 use crate::{Gateway, GatewayError};
@@ -66,6 +67,8 @@ struct Poller {
     running: HashMap<Id, (Key, usize)>,
     /// The version of the inventory for which the rounds were planned.
     planned_for: Option<u64>,
+    /// For each mount, in their order: whether it could be used when that was looked at last.
+    are_up: Vec<bool>,
 }
 
 /// The rounds of one mount.
@@ -88,8 +91,9 @@ impl From<&Mounted> for Wire {
 impl Poller {
     fn new(gateway: Gateway, rules: Rules) -> Self {
         let wires = gateway.inner.mounts.iter().map(Wire::from).collect();
+        let are_up = vec![true; gateway.inner.mounts.len()];
         let (tasks, running) = (JoinSet::new(), HashMap::new());
-        Self { gateway, rules, wires, tasks, running, planned_for: None }
+        Self { gateway, rules, wires, tasks, running, planned_for: None, are_up }
     }
 
     async fn run(&mut self) {
@@ -106,6 +110,7 @@ impl Poller {
                 () = due => self.start_due(),
                 () = &mut update => {
                     self.update();
+                    self.watch_sources();
                     update.as_mut().reset(Instant::now() + UPDATE);
                 }
                 Some(ended) = self.tasks.join_next_with_id() => self.end(ended),
@@ -129,6 +134,20 @@ impl Poller {
         };
         self.schedule().update(boards.into_iter(), &self.rules, Instant::now());
         self.planned_for = Some(version);
+    }
+
+    /// Tells which wires have failed or come back.
+    fn watch_sources(&mut self) {
+        let intake = &self.gateway.inner.intake;
+        for (mount, was_up) in self.gateway.inner.mounts.iter().zip(&mut self.are_up) {
+            let health = mount.driver.health();
+            let is_up = std::mem::replace(was_up, health.is_ok());
+            match health {
+                Ok(()) if !is_up => intake.publish(source_up(mount.driver.name())),
+                Err(failure) if is_up => intake.publish(source_down(mount.driver.name(), &failure)),
+                _ => {}
+            }
+        }
     }
 
     /// Puts what is due into the queues of its mounts.

@@ -265,6 +265,18 @@ impl Database {
         Ok(written)
     }
 
+    /// Sets it aside as it is, together with its log of writes, because it was found damaged while it was used.
+    ///
+    /// # Errors
+    /// Why it is still where it was, in words.
+    pub(crate) fn set_aside(self, format: Format, reason: &str) -> Result<SetAside, String> {
+        let configured = self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
+        configured.map_err(|error| error.to_string())?;
+        let path = self.path.clone();
+        drop(self);
+        set_aside(&path, format, Unfit::Damaged(reason.to_owned()))
+    }
+
     /// Brings everything that was written to the disk, for certain.
     pub(crate) fn checkpoint(&self) -> rusqlite::Result<()> {
         self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))

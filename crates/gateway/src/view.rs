@@ -3,17 +3,13 @@
 
 use std::collections::HashSet;
 use std::sync::{Arc, PoisonError, RwLockReadGuard, RwLockWriteGuard};
-use std::time::Duration;
 
-use opendcre_model::{BoardId, DeviceAddress, Health, LinkStatistics, Observation, Quality, Query, excerpt};
+use opendcre_model::{BoardId, DeviceAddress, Health, LinkStatistics, excerpt};
 
 use crate::gateway::Gateway;
 use crate::inventory::{BoardRecord, Changes, Inventory, LookupError, Place, Readable};
 use crate::policy::{Reach, Verb};
-use crate::{NodeRange, Principal, RangeError, Readiness};
-
-/// How old a reading may be that says something about the health of a board.
-const HEALTH_AGE: Duration = Duration::from_secs(15 * 60);
+use crate::{Condition, NodeRange, Principal, RangeError, Readiness};
 
 /// What somebody may look at. It shows the inventory as it is when it is asked, within a reach that was looked up when it
 /// was made: whoever waits for something makes another one afterwards.
@@ -164,21 +160,25 @@ impl View {
         inventory.records().any(|board| board.labels.contains_key(key) && self.reach.has(board.id))
     }
 
-    /// The worst that the readings of a board say about it that are not older than a quarter of an hour; nothing if there are
-    /// none. Only of the devices that `board` has, which a view has shown.
+    /// The worst that the devices of a board say about it; nothing if nothing is known. Only of the devices that `board`
+    /// has, which a view has shown.
     #[must_use]
     pub fn health(&self, board: &BoardRecord) -> Option<Health> {
-        let device = |id| DeviceAddress { board: board.id, device: id };
-        let queries = board.devices.iter().map(|d| Query::Sensor { device: device(d.id), kind: d.kind });
-        let latest = queries.filter_map(|query| self.gateway.inner.latest.get(&query, HEALTH_AGE));
-        latest
-            .filter_map(|latest| match &*latest.observation {
-                Observation::Sensor(reading) if reading.quality != Quality::Unavailable => {
-                    Some(reading.health)
-                }
-                _ => None,
-            })
-            .max()
+        let devices = board.devices.iter().map(|device| DeviceAddress { board: board.id, device: device.id });
+        devices.filter_map(|device| self.device_health(device)).max()
+    }
+
+    /// The health of a device, as its equipment and the thresholds of the configuration see it; nothing before its first
+    /// answer.
+    #[must_use]
+    pub fn device_health(&self, device: DeviceAddress) -> Option<Health> {
+        self.gateway.inner.intake.device_health(device)
+    }
+
+    /// How a board is that a view has shown.
+    #[must_use]
+    pub fn condition(&self, board: &BoardRecord) -> Condition {
+        self.gateway.inner.intake.condition(board)
     }
 
     /// What every driver counted for its partners, driver by driver in the order of the mounts. Does no I/O.

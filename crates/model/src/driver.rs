@@ -7,7 +7,11 @@ use std::time::Instant;
 
 use jiff::Timestamp;
 
-use crate::{AssetInfo, BatteryReport, Board, BoardId, BootOverride, ChamberLedSetting, ChamberLedState, DeviceAddress, DeviceKind, DriverError, EventLogPage, HostInfo, Identify, LinkStatistics, LogCursor, Measurement, PowerAction, PowerLimit, PowerReport, Quality, Quantity, RawAnswer, RawRequest, Reading};
+use crate::{
+    AssetInfo, BatteryReport, Board, BoardId, BootOverride, ChamberLedSetting, ChamberLedState,
+    DeviceAddress, DeviceKind, DriverError, EventLogPage, HostInfo, Identify, LinkStatistics, LogCursor,
+    Measurement, PowerAction, PowerLimit, PowerReport, Quality, Quantity, RawAnswer, RawRequest, Reading,
+};
 
 /// A future that can be kept behind `dyn`.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

@@ -258,7 +258,7 @@ impl Room {
         let mounts = mounts.into_iter().take(drivers).collect();
         let equipment = Equipment { mounts, defects, ..Equipment::default() };
         let gateway =
-            Gateway::new(equipment, audit, None, Policy::open(), Arc::new(FixedClock), Settings::default());
+            Gateway::new(equipment, audit.into(), Policy::open(), Arc::new(FixedClock), Settings::default());
         let entrance = Entrance::new(Arc::new(Authenticator::open(Arc::new(FixedClock))));
         Self { api: Api::new(gateway, entrance, &FixedClock, limits), bus, second, _folder: folder }
     }

@@ -296,7 +296,7 @@ impl Room {
             groups: vec![Group { name: "cold".to_owned(), members: "rack_1".to_owned() }],
             defects: vec![defect],
         };
-        let gateway = Gateway::new(equipment, audit, None, Policy::open(), Arc::new(FixedClock), settings);
+        let gateway = Gateway::new(equipment, audit.into(), Policy::open(), Arc::new(FixedClock), settings);
         let entrance = Entrance::new(Arc::new(Authenticator::open(Arc::new(FixedClock))));
         Self { api: Api::new(gateway, entrance, &FixedClock, limits), bus, bmcs, _folder: folder }
     }

@@ -252,7 +252,7 @@ impl Room {
         };
         let policy = Policy::new(PolicySettings { rules, ..PolicySettings::default() }).unwrap();
         let (clock, settings) = (Arc::new(FixedClock), Settings::default());
-        let gateway = Gateway::new(equipment, audit, None, policy, clock, settings);
+        let gateway = Gateway::new(equipment, audit.into(), policy, clock, settings);
         gateway.execute(&owner(), Command::Refresh(Scope::All)).await.unwrap();
         let jobs = [ordered(&gateway, 0x11).await, ordered(&gateway, 0x12).await];
         let entrance = Entrance::new(Arc::new(Authenticator::open(Arc::new(FixedClock))));

@@ -58,8 +58,7 @@ impl Room {
         let audit = AuditLog::open(folder.path().join("audit.db"), Arc::clone(&shared)).unwrap();
         let gateway = Gateway::new(
             Equipment::default(),
-            audit,
-            None,
+            audit.into(),
             Policy::open(),
             Arc::clone(&shared),
             Settings::default(),

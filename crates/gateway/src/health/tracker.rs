@@ -85,13 +85,6 @@ impl HealthTracker {
         self.boards.remove(&board);
     }
 
-    /// Notes what was told of a device before the service started, so that it is not told again.
-    pub(crate) fn recall(&mut self, device: DeviceAddress, told: Health) {
-        if let Some(tracked) = self.tracked(device) {
-            tracked.told = Some(told);
-        }
-    }
-
     /// Judges an answer that a device has just given, each answer once. Nothing if that is no news.
     pub(crate) fn note(&mut self, device: DeviceAddress, answer: &Observation) -> Option<HealthChange> {
         let statement = Statement::of(answer)?;
@@ -117,10 +110,6 @@ impl HealthTracker {
         let address = |device: &Device| DeviceAddress { board: board.id, device: device.id };
         let healths = board.devices.iter().filter_map(|device| self.device(address(device)));
         healths.max().map_or(Condition::Unknown, Condition::from)
-    }
-
-    fn tracked(&mut self, device: DeviceAddress) -> Option<&mut Tracked> {
-        find(self.boards.get_mut(&device.board)?, device.device)
     }
 }
 

@@ -6,7 +6,8 @@ use std::time::Duration;
 use opendcre_model::{BoardId, DeviceAddress, PowerAction, PowerState};
 use tokio::time::Instant;
 
-use crate::event::{self, NewEvent, PowerOrder};
+use crate::event::NewEvent;
+use crate::event::power::{PowerOrder, power_changed};
 use crate::{BoardRecord, Principal};
 
 /// For how long an order explains that power has changed: operating systems take their time to shut down.
@@ -67,8 +68,9 @@ impl PowerChange {
     /// What happened, in words.
     pub(super) fn event(&self, board: &BoardRecord) -> NewEvent {
         let order = self.order.as_ref();
-        let order = order.map(|order| PowerOrder { action: order.action.name(), principal: &order.principal });
-        event::power_changed(board, self.device.device, self.from, self.to, order)
+        let order =
+            order.map(|order| PowerOrder { action: order.action.name(), principal: &order.principal });
+        power_changed(board, self.device.device, self.from, self.to, order)
     }
 }
 

@@ -9,7 +9,8 @@ use opendcre_model::{BoardId, DeviceAddress, EventLogPage, LogCursor, LogEntry};
 use serde::{Deserialize, Serialize};
 
 use crate::BoardRecord;
-use crate::event::{self, LoggedEntry, NewEvent};
+use crate::event::NewEvent;
+use crate::event::log_entry::{LoggedEntry, log_cleared, log_entry, log_filling};
 
 /// How full a log is when its owner is told, in percent.
 const FILLING: u8 = 80;
@@ -63,13 +64,13 @@ impl Tails {
         let mut news = Vec::new();
         if tail.is_at_news {
             if page.was_cleared {
-                news.push(event::log_cleared(board));
+                news.push(log_cleared(board));
             }
-            news.extend(page.entries.iter().map(|entry| event::log_entry(board, logged(entry))));
+            news.extend(page.entries.iter().map(|entry| log_entry(board, logged(entry))));
         }
         if tail.fills(page) {
             let overflow = page.overflow || page.was_overwritten;
-            news.push(event::log_filling(board, page.used_percent, overflow));
+            news.push(log_filling(board, page.used_percent, overflow));
         }
         tail.cursor = page.cursor;
         tail.is_at_news |= !page.more;

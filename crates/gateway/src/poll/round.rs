@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use opendcre_model::{Context, Fault, Priority, Query, Scope};
+use opendcre_model::{Context, DeviceAddress, Fault, Observation, Priority, Query, Scope};
 use tokio::time::Instant;
 
 use super::schedule::Key;
@@ -13,6 +13,9 @@ use crate::{Gateway, GatewayError};
 
 /// How many questions in a row a board may leave unanswered until the rest of the round is left out.
 const MOST_SILENCE: u32 = 2;
+
+/// The most pages of an event log in one round.
+const MOST_PAGES: usize = 8;
 
 /// What came of a round.
 #[derive(Debug, Default)]
@@ -45,8 +48,8 @@ impl Gateway {
             if report.is_over() {
                 break;
             }
-            match self.ask(query, self.poll_context()).await {
-                Ok(_) => report.answer(),
+            match self.poll(query).await {
+                Ok(()) => report.answer(),
                 Err(error) => report.fail(query, &error),
             }
         }
@@ -54,6 +57,32 @@ impl Gateway {
             self.look_again(key).await;
         }
         Report { took: begun.elapsed(), time: self.inner.clock.now(), ..report }
+    }
+
+    async fn poll(&self, query: Query) -> Result<(), GatewayError> {
+        match query {
+            Query::EventLog { device, .. } => self.tail(device).await,
+            _ => self.ask(query, self.poll_context()).await.map(drop),
+        }
+    }
+
+    /// Reads on in the event log of a server.
+    async fn tail(&self, device: DeviceAddress) -> Result<(), GatewayError> {
+        for _ in 0..MOST_PAGES {
+            let after = self.inner.intake.tails.cursor(device.board);
+            let query = Query::EventLog { device, after };
+            let (observation, record) = self.ask_equipment(query, self.poll_context()).await?;
+            let (Observation::EventLog(page), Some(record)) = (observation, record) else { return Ok(()) };
+            let (news, mark) = self.inner.intake.tails.take(&record, device, &page);
+            news.into_iter().for_each(|event| self.inner.intake.publish(event));
+            if let (Some(store), Some(mark)) = (&self.inner.store, mark) {
+                store.save_log_mark(mark);
+            }
+            if !page.more {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// A board that was not there when it was looked for last must be there before its values count.

@@ -140,7 +140,7 @@ impl Room {
         ];
         let policy = Policy::new(PolicySettings { rules, ..PolicySettings::default() }).unwrap();
         let equipment = Equipment { mounts: vec![mount], groups, defects: Vec::new() };
-        let gateway = Gateway::new(equipment, audit, None, policy, Arc::new(FixedClock), settings);
+        let gateway = Gateway::new(equipment, audit.into(), policy, Arc::new(FixedClock), settings);
         gateway.execute(&person("root"), Command::Refresh(Scope::All)).await.unwrap();
         Self { gateway, bus, _folder: folder }
     }

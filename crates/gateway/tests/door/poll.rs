@@ -162,7 +162,7 @@ impl Room {
             max_changes: 1,
         };
         let equipment = Equipment { mounts: vec![mount], ..Equipment::default() };
-        let gateway = Gateway::new(equipment, audit, None, Policy::open(), clock, Settings::default());
+        let gateway = Gateway::new(equipment, audit.into(), Policy::open(), clock, Settings::default());
         let found = gateway.execute(&somebody(), Command::Refresh(Scope::All)).await;
         assert!(found.is_ok(), "{found:?}");
         let stop = CancellationToken::new();

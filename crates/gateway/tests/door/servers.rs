@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use opendcre_gateway::{
-    AuditLog, BoardState, ChangeKind, Command, Equipment, Gateway, GatewayError, Mount, Outcome, Policy,
+    AuditLog, BoardState, ChangeKind, Command, Equipment, Gateway, GatewayError, Mount, Outcome, Policy, Records,
     Settings, Store,
 };
 use opendcre_model::{
@@ -103,10 +103,8 @@ fn open(folder: &TempDir, order: &[u8]) -> (Gateway, Arc<Bmcs>) {
     let audit = AuditLog::open(folder.path().join("audit.db"), Arc::new(FixedClock)).unwrap();
     let equipment = Equipment { mounts: vec![mount], ..Equipment::default() };
     let settings = Settings { cache: Duration::from_secs(60), ..Settings::default() };
-    (
-        Gateway::new(equipment, audit, Some((store, stored)), Policy::open(), Arc::new(FixedClock), settings),
-        bmcs,
-    )
+    let records = Records { store: Some((store, stored)), ..Records::from(audit) };
+    (Gateway::new(equipment, records, Policy::open(), Arc::new(FixedClock), settings), bmcs)
 }
 
 async fn run(gateway: &Gateway, command: Command) -> Result<Outcome, GatewayError> {

@@ -156,7 +156,7 @@ impl Room {
         let log = AuditLog::open(&audit, Arc::new(FixedClock)).unwrap();
         let mounts = drivers.iter().zip(ranges).map(mount).collect();
         let equipment = Equipment { mounts, ..Equipment::default() };
-        let gateway = Gateway::new(equipment, log, None, Policy::open(), Arc::new(FixedClock), settings);
+        let gateway = Gateway::new(equipment, log.into(), Policy::open(), Arc::new(FixedClock), settings);
         Self { gateway, drivers, audit, _folder: folder }
     }
 

@@ -37,7 +37,7 @@ pub(crate) fn gateway(boards: u32) -> Gateway {
         max_changes: 1,
     };
     let equipment = Equipment { mounts: vec![mount], ..Equipment::default() };
-    Gateway::new(equipment, audit, None, Policy::open(), Arc::new(SystemClock), Settings::default())
+    Gateway::new(equipment, audit.into(), Policy::open(), Arc::new(SystemClock), Settings::default())
 }
 
 /// What somebody sees who may see everything.

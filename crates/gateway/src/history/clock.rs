@@ -1,0 +1,96 @@
+//! Whether the time of day can be trusted to forget things by: it has to agree with time that only passes.
+//!
+//! A machine without a battery begins in 1970, and a wrong time server leads anywhere. Pure logic: both times are passed in.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::time::Instant;
+
+/// How long both must have agreed.
+const PROBATION: Duration = Duration::from_secs(60 * 60);
+
+/// What a clock that is only being adjusted may move between two looks, besides a hundredth of the time between them.
+const TOLERANCE: SignedDuration = SignedDuration::from_secs(2);
+
+/// Compares the time of day with time that only passes.
+#[derive(Debug, Default)]
+pub(super) struct ClockJudge {
+    /// Both times at the last look, and since when they have agreed.
+    last: Option<(Timestamp, Instant, Instant)>,
+}
+
+impl ClockJudge {
+    /// The time of day, if it can be trusted. To be asked every few minutes or more often.
+    pub(super) fn judge(&mut self, time: Timestamp, now: Instant) -> Option<Timestamp> {
+        let since = match self.last {
+            Some((last_time, last, since)) if agree(time.duration_since(last_time), now - last) => since,
+            _ => now,
+        };
+        self.last = Some((time, now, since));
+        (now - since >= PROBATION).then_some(time)
+    }
+}
+
+fn agree(by_day: SignedDuration, passed: Duration) -> bool {
+    let passed = SignedDuration::try_from(passed).unwrap_or(SignedDuration::MAX);
+    (by_day - passed).abs() <= TOLERANCE + passed / 100
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    /// A judge, and clocks that go as they should.
+    struct Room {
+        judge: ClockJudge,
+        time: Timestamp,
+        now: Instant,
+    }
+
+    impl Room {
+        fn new() -> Self {
+            Self { judge: ClockJudge::default(), time: Timestamp::UNIX_EPOCH, now: Instant::now() }
+        }
+
+        /// Lets a minute pass so many times, and tells how often the clock was trusted.
+        fn pass(&mut self, minutes: usize) -> usize {
+            let trusted = (0..minutes).filter(|_| {
+                self.time += MINUTE;
+                self.now += MINUTE;
+                self.judge.judge(self.time, self.now).is_some()
+            });
+            trusted.count()
+        }
+    }
+
+    #[test]
+    fn a_clock_is_trusted_after_an_hour() {
+        let mut room = Room::new();
+        assert_eq!(room.pass(60), 0);
+        assert_eq!(room.pass(100), 100);
+    }
+
+    #[test]
+    fn a_clock_that_jumps_is_not_trusted_for_an_hour() {
+        for jump in [SignedDuration::from_hours(24 * 365 * 20), SignedDuration::from_mins(-5)] {
+            let mut room = Room::new();
+            room.pass(100);
+            room.time += jump;
+            assert_eq!(room.pass(60), 0);
+            assert_eq!(room.pass(1), 1);
+        }
+    }
+
+    #[test]
+    fn a_clock_that_is_adjusted_slowly_stays_trusted() {
+        let mut room = Room::new();
+        room.pass(61);
+        for _ in 0..100 {
+            room.time += SignedDuration::from_millis(500);
+            assert_eq!(room.pass(1), 1);
+        }
+    }
+}

@@ -1,0 +1,323 @@
+//! What is known of all series and not in chunks on the disk yet, in memory and bounded. It knows no files and no threads.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::mem;
+
+use opendcre_model::{BoardId, DeviceId};
+use tokio::time::Instant;
+
+use super::Limits;
+use super::chunk::Datum;
+use super::log::{Entry, MOST_ENTRIES};
+use super::rollup::Resolution;
+use super::series::{Sample, SeriesKey};
+use super::window::Window;
+
+/// The longest unit of a quantity in bytes; a series with a longer one is none.
+const MOST_UNIT: usize = 64;
+
+/// What is known of all series, and what waits for the disk.
+#[derive(Debug)]
+pub(super) struct Table {
+    limits: Limits,
+    /// By their numbers, which are given in the order in which they are first seen.
+    series: BTreeMap<u32, Series>,
+    boards: HashMap<BoardId, Vec<(DeviceId, u32)>>,
+    /// The windows that are to become chunks: period and series.
+    closed: BTreeSet<(i64, u32)>,
+    /// What is not in the log yet.
+    unwritten: Unwritten,
+    /// Something is neither in the log nor among `unwritten`, only in its window.
+    is_behind: bool,
+    /// The number of the next new series.
+    next_series: u32,
+    /// The number of the row of the log that is written next.
+    next_row: u64,
+    /// What all windows take, in bytes.
+    memory: usize,
+    /// The period of the newest sample, and when its first sample came.
+    newest: Option<(i64, Instant)>,
+    /// There may be windows of another period than that, and they are not closed.
+    has_older: bool,
+    recorded: u64,
+    lost: u64,
+}
+
+#[derive(Debug)]
+struct Series {
+    key: SeriesKey,
+    windows: Vec<Window>,
+}
+
+/// What is not on the disk at all.
+#[derive(Debug, Default)]
+pub(super) struct Unwritten {
+    /// New series.
+    pub(super) series: Vec<(u32, SeriesKey)>,
+    /// Samples for the log.
+    pub(super) entries: Vec<Entry>,
+}
+
+impl Unwritten {
+    pub(super) const fn is_empty(&self) -> bool {
+        self.series.is_empty() && self.entries.is_empty()
+    }
+}
+
+/// What a window holds, and of what.
+#[derive(Debug)]
+pub(super) struct Closed {
+    pub(super) series: u32,
+    pub(super) window: Window,
+}
+
+impl Table {
+    pub(super) fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            series: BTreeMap::new(),
+            boards: HashMap::new(),
+            closed: BTreeSet::new(),
+            unwritten: Unwritten::default(),
+            is_behind: false,
+            next_series: 0,
+            next_row: 1,
+            memory: 0,
+            newest: None,
+            has_older: false,
+            recorded: 0,
+            lost: 0,
+        }
+    }
+
+    /// Adds a series that the disk knows.
+    pub(super) fn restore_series(&mut self, number: u32, key: SeriesKey) {
+        self.reserve(number);
+        self.boards.entry(key.board).or_default().push((key.device, number));
+        self.series.insert(number, Series { key, windows: Vec::new() });
+    }
+
+    /// Gives this number to no new series: something on the disk may belong to one that cannot be read any more.
+    pub(super) fn reserve(&mut self, number: u32) {
+        self.next_series = self.next_series.max(number.saturating_add(1));
+    }
+
+    /// Adds samples of a row of the log.
+    pub(super) fn restore(&mut self, row: u64, entries: impl IntoIterator<Item = Entry>) {
+        self.next_row = row;
+        for Entry { series, time, value } in entries {
+            self.reserve(series);
+            self.put(series, Datum { time, value });
+        }
+        self.next_row = row.saturating_add(1);
+        self.fit();
+    }
+
+    /// Adds a sample.
+    pub(super) fn record(&mut self, sample: Sample, now: Instant) {
+        self.recorded += 1;
+        let datum = Datum { time: sample.time.as_millisecond(), value: sample.value };
+        let Some(series) = datum.value.is_finite().then(|| self.number(sample.key)).flatten() else {
+            self.lost += 1;
+            return;
+        };
+        let period = self.put(series, datum);
+        if self.newest.is_none_or(|(newest, _)| newest != period) {
+            self.has_older |= self.newest.is_some();
+            self.newest = Some((period, now));
+        }
+        self.unwritten.entries.push(Entry { series, time: datum.time, value: datum.value });
+        self.fit();
+    }
+
+    /// The number of a series, which it gets now if it is new. Nothing if there are too many.
+    fn number(&mut self, key: SeriesKey) -> Option<u32> {
+        if let Some(number) = self.find(&key) {
+            return Some(number);
+        }
+        let number = self.next_series;
+        let has_room = self.series.len() < self.limits.series && number < u32::MAX;
+        if !has_room || key.quantity.unit().len() > MOST_UNIT {
+            return None;
+        }
+        self.unwritten.series.push((number, key.clone()));
+        self.restore_series(number, key);
+        Some(number)
+    }
+
+    /// The number of a series that is known.
+    pub(super) fn find(&self, key: &SeriesKey) -> Option<u32> {
+        let devices = self.boards.get(&key.board)?;
+        let is_it = |number: &u32| self.series.get(number).is_some_and(|series| series.key == *key);
+        let numbers = devices.iter().filter(|(device, _)| *device == key.device).map(|(_, number)| *number);
+        numbers.into_iter().find(is_it)
+    }
+
+    pub(super) fn series_of(&self, board: BoardId) -> Vec<SeriesKey> {
+        let numbers = self.boards.get(&board).into_iter().flatten().map(|(_, number)| number);
+        numbers.filter_map(|number| self.series.get(number)).map(|series| series.key.clone()).collect()
+    }
+
+    /// The windows of a series.
+    pub(super) fn windows(&self, series: u32) -> &[Window] {
+        self.series.get(&series).map_or(&[], |series| &series.windows)
+    }
+
+    /// Adds a sample to the window of its period, closes all others of its series, and tells the period.
+    fn put(&mut self, number: u32, datum: Datum) -> i64 {
+        let period = datum.time.div_euclid(Resolution::Raw.period());
+        // One of a series that was damaged on the disk belongs nowhere.
+        let Some(series) = self.series.get_mut(&number) else { return period };
+        let place = series.windows.iter().rposition(|window| window.period == period);
+        let place = place.unwrap_or_else(|| {
+            self.closed.extend(series.windows.iter().map(|window| (window.period, number)));
+            series.windows.push(Window::new(period, self.next_row));
+            series.windows.len() - 1
+        });
+        if let Some(window) = series.windows.get_mut(place) {
+            let before = if window.count == 0 { 0 } else { window.size() };
+            window.push(datum);
+            self.memory = self.memory + window.size() - before;
+        }
+        period
+    }
+
+    /// Keeps to the bounds.
+    fn fit(&mut self) {
+        if self.unwritten.entries.len() > self.limits.unlogged {
+            self.unwritten.entries.clear();
+            self.is_behind = true;
+        }
+        if self.memory > self.limits.memory && self.closed.is_empty() {
+            self.close_all();
+        }
+        while self.memory > self.limits.most_memory
+            && let Some((period, number)) = self.closed.pop_first()
+        {
+            let lost = self.remove(period, number, |_| true).map_or(0, |window| window.count);
+            self.lost += lost as u64;
+        }
+    }
+
+    /// Closes the windows of the periods before, some time after the first sample of a new one.
+    pub(super) fn close_ended(&mut self, now: Instant) {
+        let Some((newest, since)) = self.newest.filter(|_| self.has_older) else { return };
+        if now.saturating_duration_since(since) >= self.limits.grace {
+            self.close(|period| period != newest);
+            self.has_older = false;
+        }
+    }
+
+    /// Closes every window, whose samples may still grow more.
+    pub(super) fn close_all(&mut self) {
+        self.close(|_| true);
+    }
+
+    fn close(&mut self, is_closed: impl Fn(i64) -> bool) {
+        for (number, series) in &self.series {
+            let periods = series.windows.iter().map(|window| window.period);
+            self.closed.extend(periods.filter(|period| is_closed(*period)).map(|period| (period, *number)));
+        }
+    }
+
+    /// Whether there are windows to become chunks.
+    pub(super) fn has_closed(&self) -> bool {
+        !self.closed.is_empty()
+    }
+
+    /// The first windows that are to become chunks. They stay until they are [`Self::sealed`].
+    pub(super) fn closed(&self, most: usize) -> Vec<Closed> {
+        let closed = self.closed.iter().take(most).filter_map(|(period, number)| {
+            let window = self.windows(*number).iter().find(|window| window.period == *period)?;
+            Some(Closed { series: *number, window: window.clone() })
+        });
+        closed.collect()
+    }
+
+    /// Forgets windows that became chunks, unless more was added to them meanwhile.
+    pub(super) fn sealed(&mut self, closed: &[Closed]) {
+        for Closed { series, window } in closed {
+            if self.remove(window.period, *series, |now| now.count == window.count).is_some() {
+                self.closed.remove(&(window.period, *series));
+            }
+        }
+    }
+
+    fn remove(&mut self, period: i64, number: u32, goes: impl Fn(&Window) -> bool) -> Option<Window> {
+        let windows = &mut self.series.get_mut(&number)?.windows;
+        let place = windows.iter().position(|window| window.period == period && goes(window))?;
+        let window = windows.swap_remove(place);
+        self.memory = self.memory.saturating_sub(window.size());
+        Some(window)
+    }
+
+    /// The first row of the log that still holds something that is not in a chunk.
+    pub(super) fn first_row(&self) -> u64 {
+        let windows = self.series.values().flat_map(|series| &series.windows);
+        windows.map(|window| window.first_row).min().unwrap_or(self.next_row)
+    }
+
+    /// Takes what is not on the disk, with the number of the first of as many rows of the log as it takes.
+    pub(super) fn take_unwritten(&mut self) -> (Unwritten, u64) {
+        let unwritten = mem::take(&mut self.unwritten);
+        let row = self.next_row;
+        self.next_row += unwritten.entries.len().div_ceil(MOST_ENTRIES) as u64;
+        (unwritten, row)
+    }
+
+    /// Puts back what could not be written; what came in the meantime is newer.
+    pub(super) fn put_back(&mut self, mut failed: Unwritten) {
+        failed.series.append(&mut self.unwritten.series);
+        failed.entries.append(&mut self.unwritten.entries);
+        self.unwritten = failed;
+        self.fit();
+    }
+
+    /// Begins anew for a disk that knows nothing.
+    pub(super) fn forget_disk(&mut self) {
+        let series = self.series.iter().map(|(number, series)| (*number, series.key.clone()));
+        self.unwritten.series = series.collect();
+        self.is_behind = true;
+    }
+
+    /// Whether something is neither in the log nor about to be written to it, so that everything has to become chunks.
+    pub(super) const fn is_behind(&self) -> bool {
+        self.is_behind
+    }
+
+    /// Notes that everything has become chunks.
+    pub(super) const fn caught_up(&mut self) {
+        self.is_behind = false;
+    }
+
+    /// Whether there is so much to write that it should not wait.
+    pub(super) const fn is_urgent(&self) -> bool {
+        self.unwritten.entries.len() > self.limits.unlogged / 2
+    }
+
+    pub(super) const fn has_unwritten(&self) -> bool {
+        !self.unwritten.is_empty()
+    }
+
+    /// The period of the newest sample.
+    pub(super) fn newest_period(&self) -> Option<i64> {
+        self.newest.map(|(period, _)| period)
+    }
+
+    /// Counts samples as lost.
+    pub(super) const fn lose(&mut self, samples: u64) {
+        self.lost += samples;
+    }
+
+    pub(super) fn statistics(&self) -> super::HistoryStatistics {
+        super::HistoryStatistics {
+            series: self.series.len() as u64,
+            recorded: self.recorded,
+            lost: self.lost,
+            unwritten: self.unwritten.entries.len() as u64,
+            waiting: self.closed.len() as u64,
+            memory: self.memory as u64,
+            ..super::HistoryStatistics::default()
+        }
+    }
+}
