@@ -11,6 +11,7 @@ mod change;
 mod check;
 mod command;
 mod document;
+mod event;
 mod group;
 mod inventory;
 mod ipmi;
@@ -19,6 +20,7 @@ mod sealed;
 pub(crate) mod secret;
 mod state;
 mod text;
+mod threshold;
 mod tls;
 
 use std::collections::BTreeMap;
@@ -41,12 +43,14 @@ pub use board::Board;
 pub use change::changed_keys;
 pub use command::run;
 pub use document::Problem;
+pub use event::Events;
 pub use inventory::Inventory;
 pub use ipmi::{Auth, Broker, Ipmi, PrivilegeLimit, UserLookup};
 pub use sealed::Secrets;
 pub use secret::{InlinePassword, SecretError};
 pub use state::State;
 pub use text::{BoardRange, ByteSize};
+pub use threshold::Threshold;
 pub use tls::{ClientCertificate, Tls};
 
 /// Requests per second of one sender, where everybody has to log in.
@@ -85,6 +89,11 @@ pub struct Config {
     pub groups: BTreeMap<String, String>,
     /// The record of all equipment that was ever found.
     pub inventory: Inventory,
+    /// The stream of events.
+    pub events: Events,
+    /// Which values are not normal, one table each.
+    #[serde(deserialize_with = "text::thresholds")]
+    pub threshold: Vec<Threshold>,
     /// Files of the original OpenDCRE.
     pub legacy: Legacy,
     /// Where and how much is logged.
@@ -482,6 +491,12 @@ impl Config {
     #[must_use]
     pub fn inventory_file(&self) -> PathBuf {
         self.inventory.file.clone().unwrap_or_else(|| self.state.directory.join("inventory.db"))
+    }
+
+    /// Where the events are kept.
+    #[must_use]
+    pub fn events_file(&self) -> PathBuf {
+        self.events.file.clone().unwrap_or_else(|| self.state.directory.join("events.db"))
     }
 
     /// The audit file that is used.

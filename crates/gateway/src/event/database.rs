@@ -54,6 +54,15 @@ pub(super) struct Loaded {
     pub(super) gaps: Vec<Gap>,
 }
 
+/// What became of a file by writing to it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Appended {
+    /// The number of the oldest event now.
+    pub(super) oldest: Option<u64>,
+    /// How many events were forgotten.
+    pub(super) forgotten: u64,
+}
+
 /// Events that were read.
 #[derive(Debug, Default)]
 pub(super) struct Rows {
@@ -114,29 +123,23 @@ impl EventFile {
         self.database.reader(PATIENCE)
     }
 
-    /// Brings `events` to the disk, for certain, forgets those that are too many or too old, and returns the number of the
-    /// oldest one then. There are `kept` before.
-    pub(super) fn append(
-        &mut self,
-        events: &[Kept],
-        gaps: &[Gap],
-        kept: u64,
-    ) -> rusqlite::Result<Option<u64>> {
-        let Some(newest) = events.last() else { return oldest(self.database.connection()) };
+    /// Brings `events`, of which there is at least one, to the disk, for certain, and forgets those that are too many or too
+    /// old. There are `kept` before.
+    pub(super) fn append(&mut self, events: &[Kept], gaps: &[Gap], kept: u64) -> rusqlite::Result<Appended> {
         let too_many = (kept + events.len() as u64).saturating_sub(self.most);
         let too_large = if self.is_nearly_full()? { (kept / 16).max(2 * events.len() as u64) } else { 0 };
-        let horizon = newest.lived.checked_sub(self.age);
+        let horizon = events.last().and_then(|newest| newest.lived.checked_sub(self.age));
         self.database.commit(Durability::Certain, |transaction| {
             // First, so that there is room for the rest.
-            forget_first(transaction, too_many.max(too_large).min(MOST_FORGOTTEN))?;
+            let mut forgotten = forget_first(transaction, too_many.max(too_large).min(MOST_FORGOTTEN))?;
             write_gaps(transaction, gaps)?;
             for event in events {
                 write(transaction, event)?;
             }
             if let Some(horizon) = horizon {
-                forget_before(transaction, horizon)?;
+                forgotten += forget_before(transaction, horizon)?;
             }
-            oldest(transaction)
+            Ok(Appended { oldest: oldest(transaction)?, forgotten: forgotten as u64 })
         })
     }
 
@@ -201,35 +204,35 @@ fn write(transaction: &Transaction<'_>, kept: &Kept) -> rusqlite::Result<()> {
 }
 
 fn write_gaps(transaction: &Transaction<'_>, gaps: &[Gap]) -> rusqlite::Result<()> {
-    let Some(first) = gaps.first().filter(|_| gaps.len() >= MOST_GAPS) else {
-        return gaps.iter().try_for_each(|gap| write_gap(transaction, gap));
-    };
-    transaction.execute("DELETE FROM gap WHERE id < ?1", [first.after.cast_signed()])?;
-    gaps.iter().try_for_each(|gap| write_gap(transaction, gap))
-}
-
-fn write_gap(transaction: &Transaction<'_>, gap: &Gap) -> rusqlite::Result<()> {
-    let statement = "INSERT OR IGNORE INTO gap (id, skipped) VALUES (?1, ?2)";
-    let values = params![gap.after.cast_signed(), gap.skipped.cast_signed()];
-    transaction.prepare_cached(statement)?.execute(values).map(drop)
-}
-
-fn forget_first(transaction: &Transaction<'_>, count: u64) -> rusqlite::Result<()> {
-    if count == 0 {
+    if gaps.is_empty() {
         return Ok(());
     }
-    let statement = "DELETE FROM event WHERE id IN (SELECT id FROM event ORDER BY id LIMIT ?1)";
-    transaction.prepare_cached(statement)?.execute([count.cast_signed()]).map(drop)
+    let mut statement =
+        transaction.prepare_cached("INSERT OR IGNORE INTO gap (id, skipped) VALUES (?1, ?2)")?;
+    for gap in gaps {
+        statement.execute(params![gap.after.cast_signed(), gap.skipped.cast_signed()])?;
+    }
+    let forget = "DELETE FROM gap WHERE id <= (SELECT id FROM gap ORDER BY id DESC LIMIT 1 OFFSET ?1)";
+    transaction.execute(forget, [i64::try_from(MOST_GAPS).unwrap_or(i64::MAX)]).map(drop)
 }
 
-/// Forgets what happened before the service had run for `horizon`. The time of day plays no part in that, so that a clock
-/// that is set wrong costs no event.
-fn forget_before(transaction: &Transaction<'_>, horizon: Duration) -> rusqlite::Result<()> {
+/// Forgets so many of the oldest events, and tells how many there were.
+fn forget_first(transaction: &Transaction<'_>, count: u64) -> rusqlite::Result<usize> {
+    if count == 0 {
+        return Ok(0);
+    }
+    let statement = "DELETE FROM event WHERE id IN (SELECT id FROM event ORDER BY id LIMIT ?1)";
+    transaction.prepare_cached(statement)?.execute([count.cast_signed()])
+}
+
+/// Forgets what happened before the service had run for `horizon`, and tells how much that was. The time of day plays no
+/// part in it, so that a clock that is set wrong costs no event.
+fn forget_before(transaction: &Transaction<'_>, horizon: Duration) -> rusqlite::Result<usize> {
     let statement = "DELETE FROM event WHERE id IN (
         SELECT id FROM event WHERE id < (SELECT id FROM event WHERE lived >= ?1 ORDER BY id LIMIT 1)
         ORDER BY id LIMIT ?2)";
     let values = params![horizon.as_secs().cast_signed(), MOST_FORGOTTEN.cast_signed()];
-    transaction.prepare_cached(statement)?.execute(values).map(drop)
+    transaction.prepare_cached(statement)?.execute(values)
 }
 
 fn number(row: &Row<'_>) -> rusqlite::Result<u64> {

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::database::{self, EventFile, Loaded, Reader};
+use super::database::{self, Appended, EventFile, Loaded, Reader};
 use super::number::Gap;
 use super::{EventError, EventSettings, Kept};
 use crate::SetAside;
@@ -56,13 +56,16 @@ impl Keeper {
         self.open_file(0, Check::Everything).map(|(_, set_aside)| set_aside)
     }
 
-    /// Brings `events` to the disk, when there are `kept` already.
+    /// Brings `events` to the disk, when there are `kept` already. `gaps` are new.
     pub(super) fn write(&mut self, events: &[Kept], gaps: &[Gap], mut kept: u64) -> Written {
         let mut written = Written { saved: None, failure: None };
         for events in events.chunks(MOST_AT_ONCE) {
             let Some(file) = &mut self.file else { break };
             match file.append(events, gaps, kept) {
-                Ok(oldest) => written.saved = events.last().map(|last| (last.event.sequence, oldest)),
+                Ok(Appended { oldest, forgotten }) => {
+                    written.saved = events.last().map(|last| (last.event.sequence, oldest));
+                    kept = (kept + events.len() as u64).saturating_sub(forgotten);
+                }
                 Err(error) => {
                     written.failure = Some(self.unwritten(&error.to_string()));
                     if is_damage(&error) {
@@ -71,7 +74,6 @@ impl Keeper {
                     break;
                 }
             }
-            kept += events.len() as u64;
         }
         written
     }

@@ -5,7 +5,7 @@
 //! disk. Usually both marks are the same, because nothing is shown before it is on the disk; while the disk cannot be
 //! written, only `shown` moves on.
 
-use std::collections::VecDeque;
+use std::collections::{VecDeque, vec_deque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -147,12 +147,12 @@ impl Memory {
 
     /// How many wait to be shown.
     pub(super) fn waiting(&self) -> usize {
-        self.above(self.shown).count()
+        self.above(self.shown).len()
     }
 
     /// How many are not on the disk.
     pub(super) fn unsaved_count(&self) -> usize {
-        self.above(self.saved).count()
+        self.above(self.saved).len()
     }
 
     /// How many are on the disk.
@@ -161,9 +161,9 @@ impl Memory {
         self.numbers.given_between(oldest.saturating_sub(1), self.saved + 1)
     }
 
-    /// The numbers that were never given.
-    pub(super) fn gaps(&self) -> &[Gap] {
-        self.numbers.gaps()
+    /// The numbers that were never given, as far as that is not on the disk.
+    pub(super) fn unsaved_gaps(&self) -> Vec<Gap> {
+        self.numbers.gaps().iter().filter(|gap| gap.after >= self.saved).copied().collect()
     }
 
     /// The oldest event that can be read.
@@ -199,7 +199,7 @@ impl Memory {
         self.numbers.given_between(after, before)
     }
 
-    fn above(&self, sequence: u64) -> impl Iterator<Item = &Kept> {
+    fn above(&self, sequence: u64) -> vec_deque::Iter<'_, Kept> {
         let first = self.queue.partition_point(|kept| kept.event.sequence <= sequence);
         self.queue.range(first..)
     }

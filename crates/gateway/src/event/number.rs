@@ -60,6 +60,7 @@ impl Numbers {
         number < self.next
     }
 
+    /// The numbers that were left out, in ascending order.
     pub(super) fn gaps(&self) -> &[Gap] {
         &self.gaps
     }

@@ -226,6 +226,18 @@ async fn what_was_missed_is_counted_over_restarts() {
 }
 
 #[tokio::test]
+async fn of_many_at_once_as_many_stay_as_may() {
+    let room = Room::with_events(2_000).await;
+    let settings = EventSettings { most: 1_500, ..EventSettings::default() };
+    let (log, _) = room.open_with(settings, small(1_000, 1_000));
+    publish(&log, 2_001..=3_000);
+    log.flush().await.unwrap();
+    let (events, missed, _) = read_from(&log, 100).await;
+    assert_eq!((numbers(&events), missed), ((1_501..=3_000).collect::<Vec<_>>(), 1_400));
+    assert_eq!(log.statistics().saved, 1_500);
+}
+
+#[tokio::test]
 async fn a_cursor_of_another_log_reads_from_the_beginning() {
     let room = Room::with_events(3).await;
     let log = room.open();

@@ -200,7 +200,7 @@ impl Shared {
         }
         let (events, gaps, kept) = {
             let state = self.lock();
-            (state.memory.unsaved(), state.memory.gaps().to_vec(), state.memory.saved_count())
+            (state.memory.unsaved(), state.memory.unsaved_gaps(), state.memory.saved_count())
         };
         if events.is_empty() {
             return;

@@ -9,7 +9,9 @@ use opendcre_gateway::Annotation;
 use opendcre_model::BoardId;
 
 use super::text::duration::print;
-use super::{Audit, Board, ByteSize, Config, DeviceBus, Ipmi, Log, Server, annotation, board, group, ipmi};
+use super::{
+    Audit, Board, ByteSize, Config, DeviceBus, Ipmi, Log, Server, annotation, board, group, ipmi, threshold,
+};
 use crate::log::Filter;
 
 /// The speeds that every serial driver of Linux offers.
@@ -48,6 +50,8 @@ pub(super) fn check(config: &Config) -> Vec<Finding> {
     check_annotations(&config.ipmi, &config.board, &mut findings);
     group::check(&config.groups, &mut findings);
     config.inventory.check(&mut findings);
+    config.events.check(&mut findings);
+    threshold::check(&config.threshold, &mut findings);
     findings.0
 }
 

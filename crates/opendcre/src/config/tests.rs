@@ -115,6 +115,13 @@ const FAULTS: &[(&str, &str)] = &[
         "2: inventory.file: is empty; name a file, or leave the key out for inventory.db in state",
     ),
     (
+        "[events]\nfile = \"\"",
+        "2: events.file: is empty; name a file, or leave the key out for events.db in state",
+    ),
+    ("[events]\nmost = 10", "2: events.most: 10 is out of range; use 1000 to 10000000"),
+    ("[events]\nage = \"59m\"", "2: events.age: 59m is out of range; use 1h to 87600h"),
+    ("[events]\nsize = \"1MiB\"", "2: events.size: 1MiB is out of range; use 16MiB to 16GiB"),
+    (
         "[inventory]\nrefresh = \"9s\"",
         "2: inventory.refresh: 9s is out of range; use 10s to 24h, or 0s for only on demand",
     ),

@@ -184,6 +184,13 @@ pub(super) fn proxies<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     tables(deserializer, "a table for each proxy; write [[auth.proxy]], with two brackets")
 }
 
+/// For `#[serde(deserialize_with)]`: the tables of thresholds.
+pub(super) fn thresholds<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Vec<T>, D::Error> {
+    tables(deserializer, "a table for each threshold; write [[threshold]], with two brackets")
+}
+
 /// The tables of an array, which are often written as one table.
 fn tables<'de, D, T>(deserializer: D, expected: &'static str) -> Result<Vec<T>, D::Error>
 where

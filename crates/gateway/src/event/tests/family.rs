@@ -58,8 +58,7 @@ fn too_warm(value: f64) -> Cause {
 }
 
 fn ada() -> Principal {
-    let mut subject = Subject::new("ada", Login::Token);
-    subject.provider = "local".to_owned();
+    let subject = Subject { name: "ada".to_owned(), login: Login::Token, ..Subject::anonymous() };
     Principal { subject: Arc::new(subject), remote: "10.0.0.9:4711".to_owned(), request_id: "r-1".to_owned() }
 }
 
