@@ -3,7 +3,7 @@
 use opendcre_model::{BoardId, DeviceAddress, DriverError, Fault};
 use thiserror::Error;
 
-use crate::{AuditError, BoardState};
+use crate::{AuditError, BoardState, EventError, HistoryError};
 
 /// Why a command was not carried out. Except for [`GatewayError::Driver`], no equipment was changed.
 #[derive(Debug, Error)]
@@ -48,6 +48,15 @@ pub enum GatewayError {
     /// The audit log cannot be read.
     #[error("{0}")]
     AuditUnreadable(AuditError),
+    /// The service is configured not to keep this.
+    #[error("this service keeps no {0}")]
+    NotKept(&'static str),
+    /// The history cannot be read.
+    #[error("{0}")]
+    HistoryUnreadable(HistoryError),
+    /// The events cannot be read.
+    #[error("{0}")]
+    EventsUnreadable(EventError),
     /// The service is stopping; nothing was sent.
     #[error("the service is shutting down; ask again when it is back")]
     ShuttingDown,
@@ -68,6 +77,10 @@ impl GatewayError {
             Self::NotMissing(..) => "not_missing",
             Self::Forbidden { .. } => "forbidden",
             Self::AuditUnavailable(_) | Self::AuditUnreadable(_) => "audit_unavailable",
+            Self::NotKept(_) => "not_kept",
+            Self::HistoryUnreadable(HistoryError::TooMuch { .. }) => "too_many_points",
+            Self::HistoryUnreadable(_) => "history_unavailable",
+            Self::EventsUnreadable(_) => "events_unavailable",
             Self::ShuttingDown => "shutting_down",
             Self::Driver(error) => error.code,
         }

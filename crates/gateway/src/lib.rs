@@ -36,6 +36,7 @@ mod resolve;
 mod settings;
 mod sqlite;
 mod store;
+mod telemetry;
 mod view;
 
 pub use audit::{
@@ -75,4 +76,5 @@ pub use records::Records;
 pub use settings::Settings;
 pub use sqlite::SetAside;
 pub use store::{Store, StoreError, Stored};
+pub use telemetry::EventFilter;
 pub use view::{GroupMembers, View};

@@ -89,6 +89,7 @@ impl Room {
         let (store, _, _) = Store::open(&room.path).unwrap();
         store.save_boards((1..=3).map(|id| Arc::new(board(id))));
         store.append_changes(vec![change(1), change(2)]);
+        store.save_log_mark(LogMark { board: BoardId(1), cursor: LogCursor::default() });
         store.save_job(job(7, 10)).await.unwrap();
         room
     }
@@ -276,7 +277,7 @@ async fn a_truncated_file_never_yields_anything_false() {
         fs::write(&copy.path, &whole[..length]).unwrap();
         let (_, stored, set_aside) = Store::open(&copy.path).unwrap();
         assert_genuine(&stored);
-        let complete = stored.boards.len() == 3 && stored.jobs.len() == 1;
+        let complete = stored.boards.len() == 3 && stored.jobs.len() == 1 && stored.log_marks.len() == 1;
         assert!(set_aside.is_some() || !complete, "{length} of {} bytes", whole.len());
     }
 }

@@ -139,7 +139,7 @@ impl Room {
             rule("operator", "mara", rack("rack_1")),
         ];
         let policy = Policy::new(PolicySettings { rules, ..PolicySettings::default() }).unwrap();
-        let equipment = Equipment { mounts: vec![mount], groups, defects: Vec::new() };
+        let equipment = Equipment { mounts: vec![mount], groups, ..Equipment::default() };
         let gateway = Gateway::new(equipment, audit.into(), policy, Arc::new(FixedClock), settings);
         gateway.execute(&person("root"), Command::Refresh(Scope::All)).await.unwrap();
         Self { gateway, bus, _folder: folder }

@@ -14,6 +14,7 @@ use opendcre_model::{
     Quantity, Query, Reading, Scope,
 };
 use tempfile::TempDir;
+use tokio::task::JoinSet;
 use tokio::time::{Instant, advance, sleep};
 use tokio_util::sync::CancellationToken;
 
@@ -145,6 +146,7 @@ fn reading() -> Observation {
 struct Room {
     gateway: Gateway,
     stop: CancellationToken,
+    _polling: JoinSet<()>,
     _folder: TempDir,
 }
 
@@ -167,8 +169,9 @@ impl Room {
         assert!(found.is_ok(), "{found:?}");
         let stop = CancellationToken::new();
         let (polled, stopped) = (gateway.clone(), stop.clone());
-        tokio::task::spawn(async move { polled.keep_polling(&settings, stopped).await });
-        Self { gateway, stop, _folder: folder }
+        let mut polling = JoinSet::new();
+        polling.spawn(async move { polled.keep_polling(&settings, stopped).await });
+        Self { gateway, stop, _polling: polling, _folder: folder }
     }
 
     fn is_known(&self, board: u32, device: u16) -> bool {

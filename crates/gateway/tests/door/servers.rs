@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use opendcre_gateway::{
-    AuditLog, BoardState, ChangeKind, Command, Equipment, Gateway, GatewayError, Mount, Outcome, Policy, Records,
-    Settings, Store,
+    AuditLog, BoardState, ChangeKind, Command, Equipment, Gateway, GatewayError, Mount, Outcome, Policy,
+    Records, Settings, Store,
 };
 use opendcre_model::{
     Action, Board, BoardId, BoxFuture, Context, DeviceAddress, DeviceKind, Driver, DriverError, Fault,
