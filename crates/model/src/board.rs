@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{BoardId, Capabilities, DeviceId, DeviceKind};
+use crate::{BoardId, Capabilities, Capability, DeviceAddress, DeviceId, DeviceKind, Query};
 
 /// A board as its driver knows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,6 +56,19 @@ impl Device {
     #[must_use]
     pub const fn new(id: DeviceId, kind: DeviceKind, capabilities: Capabilities) -> Self {
         Self { id, kind, name: None, capabilities }
+    }
+
+    /// The questions to this device of `board` whose answers are values: one for each of its capabilities that has one.
+    pub fn questions(&self, board: BoardId) -> impl Iterator<Item = Query> + use<> {
+        let device = DeviceAddress { board, device: self.id };
+        let (kind, capabilities) = (self.kind, self.capabilities);
+        let questions = [
+            (Capability::Reading, Query::Sensor { device, kind }),
+            (Capability::PowerState, Query::Power { device, kind }),
+            (Capability::Led, Query::Led(device)),
+        ];
+        let asked = questions.into_iter().filter(move |(capability, _)| capabilities.has(*capability));
+        asked.map(|(_, query)| query)
     }
 }
 

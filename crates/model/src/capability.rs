@@ -32,11 +32,13 @@ pub enum Capability {
     FanControl,
     /// It can show which server it is.
     Identify,
+    /// It keeps an event log that can be read.
+    EventLog,
 }
 
 impl Capability {
     /// Every capability.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Reading,
         Self::PowerState,
         Self::PowerControl,
@@ -49,6 +51,7 @@ impl Capability {
         Self::ChamberLed,
         Self::FanControl,
         Self::Identify,
+        Self::EventLog,
     ];
 
     const fn bit(self) -> u16 {

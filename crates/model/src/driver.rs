@@ -8,8 +8,8 @@ use jiff::Timestamp;
 
 use crate::{
     AssetInfo, BatteryReport, Board, BoardId, BootOverride, ChamberLedSetting, ChamberLedState,
-    DeviceAddress, DeviceKind, DriverError, HostInfo, Identify, LinkStatistics, PowerAction, PowerLimit,
-    PowerReport, RawAnswer, RawRequest, Reading,
+    DeviceAddress, DeviceKind, DriverError, EventLogPage, HostInfo, Identify, LinkStatistics, LogCursor,
+    PowerAction, PowerLimit, PowerReport, RawAnswer, RawRequest, Reading,
 };
 
 /// A future that can be kept behind `dyn`.
@@ -18,6 +18,8 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 /// How urgent a request is. Greater is sooner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Priority {
+    /// Reading a value that nobody waits for.
+    Poll,
     /// Finding out what is there.
     Scan,
     /// Reading a value that somebody waits for.
@@ -76,6 +78,13 @@ pub enum Query {
     HostInfo(DeviceAddress),
     /// Whether a lamp is on.
     Led(DeviceAddress),
+    /// What has been added to the event log of a server.
+    EventLog {
+        /// The server.
+        device: DeviceAddress,
+        /// How far the log has been read.
+        after: LogCursor,
+    },
 }
 
 /// Something that changes equipment. Never repeated without certainty that the first try did not arrive.
@@ -182,6 +191,8 @@ pub enum Observation {
         /// Whether it is.
         on: bool,
     },
+    /// Answer to [`Query::EventLog`].
+    EventLog(Box<EventLogPage>),
     /// Answer to [`Action::SetChamberLed`].
     ChamberLed(ChamberLedState),
     /// Answer to [`Action::RawIpmi`].
@@ -202,7 +213,8 @@ impl Query {
             | Self::AssetInfo(device)
             | Self::BootTarget(device)
             | Self::HostInfo(device)
-            | Self::Led(device) => device.board,
+            | Self::Led(device)
+            | Self::EventLog { device, .. } => device.board,
         }
     }
 
@@ -217,7 +229,8 @@ impl Query {
             | Self::AssetInfo(device)
             | Self::BootTarget(device)
             | Self::HostInfo(device)
-            | Self::Led(device) => Some(*device),
+            | Self::Led(device)
+            | Self::EventLog { device, .. } => Some(*device),
         }
     }
 
@@ -232,7 +245,8 @@ impl Query {
             | Self::AssetInfo(device)
             | Self::BootTarget(device)
             | Self::HostInfo(device)
-            | Self::Led(device) => device.board = place,
+            | Self::Led(device)
+            | Self::EventLog { device, .. } => device.board = place,
         }
         self
     }
