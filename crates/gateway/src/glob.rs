@@ -8,7 +8,7 @@ const MAX_CHARACTERS: usize = 256;
 
 /// A pattern.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Glob {
+pub(crate) struct Glob {
     text: String,
     /// Capital letters and small ones are the same. The text is in small ones then.
     any_case: bool,
@@ -16,18 +16,18 @@ pub(super) struct Glob {
 
 impl Glob {
     /// A pattern; nothing if the text is empty or too long.
-    pub(super) fn new(text: &str) -> Option<Self> {
+    pub(crate) fn new(text: &str) -> Option<Self> {
         let is_pattern = !text.is_empty() && text.chars().nth(MAX_CHARACTERS).is_none();
         is_pattern.then(|| Self { text: text.to_owned(), any_case: false })
     }
 
     /// The same pattern for names that mean the same in capital letters.
-    pub(super) fn in_any_case(self) -> Self {
+    pub(crate) fn in_any_case(self) -> Self {
         Self { text: self.text.to_lowercase(), any_case: true }
     }
 
     /// Whether the whole of `text` is as the pattern says.
-    pub(super) fn matches(&self, text: &str) -> bool {
+    pub(crate) fn matches(&self, text: &str) -> bool {
         if self.any_case {
             matches(self.text.chars(), text.chars().flat_map(char::to_lowercase))
         } else {

@@ -180,6 +180,7 @@ fn reported(observation: &Observation) -> String {
         Observation::AssetInfo(_) => "asset information".to_owned(),
         Observation::HostInfo(_) => "host names and addresses".to_owned(),
         Observation::Led { on } => format!("lamp is {}", on_or_off(*on)),
+        Observation::EventLog(page) => format!("{} entries of the event log", page.entries.len()),
         Observation::ChamberLed(state) => {
             let ChamberLedState { on, color, blink } = state;
             let light = if *blink { "blinking" } else { "steady" };

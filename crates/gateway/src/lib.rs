@@ -9,9 +9,11 @@
 mod audit;
 mod authorise;
 mod command;
+mod credential;
 mod error;
 mod forget;
 mod gateway;
+mod glob;
 mod inspection;
 mod inventory;
 mod job;
@@ -22,6 +24,7 @@ mod mount;
 mod noderange;
 mod order;
 mod policy;
+mod poll;
 mod principal;
 mod readiness;
 mod reading;
@@ -34,8 +37,9 @@ pub use audit::{
     AuditEntry, AuditError, AuditFile, AuditFilter, AuditFinding, AuditHash, AuditHead, AuditHeadError,
     AuditKind, AuditLog, AuditOrder, AuditPage, AuditQuery, AuditRecord, AuditTarget, AuditVerdict, AuditWho,
 };
-pub use authorise::RefusedLogin;
+pub use authorise::{RefusedLogin, RefusedRequest};
 pub use command::{Command, Outcome, ScanReport};
+pub use credential::{CredentialError, Credentials};
 pub use error::GatewayError;
 pub use gateway::Gateway;
 pub use inventory::{
@@ -52,8 +56,9 @@ pub use policy::{
     Considered, Explanation, GrantDefect, Place, Policy, PolicyError, PolicySettings, Question, Rights, Role,
     RoleDefect, Rule, Verb, WhyError,
 };
+pub use poll::{PollRule, PollSettings, PollState, PollStatus};
 pub use principal::Principal;
-pub use readiness::{Defect, Readiness};
+pub use readiness::{Defect, Part, Readiness};
 pub use settings::Settings;
 pub use store::{SetAside, Store, StoreError, Stored};
 pub use view::{GroupMembers, View};

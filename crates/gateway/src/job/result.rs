@@ -1,6 +1,6 @@
 //! What a target reported, as the JSON that the result of a job shows.
 
-use opendcre_model::{BatteryReport, Observation, PowerReport, Reading};
+use opendcre_model::{BatteryReport, LogEntry, Observation, PowerReport, Reading};
 use serde_json::{Value, json};
 
 use crate::{GatewayError, Outcome};
@@ -25,6 +25,7 @@ pub(super) fn result_of(outcome: Outcome) -> Result<Option<Value>, GatewayError>
 /// | reading | `values`, each with `quantity`, `value`, `unit`; `quality`; `health` |
 /// | boot target | `target`, `persistent`, `efi` |
 /// | lamp | `on`, and for the lamp of a chamber `color`, `blink` |
+/// | event log | `entries`, each with `id`, `time` or null, `severity`, `message`, `asserted` |
 /// | asset text | `text`, `management_address` or null |
 /// | asset information | `board`, `chassis`, `product`, `management_address` or null |
 /// | host | `hostnames`, `ip_addresses` |
@@ -40,6 +41,9 @@ pub fn result(observation: &Observation) -> Option<Value> {
         Observation::Sensor(reading) => sensor(reading),
         Observation::BootTarget(boot) => json!(boot),
         Observation::Led { on } => json!({ "on": on }),
+        Observation::EventLog(page) => {
+            json!({ "entries": page.entries.iter().map(entry).collect::<Vec<_>>() })
+        }
         Observation::ChamberLed(state) => {
             json!({ "on": state.on, "color": state.color, "blink": state.blink })
         }
@@ -52,6 +56,11 @@ pub fn result(observation: &Observation) -> Option<Value> {
         Observation::RawIpmi(answer) => json!(answer),
         Observation::Done => return None,
     })
+}
+
+fn entry(entry: &LogEntry) -> Value {
+    let LogEntry { id, time, severity, message, asserted, .. } = entry;
+    json!({ "id": id, "time": time, "severity": severity, "message": message, "asserted": asserted })
 }
 
 fn power(report: &PowerReport) -> Value {

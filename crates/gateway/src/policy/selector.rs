@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use opendcre_model::{BoardId, Device, DeviceId, Extent, excerpt};
 
 use super::error::GrantDefect;
-use super::glob::Glob;
+use crate::glob::Glob;
 use crate::inventory::Inventory;
 use crate::noderange::NodeRange;
 use crate::{BoardRecord, RangeError};

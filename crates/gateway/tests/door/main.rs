@@ -9,7 +9,9 @@
 
 mod buses;
 mod changes;
+mod credential;
 mod forget;
 mod policy;
+mod poll;
 mod servers;
 mod support;

@@ -1,0 +1,134 @@
+//! One round: all questions to one board that have the same interval, one after the other, so that there is always room
+//! for whoever is in a hurry.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use opendcre_model::{Context, Fault, Priority, Query, Scope};
+use tokio::time::Instant;
+
+use super::schedule::Key;
+use crate::inventory::{BoardFailure, BoardState};
+use crate::{Gateway, GatewayError};
+
+/// How many questions in a row a board may leave unanswered until the rest of the round is left out.
+const MOST_SILENCE: u32 = 2;
+
+/// What came of a round.
+#[derive(Debug, Default)]
+pub(super) struct Report {
+    /// How many questions were answered.
+    pub(super) answered: u32,
+    /// The questions that were not, and why.
+    pub(super) failures: Vec<(Query, BoardFailure)>,
+    /// The questions that the equipment cannot answer at all.
+    pub(super) unsupported: Vec<Query>,
+    /// Whether the rest was left out because too much else waits for the wire.
+    pub(super) is_crowded_out: bool,
+    /// How long it took.
+    pub(super) took: Duration,
+    /// When it ended.
+    pub(super) time: Timestamp,
+    /// How many questions in a row, up to the last one, brought no answer.
+    pub(super) silence: u32,
+}
+
+impl Gateway {
+    /// Asks `queries`.
+    pub(super) async fn poll_board(&self, key: Key, queries: Vec<Query>) -> Report {
+        let begun = Instant::now();
+        let mut report = Report::default();
+        if let Err(error) = self.make_sure_of(key).await {
+            report.fail_all(&queries, &error);
+        }
+        for query in queries {
+            if report.is_over() {
+                break;
+            }
+            match self.ask(query, self.poll_context()).await {
+                Ok(_) => report.answer(),
+                Err(error) => report.fail(query, &error),
+            }
+        }
+        if report.is_silent() {
+            self.look_again(key).await;
+        }
+        Report { took: begun.elapsed(), time: self.inner.clock.now(), ..report }
+    }
+
+    /// A board that was not there when it was looked for last must be there before its values count.
+    async fn make_sure_of(&self, Key { board, .. }: Key) -> Result<(), GatewayError> {
+        if self.record(board).is_none_or(|record| record.state == BoardState::Present) {
+            return Ok(());
+        }
+        let (driver, place) = self.resolve(board, self.poll_context()).await?;
+        let found = driver.discover(Scope::Board(place), self.poll_context()).await;
+        let known = self.inventory().place(board);
+        if let Some(known) = known {
+            self.note(known, &found);
+        }
+        found.map(drop).map_err(GatewayError::from)
+    }
+
+    /// Finds out whether a board that has answered nothing is still there.
+    async fn look_again(&self, Key { board, .. }: Key) {
+        let place = self.inventory().place(board);
+        let Some((place, mount)) = place.and_then(|at| Some((at, self.inner.mounts.get(at.mount)?))) else {
+            return;
+        };
+        let found = mount.driver.discover(Scope::Board(place.board), self.poll_context()).await;
+        self.note(place, &found);
+    }
+
+    fn poll_context(&self) -> Context {
+        let deadline = Instant::now() + self.inner.settings.read_timeout;
+        Context { deadline: deadline.into_std(), priority: Priority::Poll }
+    }
+}
+
+impl Report {
+    /// A round in which nothing could be asked.
+    pub(super) fn failed(queries: &[Query], error: &GatewayError, time: Timestamp) -> Self {
+        let mut report = Self { time, ..Self::default() };
+        report.fail_all(queries, error);
+        report
+    }
+
+    const fn answer(&mut self) {
+        self.answered += 1;
+        self.silence = 0;
+    }
+
+    fn fail(&mut self, query: Query, error: &GatewayError) {
+        match error.fault() {
+            Some(Fault::Unsupported | Fault::Invalid) => self.unsupported.push(query),
+            Some(Fault::Busy { .. }) => {
+                self.is_crowded_out = true;
+                return;
+            }
+            Some(Fault::Timeout) => self.silence += 1,
+            // No other question would be answered, either.
+            Some(Fault::Gone | Fault::NotPermitted) | None => self.silence = MOST_SILENCE,
+            Some(Fault::Corrupt | Fault::Refused | Fault::Malformed | Fault::Uncertain) => self.silence = 0,
+        }
+        self.failures.push((query, failure(error)));
+    }
+
+    fn fail_all(&mut self, queries: &[Query], error: &GatewayError) {
+        self.failures.extend(queries.iter().map(|query| (*query, failure(error))));
+        self.silence = MOST_SILENCE;
+    }
+
+    const fn is_over(&self) -> bool {
+        self.is_crowded_out || self.silence >= MOST_SILENCE
+    }
+
+    /// Whether the board was there when the round began, and does not seem to be now.
+    const fn is_silent(&self) -> bool {
+        self.answered == 0 && self.silence > 0
+    }
+}
+
+fn failure(error: &GatewayError) -> BoardFailure {
+    BoardFailure { code: error.code().to_owned(), message: error.to_string() }
+}

@@ -1,0 +1,104 @@
+//! How the rounds of a board went.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use opendcre_model::Query;
+
+use super::round::Report;
+use crate::BoardFailure;
+
+/// For how many rounds a question is left out that the equipment cannot answer. It may be able to after an update.
+const REST: u32 = 120;
+
+/// What is remembered of the rounds of a board.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    rounds: u64,
+    skipped: u64,
+    unanswered: u32,
+    last: Option<Last>,
+    late: Duration,
+    /// Questions that are left out, and for how many rounds yet.
+    resting: HashMap<Query, u32>,
+}
+
+/// The last round.
+#[derive(Debug)]
+struct Last {
+    answered_at: Option<Timestamp>,
+    took: Duration,
+    failures: Vec<(Query, BoardFailure)>,
+}
+
+impl Tally {
+    pub(super) fn begin(&mut self, late: Duration) {
+        self.late = late;
+        self.resting.retain(|_, rounds| {
+            *rounds -= 1;
+            *rounds > 0
+        });
+    }
+
+    /// The questions of `queries` that are not left out.
+    pub(super) fn worth_asking(&self, queries: &[Query]) -> Vec<Query> {
+        queries.iter().filter(|query| !self.resting.contains_key(query)).copied().collect()
+    }
+
+    pub(super) fn end(&mut self, report: Report) {
+        let Report { answered, failures, unsupported, is_crowded_out, time, took, .. } = report;
+        self.rounds += 1;
+        self.resting.extend(unsupported.into_iter().map(|query| (query, REST)));
+        let is_unanswered = answered == 0 && !failures.is_empty() && !is_crowded_out;
+        self.unanswered = if is_unanswered { self.unanswered.saturating_add(1) } else { 0 };
+        let before = self.last.take().and_then(|last| last.answered_at);
+        let answered_at = if answered > 0 { Some(time) } else { before };
+        self.last = Some(Last { answered_at, took, failures });
+    }
+
+    /// Notes that so many rounds were left out because the one before was not over.
+    pub(super) fn skip(&mut self, rounds: u32) {
+        self.skipped += u64::from(rounds);
+    }
+
+    /// How many rounds there were.
+    pub(super) const fn rounds(&self) -> u64 {
+        self.rounds
+    }
+
+    /// How many rounds were left out because the one before was not over.
+    pub(super) const fn skipped(&self) -> u64 {
+        self.skipped
+    }
+
+    /// How many rounds in a row, up to the last one, brought no answer at all.
+    pub(super) const fn failures_in_a_row(&self) -> u32 {
+        self.unanswered
+    }
+
+    /// How much later than planned the last round began.
+    pub(super) const fn late(&self) -> Duration {
+        self.late
+    }
+
+    /// How long the last round took.
+    pub(super) fn took(&self) -> Option<Duration> {
+        self.last.as_ref().map(|last| last.took)
+    }
+
+    /// When a round brought an answer last.
+    pub(super) fn answered_at(&self) -> Option<Timestamp> {
+        self.last.as_ref()?.answered_at
+    }
+
+    /// What was not answered in the last round, and why.
+    pub(super) fn failures(&self) -> &[(Query, BoardFailure)] {
+        self.last.as_ref().map_or(&[], |last| &last.failures)
+    }
+
+    /// The questions that are left out because the equipment cannot answer them.
+    pub(super) fn resting(&self) -> impl Iterator<Item = &Query> {
+        self.resting.keys()
+    }
+}
