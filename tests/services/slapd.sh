@@ -106,7 +106,7 @@ sn: Example
 userPassword: $(slappasswd -s s3cr7t-zoë)
 
 L
-  for uid in svc ada bob carol dora gus; do person "$uid"; done
+  for uid in svc ada bob carol dora gus finn; do person "$uid"; done
   group operators uid=ada,ou=people 'cn=Smith\, J (QA) \+ \"x\",ou=people'
   group viewers uid=bob,ou=people
   # carol is an admin because she is one of the senior staff.

@@ -13,7 +13,7 @@ use http::request::Parts;
 use http::{Method, Request, Response};
 use hyper::body::{Body as HttpBody, Bytes};
 use jiff::Timestamp;
-use opendcre_gateway::{Gateway, Principal, RefusedLogin};
+use opendcre_gateway::{Gateway, Principal, RefusedLogin, RefusedRequest};
 use opendcre_model::{Subject, WallClock};
 use percent_encoding::percent_decode_str;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -27,13 +27,14 @@ use crate::entrance::{Entrance, LoginProvider, Turned};
 use crate::error::ApiError;
 use crate::limits::Limits;
 use crate::peer::{Peer, Remote};
+use crate::probe::{self, Probe};
 use crate::problem::Problem;
 use crate::reply::Reply;
 use crate::request_id::{RequestId, RequestIds, X_REQUEST_ID};
 use crate::upload::{self, UploadError};
 use crate::v1::{self, Generation};
 use crate::v2::Call;
-use crate::{probe, v1_1, v1_3, v2};
+use crate::{v1_1, v1_3, v2};
 
 /// The most readings that all answers together hold while they are gathered, about a kilobyte each: those of 10,000 servers.
 const MAX_READINGS: usize = 200_000;
@@ -193,6 +194,16 @@ impl Api {
             let request_id = request_id.as_str();
             self.gateway().note_refused_login(RefusedLogin { claimed, remote, request_id, code, reason });
         }
+        if let Turned::WrongHost(host) = &turned {
+            self.gateway().note_refused_request(RefusedRequest {
+                who: None,
+                remote,
+                request_id: request_id.as_str(),
+                asked: &format!("{} {}", head.method, head.uri.path()),
+                code,
+                reason: &format!("it is for the host {host:?}"),
+            });
+        }
         let advice = self.inner.entrance.advice(&turned, &head.headers);
         let mut reply = if v2::is_below(head.uri.path()) {
             Problem::from(&turned).to_reply(request_id)
@@ -225,11 +236,10 @@ impl Api {
         if let Some((generation, path)) = Generation::of(path) {
             return v1::answer(generation, &self.inner.gateway, head, path, caller).await;
         }
-        match path {
-            v1_3::VERSION => v1_3::version(head),
-            "/healthz" => probe::health(head),
-            "/readyz" => probe::readiness(head, &self.inner.gateway, &caller.principal()),
-            _ => Err(ApiError::NotFound),
+        match Probe::at(path).ok_or(ApiError::NotFound)? {
+            Probe::Health => probe::health(head),
+            Probe::Readiness => probe::readiness(head, &self.inner.gateway, &caller.principal()),
+            Probe::Version => v1_3::version(head),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 use std::pin::Pin;
+use std::sync::LazyLock;
 use std::task::{Context, Poll, ready};
 
 use flate2::Compression;
@@ -17,6 +18,9 @@ use crate::reply::Reply;
 /// The largest body that is not worth it, in bytes: it fits one packet anyway.
 const SMALL: u64 = 1024;
 
+/// How hard is tried for what is sent once: a machine in a rack has little time to spare.
+const FAST: Compression = Compression::new(1);
+
 /// Weights are counted in thousandths; this is `q=1`.
 const FULL_WEIGHT: u16 = 1000;
 
@@ -27,6 +31,16 @@ struct Gzip {
     encoder: Option<GzEncoder<Vec<u8>>>,
 }
 
+/// The compressed form of an answer that never changes. Put into the extensions of the reply, it is what is sent, so that
+/// no number of strangers can have the same text compressed again and again.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pressed(pub(crate) &'static LazyLock<Bytes>);
+
+/// Compresses `plain`, which never changes, as small as can be.
+pub(crate) fn press(plain: &[u8]) -> Bytes {
+    gzip(plain, Compression::best())
+}
+
 /// Compresses the body of `reply` if that is worth it and the client takes it.
 pub(crate) fn compress(reply: &mut Reply, request: &HeaderMap) {
     reply.headers_mut().append(VARY, HeaderValue::from_static("accept-encoding"));
@@ -34,9 +48,11 @@ pub(crate) fn compress(reply: &mut Reply, request: &HeaderMap) {
     if is_small || !prefers_gzip(request) {
         return;
     }
-    let body = match std::mem::take(reply.body_mut()).into_content() {
-        Content::Whole(bytes) => gzip(&bytes).into(),
-        Content::Pieces(plain) => Body::pieces(Gzip { plain, encoder: Some(encoder()) }),
+    let pressed = reply.extensions_mut().remove::<Pressed>();
+    let body = match (pressed, std::mem::take(reply.body_mut()).into_content()) {
+        (Some(Pressed(bytes)), _) => Bytes::clone(bytes).into(),
+        (None, Content::Whole(bytes)) => gzip(&bytes, FAST).into(),
+        (None, Content::Pieces(plain)) => Body::pieces(Gzip { plain, encoder: Some(encoder(FAST)) }),
     };
     *reply.body_mut() = body;
     reply.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
@@ -83,13 +99,12 @@ fn thousandths(weight: &str) -> u16 {
     }
 }
 
-/// Fast rather than small: a machine in a rack has little time to spare.
-fn encoder() -> GzEncoder<Vec<u8>> {
-    GzEncoder::new(Vec::new(), Compression::fast())
+fn encoder(level: Compression) -> GzEncoder<Vec<u8>> {
+    GzEncoder::new(Vec::new(), level)
 }
 
-fn gzip(plain: &[u8]) -> Bytes {
-    let mut encoder = encoder();
+fn gzip(plain: &[u8], level: Compression) -> Bytes {
+    let mut encoder = encoder(level);
     // Memory takes everything.
     let compressed = encoder.write_all(plain).and_then(|()| encoder.finish());
     compressed.unwrap_or_default().into()
@@ -129,8 +144,10 @@ mod tests {
 
     use flate2::read::GzDecoder;
     use futures_util::{StreamExt, stream};
+    use http::StatusCode;
 
     use super::*;
+    use crate::reply;
 
     fn prefers(values: &[&'static str]) -> bool {
         let mut headers = HeaderMap::new();
@@ -170,11 +187,29 @@ mod tests {
         }
     }
 
+    #[test]
+    fn what_never_changes_is_compressed_once() {
+        static PRESSED: LazyLock<Bytes> = LazyLock::new(|| press(TEXT.as_bytes()));
+        const TEXT: &str = "the same for everybody";
+        let mut headers = HeaderMap::new();
+        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
+        let answer = || {
+            let mut reply = reply::json(StatusCode::OK, TEXT.repeat(100).into());
+            reply.extensions_mut().insert(Pressed(&PRESSED));
+            compress(&mut reply, &headers);
+            match reply.into_body().into_content() {
+                Content::Whole(bytes) => bytes,
+                Content::Pieces(_) => panic!("it is there as a whole"),
+            }
+        };
+        assert_eq!((answer().as_ptr(), answer().len()), (PRESSED.as_ptr(), PRESSED.len()));
+    }
+
     #[tokio::test]
     async fn pieces_come_out_as_they_went_in() {
         let text = "{\"id\":\"00000001\"},".repeat(40_000);
         let pieces: Vec<Bytes> = text.as_bytes().chunks(PIECE).map(Bytes::copy_from_slice).collect();
-        let gzip = Gzip { plain: Box::pin(stream::iter(pieces)), encoder: Some(encoder()) };
+        let gzip = Gzip { plain: Box::pin(stream::iter(pieces)), encoder: Some(encoder(FAST)) };
         let pressed: Vec<u8> = gzip.collect::<Vec<Bytes>>().await.concat();
         assert!(pressed.len() < text.len() / 10);
         let mut plain = String::new();

@@ -23,17 +23,13 @@ use crate::peer::Peer;
 use crate::problem::Code;
 use crate::rate::Rate;
 
-/// What everybody may ask: whether the service lives, how it is used, and how to log in.
-const PUBLIC: [&str; 8] = [
-    "/healthz",
-    "/readyz",
-    "/opendcre/1.1/test",
-    "/opendcre/1.2/test",
-    "/opendcre/1.3/test",
-    "/opendcre/2/openapi.json",
-    "/opendcre/2/docs",
-    "/opendcre/2/auth/providers",
-];
+/// What everybody may ask, and as often as they like: whether the service lives. Whoever watches over it shares an address
+/// with others, and must not take it for dead because of them; the answers cost next to nothing.
+const PROBES: [&str; 5] =
+    ["/healthz", "/readyz", "/opendcre/1.1/test", "/opendcre/1.2/test", "/opendcre/1.3/test"];
+
+/// What everybody may ask: how the service is used, and how to log in.
+const PUBLIC: [&str; 3] = ["/opendcre/2/openapi.json", "/opendcre/2/docs", "/opendcre/2/auth/providers"];
 
 /// What every request passes first.
 pub struct Entrance {
@@ -98,7 +94,8 @@ impl Entrance {
         self
     }
 
-    /// Answers so many requests of one sender per second in the long run, and ten times as many at once.
+    /// Answers so many requests of one sender per second in the long run, and ten times as many at once. Whether the
+    /// service lives may be asked more often.
     #[must_use]
     pub fn at_most(mut self, per_second: u32) -> Self {
         self.rate = Some(Rate::new(per_second));
@@ -128,12 +125,17 @@ impl Entrance {
         let certificate = peer.certificate();
         let certificate =
             certificate.map_err(|revoked| Turned::Certificate { reason: revoked.to_string() })?;
-        // A browser asks by OPTIONS whether it may ask, and must not say who it is when it does.
-        if PUBLIC.contains(&head.uri.path()) || head.method == Method::OPTIONS {
+        let path = head.uri.path();
+        if PROBES.contains(&path) {
             return Ok(Arc::clone(&self.anonymous));
         }
         let attempt = Attempt { headers: &head.headers, remote: peer.address(), certificate };
-        let subject = self.authenticator.authenticate(&attempt).await.map_err(Turned::Login)?;
+        // A browser asks by OPTIONS whether it may ask, and must not say who it is when it does.
+        let subject = if PUBLIC.contains(&path) || head.method == Method::OPTIONS {
+            Arc::clone(&self.anonymous)
+        } else {
+            self.authenticator.authenticate(&attempt).await.map_err(Turned::Login)?
+        };
         let address = self.authenticator.client_behind_proxy(&attempt).or(peer.address());
         match &self.rate {
             Some(rate) => rate.admit(&subject, address, Instant::now()),
@@ -287,6 +289,34 @@ mod tests {
         {
             let error = admit(&entrance, Some(host)).await.unwrap_err();
             assert_eq!((error.code().name, error.code().status.as_u16()), ("wrong_host", 421), "{host:?}");
+        }
+    }
+
+    async fn ask(entrance: &Entrance, method: Method, path: &str) -> Result<Arc<Subject>, Turned> {
+        let request = Request::builder().method(method).uri(path);
+        let (head, ()) = request.body(()).unwrap().into_parts();
+        entrance.admit(&head, &Peer::new(Remote::Unix(None))).await
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_need_not_log_in_is_counted_by_address_but_not_for_watching() {
+        let questions = [
+            (Method::GET, "/opendcre/2/docs"),
+            (Method::GET, "/opendcre/2/openapi.json"),
+            (Method::GET, "/opendcre/2/auth/providers"),
+            (Method::OPTIONS, "/opendcre/2/boards"),
+        ];
+        for (method, path) in questions {
+            let entrance = entrance().at_most(1);
+            for _ in 0..10 {
+                assert!(ask(&entrance, method.clone(), path).await.is_ok());
+            }
+            let turned = ask(&entrance, method.clone(), path).await.unwrap_err();
+            assert_eq!(turned.code().name, "rate_limited", "{method} {path}");
+            for path in PROBES {
+                assert!(ask(&entrance, Method::GET, path).await.is_ok(), "{path}");
+                assert!(ask(&entrance, Method::OPTIONS, path).await.is_ok(), "{path}");
+            }
         }
     }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::header::{ALLOW, RETRY_AFTER};
 use http::{HeaderName, HeaderValue, StatusCode};
-use opendcre_gateway::GatewayError;
+use opendcre_gateway::{CredentialError, GatewayError};
 use opendcre_model::{BoardId, DeviceAddress, Fault};
 use serde::Serialize;
 use thiserror::Error;
@@ -156,6 +156,8 @@ impl From<PathError> for ApiError {
 const fn gateway_status(error: &GatewayError) -> StatusCode {
     match error {
         GatewayError::Forbidden { .. } => StatusCode::FORBIDDEN,
+        GatewayError::Credential(CredentialError::Void { .. }) => StatusCode::UNAUTHORIZED,
+        GatewayError::Credential(CredentialError::Unknown { .. }) => StatusCode::SERVICE_UNAVAILABLE,
         GatewayError::AuditUnavailable(_) | GatewayError::AuditUnreadable(_) => {
             StatusCode::SERVICE_UNAVAILABLE
         }
@@ -249,6 +251,8 @@ pub(crate) mod tests {
             GatewayError::AmbiguousBoard { board: DEVICE.board, buses: Vec::new() },
             GatewayError::Displaced(DEVICE.board),
             GatewayError::Forbidden { principal: String::new(), reason: "" },
+            GatewayError::Credential(CredentialError::Void { reason: String::new() }),
+            GatewayError::Credential(CredentialError::Unknown { reason: String::new() }),
             GatewayError::AuditUnavailable(AuditError::Overloaded),
             GatewayError::AuditUnreadable(AuditError::Closed),
             GatewayError::ShuttingDown,

@@ -1,4 +1,4 @@
-//! What a supervisor asks: is the process alive, and can it reach its equipment?
+//! What is asked of the service as a whole: is the process alive, can it reach its equipment, what does it speak?
 
 use http::StatusCode;
 use http::request::Parts;
@@ -10,6 +10,19 @@ use serde::Serialize;
 use crate::error::ApiError;
 use crate::method::{Methods, Verb};
 use crate::reply::{self, Reply};
+use crate::v1_3;
+
+/// What is asked at a path that belongs to no generation of the API.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Probe {
+    Health,
+    Readiness,
+    Version,
+}
+
+/// The paths that belong to no generation. There are no others.
+pub(crate) const ROUTES: [(&str, Probe); 3] =
+    [("/healthz", Probe::Health), ("/readyz", Probe::Readiness), (v1_3::VERSION, Probe::Version)];
 
 /// The answer of `/readyz` when every driver can be used.
 #[derive(Serialize)]
@@ -37,6 +50,13 @@ struct Part<'a> {
     code: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     message: Option<&'a str>,
+}
+
+impl Probe {
+    /// What a request for `path`, decoded, asks for. Nothing if there is no such route.
+    pub(crate) fn at(path: &str) -> Option<Self> {
+        ROUTES.into_iter().find_map(|(route, probe)| (route == path).then_some(probe))
+    }
 }
 
 /// `/healthz`: who can read this answer knows the answer.

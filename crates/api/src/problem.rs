@@ -8,7 +8,7 @@ use std::time::Duration;
 use http::header::{ALLOW, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
 use hyper::body::Bytes;
-use opendcre_gateway::{GatewayError, LookupError, RangeError, SubmitError};
+use opendcre_gateway::{CredentialError, GatewayError, LookupError, RangeError, SubmitError};
 use opendcre_model::Fault;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -53,6 +53,7 @@ codes! {
     UNKNOWN_FIELD = "unknown_field", BAD_REQUEST;
     UNKNOWN_PARAMETER = "unknown_parameter", BAD_REQUEST;
     UNAUTHENTICATED = "unauthenticated", UNAUTHORIZED;
+    CREDENTIAL_REVOKED = "credential_revoked", UNAUTHORIZED;
     CROSS_SITE = "cross_site", FORBIDDEN;
     FORBIDDEN = "forbidden", FORBIDDEN;
     NOT_FOUND = "not_found", NOT_FOUND;
@@ -344,6 +345,8 @@ fn class(error: &GatewayError) -> Code {
         GatewayError::Displaced(_) => Code::DISPLACED,
         GatewayError::NotMissing(..) => Code::NOT_MISSING,
         GatewayError::Forbidden { .. } => Code::FORBIDDEN,
+        GatewayError::Credential(CredentialError::Void { .. }) => Code::CREDENTIAL_REVOKED,
+        GatewayError::Credential(CredentialError::Unknown { .. }) => Code::AUTH_UNAVAILABLE,
         GatewayError::AuditUnavailable(_) | GatewayError::AuditUnreadable(_) => Code::AUDIT_UNAVAILABLE,
         GatewayError::ShuttingDown => Code::SHUTTING_DOWN,
         GatewayError::Driver(error) if error.code == Code::UNKNOWN_DEVICE.name => Code::UNKNOWN_DEVICE,

@@ -7,6 +7,11 @@ use http::header::{HOST, ORIGIN, REFERER};
 use http::request::Parts;
 use http::uri::Authority;
 use http::{HeaderName, HeaderValue, Uri};
+use opendcre_gateway::{Gateway, RefusedRequest};
+use opendcre_model::excerpt;
+
+use crate::api::Caller;
+use crate::problem::Code;
 
 /// Where a browser says what sort of page sent a request.
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
@@ -14,8 +19,27 @@ const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 /// What it says about a page of this site, and about a person who typed the address.
 const OUR_SITES: [&[u8]; 2] = [b"same-origin", b"none"];
 
+/// Whether a control request goes no further because a page of another site sent it, which is recorded then.
+pub(crate) fn refuses(gateway: &Gateway, head: &Parts, caller: Caller<'_>) -> bool {
+    let is_refused = is_another(head);
+    if is_refused {
+        let page = head.headers.get(ORIGIN).or_else(|| head.headers.get(REFERER));
+        let page = page.map(|page| excerpt(&String::from_utf8_lossy(page.as_bytes())));
+        let named = page.map_or_else(String::new, |page| format!(": {page:?}"));
+        gateway.note_refused_request(RefusedRequest {
+            who: Some(caller.subject),
+            remote: caller.remote,
+            request_id: caller.request_id.as_str(),
+            asked: &format!("{} {}", head.method, head.uri.path()),
+            code: Code::CROSS_SITE.name,
+            reason: &format!("a page of another site sent it{named}"),
+        });
+    }
+    is_refused
+}
+
 /// Whether any header field says so. What is not known to be ours is another site.
-pub(crate) fn is_another(head: &Parts) -> bool {
+fn is_another(head: &Parts) -> bool {
     let headers = &head.headers;
     let is_ours =
         |value: &HeaderValue| OUR_SITES.iter().any(|site| site.eq_ignore_ascii_case(value.as_bytes()));

@@ -7,6 +7,7 @@ mod client;
 mod holder;
 mod make;
 mod material;
+mod revocation;
 mod suite;
 #[cfg(test)]
 mod tests;
@@ -18,6 +19,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use opendcre_gateway::{Defect, Part};
 use opendcre_model::WallClock;
 use rustls::ServerConfig;
 use rustls::crypto::ring::Ticketer;
@@ -32,6 +34,7 @@ pub use make::MakeError;
 pub use material::TlsError;
 
 use material::{Contents, Material};
+use revocation::{Condition, Lists};
 
 /// How often the files should be looked at for changes.
 pub const WATCH_INTERVAL: Duration = Duration::from_secs(30);
@@ -75,6 +78,8 @@ pub struct Tls {
     /// The files as they were when they were last looked at, good or not. Held while they are read again, so that two
     /// who notice a change do not overtake each other.
     seen: Mutex<[u8; 32]>,
+    /// What was said last of the revocation lists.
+    told: Mutex<Condition>,
 }
 
 /// What is in force until the files change.
@@ -83,6 +88,8 @@ pub(crate) struct Trust {
     pub(crate) config: Arc<ServerConfig>,
     /// Who decides on client certificates; nobody if there are no authorities.
     verifier: Option<Arc<dyn ClientCertVerifier>>,
+    /// By which the verifier knows what is revoked.
+    lists: Lists,
     /// Grows with every change.
     generation: u64,
     fingerprint: [u8; 32],
@@ -115,7 +122,10 @@ impl Tls {
         let contents = Contents::read(&files)?;
         let seen = contents.digest();
         let trust = Trust::new(contents.parse(&files, clock.now())?, &clock, 0)?;
-        Ok(Self { files, clock, current: RwLock::new(Arc::new(trust)), seen: Mutex::new(seen) })
+        let (current, seen) = (RwLock::new(Arc::new(trust)), Mutex::new(seen));
+        let tls = Self { files, clock, current, seen, told: Mutex::default() };
+        tls.warn_of_lists();
+        Ok(tls)
     }
 
     /// The SHA-256 fingerprint of the certificate, as people and `openssl x509 -fingerprint -sha256` write it.
@@ -148,9 +158,19 @@ impl Tls {
     }
 
     /// Looks at the files every `interval`, such as [`WATCH_INTERVAL`], and reads them again when they have changed,
-    /// until `stop` is cancelled. What is wrong with them is logged.
+    /// until `stop` is cancelled. What is wrong with them is logged, also what only time has made so.
     pub async fn watch(self: Arc<Self>, interval: Duration, stop: CancellationToken) {
         watch::watch(self, interval, &stop).await;
+    }
+
+    /// Warns of revocation lists that are out of date, or will be soon, when that is news.
+    fn warn_of_lists(&self) {
+        let trust = self.current();
+        let condition = trust.lists.condition(self.clock.now());
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if std::mem::replace(&mut *told, condition) != condition {
+            trust.lists.warn(condition);
+        }
     }
 
     /// What is in force now.
@@ -163,11 +183,18 @@ impl Tls {
         let material = contents.parse(&self.files, self.clock.now())?;
         let trust = Trust::new(material, &self.clock, self.current().generation.wrapping_add(1))?;
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(trust);
+        self.warn_of_lists();
         Ok(())
     }
 
     fn seen(&self) -> MutexGuard<'_, [u8; 32]> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Part for Tls {
+    fn defects(&self) -> Vec<Defect> {
+        self.current().lists.defect(self.clock.now()).into_iter().collect()
     }
 }
 
@@ -182,7 +209,7 @@ impl fmt::Debug for Tls {
 impl Trust {
     fn new(material: Material, clock: &Arc<dyn WallClock>, generation: u64) -> Result<Self, TlsError> {
         let fingerprint = material.fingerprint();
-        let verifier = material.verifier;
+        let (verifier, lists) = (material.verifier, material.lists);
         let provider = Arc::new(suite::provider());
         let builder = ServerConfig::builder_with_details(provider, Arc::new(Clock(Arc::clone(clock))))
             .with_protocol_versions(suite::VERSIONS)
@@ -195,7 +222,7 @@ impl Trust {
         config.alpn_protocols = PROTOCOLS.map(<[u8]>::to_vec).to_vec();
         config.ignore_client_order = true;
         config.ticketer = Ticketer::new().map_err(TlsError::Library)?;
-        Ok(Self { config: Arc::new(config), verifier, generation, fingerprint })
+        Ok(Self { config: Arc::new(config), verifier, lists, generation, fingerprint })
     }
 }
 

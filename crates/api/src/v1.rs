@@ -53,7 +53,7 @@ pub(crate) async fn answer(
     if verb == Verb::List {
         return Ok(reply::allow(request.methods()));
     }
-    if request.is_control() && site::is_another(head) {
+    if request.is_control() && site::refuses(gateway, head, caller) {
         return Err(ApiError::CrossSite);
     }
     if matches!(request, Request::Test) {

@@ -21,6 +21,8 @@ use path::Route;
 use plan::Plan;
 use shape::Shape;
 
+pub(crate) use shape::ROUTES;
+
 /// Everything of this generation is below this path.
 pub(crate) const BASE: &str = "/opendcre/1.1";
 
@@ -38,7 +40,7 @@ pub(crate) async fn answer(
     if verb == Verb::List {
         return Ok(reply::allow(shape.methods()));
     }
-    if shape.is_control() && site::is_another(head) {
+    if shape.is_control() && site::refuses(gateway, head, caller) {
         return Err(ApiError::CrossSite);
     }
     let route = shape.route()?;

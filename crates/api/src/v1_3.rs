@@ -10,8 +10,9 @@ use hyper::body::Bytes;
 use crate::error::ApiError;
 use crate::method::{Methods, Verb};
 use crate::reply::{self, Reply};
+use crate::route::dispatch;
 use crate::v1::Generation;
-use crate::v1::request::{Address, Request, is_power_word, segments};
+use crate::v1::request::{Request, at, is_power_word};
 
 /// Everything of this generation is below this path.
 pub(crate) const BASE: &str = "/opendcre/1.3";
@@ -32,10 +33,9 @@ pub(crate) fn version(head: &Parts) -> Result<Reply, ApiError> {
     }
 }
 
-/// What `path`, decoded and without [`BASE`], asks for. Nothing if there is no such route.
-pub(crate) fn request(path: &str) -> Option<Request<'_>> {
-    let address = |board, device| Address { board, device };
-    Some(match *segments(path)? {
+dispatch! {
+    /// What `path`, decoded and without [`BASE`], asks for.
+    pub(crate) fn request -> Request<'_> {
         ["test"] => Request::Test,
         ["plc_config"] => Request::PlcConfig,
         ["version", _, board] => Request::Version { board },
@@ -43,41 +43,36 @@ pub(crate) fn request(path: &str) -> Option<Request<'_>> {
         ["scan", "force"] => Request::ScanForce,
         ["scan", rack] => Request::ScanRack { rack },
         ["scan", _, board] => Request::ScanBoard { board },
-        ["read", kind, _, board, device] => Request::Read { kind, device: address(board, device) },
+        ["read", kind, _, board, device] => Request::Read { kind, device: at(board, device) },
         // The order of API 1.1, which has no rack.
         ["power", command, board, device] if is_power_word(command) => {
-            Request::Power { kind: None, device: address(board, device), command: Some(command) }
-        }
+            Request::Power { kind: None, device: at(board, device), command: Some(command) }
+        },
         ["power", _, board, device] => {
-            Request::Power { kind: None, device: address(board, device), command: None }
-        }
+            Request::Power { kind: None, device: at(board, device), command: None }
+        },
         ["power", _, board, device, command] => {
-            Request::Power { kind: None, device: address(board, device), command: Some(command) }
-        }
+            Request::Power { kind: None, device: at(board, device), command: Some(command) }
+        },
         ["power", kind, _, board, device, command] => {
-            Request::Power { kind: Some(kind), device: address(board, device), command: Some(command) }
-        }
-        ["asset", _, board, device] => Request::Asset { device: address(board, device) },
-        ["boot_target", _, board, device] => {
-            Request::BootTarget { device: address(board, device), target: None }
-        }
+            Request::Power { kind: Some(kind), device: at(board, device), command: Some(command) }
+        },
+        ["asset", _, board, device] => Request::Asset { device: at(board, device) },
+        ["boot_target", _, board, device] => Request::BootTarget { device: at(board, device), target: None },
         ["boot_target", _, board, device, target] => {
-            Request::BootTarget { device: address(board, device), target: Some(target) }
-        }
+            Request::BootTarget { device: at(board, device), target: Some(target) }
+        },
         ["location", _, board] => Request::Location { board, device: None },
         ["location", _, board, device] => Request::Location { board, device: Some(device) },
-        ["led", _, board, device] => {
-            Request::Led { device: address(board, device), state: None, color: None }
-        }
+        ["led", _, board, device] => Request::Led { device: at(board, device), state: None, color: None },
         ["led", _, board, device, state] => {
-            Request::Led { device: address(board, device), state: Some(state), color: None }
-        }
+            Request::Led { device: at(board, device), state: Some(state), color: None }
+        },
         ["led", rack, board, device, state, color, blink] => {
-            Request::ChamberLed { rack, device: address(board, device), state, color, blink }
-        }
-        ["fan", _, board, device] => Request::Fan { device: address(board, device), rpm: None },
-        ["fan", _, board, device, rpm] => Request::Fan { device: address(board, device), rpm: Some(rpm) },
-        ["host_info", _, board, device] => Request::HostInfo { device: address(board, device) },
-        _ => return None,
-    })
+            Request::ChamberLed { rack, device: at(board, device), state, color, blink }
+        },
+        ["fan", _, board, device] => Request::Fan { device: at(board, device), rpm: None },
+        ["fan", _, board, device, rpm] => Request::Fan { device: at(board, device), rpm: Some(rpm) },
+        ["host_info", _, board, device] => Request::HostInfo { device: at(board, device) },
+    }
 }

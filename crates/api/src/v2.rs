@@ -93,7 +93,7 @@ where
         return Ok(resource.options());
     }
     let route = resource.route(&head.method)?;
-    if route.method != Method::GET && site::is_another(head) {
+    if route.method != Method::GET && site::refuses(call.gateway(), head, call.caller()) {
         let detail =
             "a page of another site sent this request; send it from a program or a page of this site";
         return Err(Problem::new(Code::CROSS_SITE, detail));

@@ -40,13 +40,17 @@ pub(crate) fn single<'a>(
 
 /// Whether `name` may be that of somebody: not empty, not long, and what it looks like.
 pub(crate) fn is_name(name: &str) -> bool {
-    let looks_right = |character: char| !character.is_control() && !is_invisible(character);
-    !name.is_empty() && name.len() <= MAX_NAME && name.trim() == name && name.chars().all(looks_right)
+    !name.is_empty() && name.len() <= MAX_NAME && name.trim() == name && !is_deceptive(name)
+}
+
+/// Whether a text is not what it looks like.
+pub(crate) fn is_deceptive(text: &str) -> bool {
+    text.chars().any(|character| character.is_control() || is_invisible(character))
 }
 
 /// Whether a character changes a text, or its direction, without being seen: two names that look alike would be
 /// different people.
-pub(crate) const fn is_invisible(character: char) -> bool {
+const fn is_invisible(character: char) -> bool {
     matches!(
         character,
         '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'

@@ -19,10 +19,10 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue};
-use opendcre_model::{Subject, WallClock};
+use opendcre_model::{Login, Subject, WallClock};
 
 use crate::certificate::{CertificateRules, PeerCertificate};
-use crate::ldap::Ldap;
+use crate::ldap::{BindGuard, Ldap};
 use crate::oidc::Oidc;
 use crate::proxy::TrustedProxy;
 use crate::throttle::Limits;
@@ -55,6 +55,7 @@ pub struct Authenticator {
     /// Nothing if everybody is let in.
     providers: RwLock<Option<Arc<Providers>>>,
     door: Arc<Door>,
+    bind_guard: Arc<BindGuard>,
     clock: Arc<dyn WallClock>,
     anonymous: Arc<Subject>,
 }
@@ -78,7 +79,15 @@ impl Authenticator {
     #[must_use]
     pub fn open(clock: Arc<dyn WallClock>) -> Self {
         let anonymous = Arc::new(Subject::anonymous());
-        Self { providers: RwLock::default(), door: Arc::default(), clock, anonymous }
+        let (door, bind_guard) = (Arc::default(), Arc::default());
+        Self { providers: RwLock::default(), door, bind_guard, clock, anonymous }
+    }
+
+    /// What counts the failed binds for every directory of every [`Providers`] that are asked here, so that those who
+    /// take the place of others do not begin anew.
+    #[must_use]
+    pub const fn bind_guard(&self) -> &Arc<BindGuard> {
+        &self.bind_guard
     }
 
     /// Asks `providers` from now on; requests that are being looked at still ask those before. Logins that have failed
@@ -112,6 +121,28 @@ impl Authenticator {
             },
         };
         Ok(Arc::new(subject))
+    }
+
+    /// Whether what has proved who `subject` is would prove it still, though nobody presents it again. That is known only
+    /// of the tokens of this gateway; what else people log in with holds for what was begun with it.
+    ///
+    /// # Errors
+    /// As [`TokenStore::bearer`].
+    pub async fn confirm(&self, subject: &Subject) -> Result<(), Failure> {
+        match subject.login {
+            Login::Token => self.bearer(&subject.provider).await.map(drop),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whose the token of this gateway with this name or id is.
+    ///
+    /// # Errors
+    /// As [`TokenStore::bearer`].
+    pub async fn bearer(&self, name_or_id: &str) -> Result<Subject, Failure> {
+        let providers = self.providers();
+        let tokens = providers.as_ref().and_then(|providers| providers.tokens.as_ref());
+        tokens.ok_or_else(no_tokens)?.bearer(name_or_id, self.clock.now()).await
     }
 
     /// The client for which a trusted proxy has sent a request, as the proxy says; nothing if none has, or it does not say.
@@ -180,7 +211,7 @@ impl Authenticator {
     ) -> Result<Subject, Failure> {
         match tokens {
             Some(tokens) => tokens.authenticate(token, remote, self.clock.now()).await,
-            None => Err(Failure::Rejected { reason: "there are no tokens of this gateway".to_owned() }),
+            None => Err(no_tokens()),
         }
     }
 
@@ -209,6 +240,10 @@ impl Authenticator {
         let subject = rules.subject(certificate, self.clock.now());
         subject.map_err(|failure| refused(Some(certificate.subject.clone()), failure))
     }
+}
+
+fn no_tokens() -> Failure {
+    Failure::Rejected { reason: "there are no tokens of this gateway".to_owned() }
 }
 
 /// Who is behind the first proxy through which a request comes.

@@ -18,7 +18,7 @@ use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use crate::Failure;
-use crate::attempt::is_invisible;
+use crate::attempt::is_deceptive;
 
 /// The largest certificate that is looked at, in bytes.
 const MAX_CERTIFICATE: usize = 64 * 1024;
@@ -182,10 +182,16 @@ fn principal_name(value: &[u8]) -> Result<&str, CertificateError> {
 
 /// A name that can be shown in a log, and compared by people.
 fn checked(name: &str) -> Result<String, CertificateError> {
-    if name.len() > MAX_NAME || name.chars().any(|c| c.is_control() || is_invisible(c)) {
+    if name.len() > MAX_NAME || is_deceptive(name) {
         return Err(CertificateError::BadName);
     }
     Ok(name.to_owned())
+}
+
+/// Whether all white space in `name` is single blanks between words. Whatever else there is counts for nothing where names
+/// of certificates are compared (RFC 5280 §7.1, RFC 4518 §2.6.1), so that one name would have many forms.
+fn is_in_one_form(name: &str) -> bool {
+    name.split(' ').all(|word| !word.is_empty() && !word.contains(char::is_whitespace))
 }
 
 fn broken(reason: &impl ToString) -> CertificateError {
@@ -198,7 +204,7 @@ impl CertificateRules {
     /// Who the holder of `certificate` is.
     ///
     /// # Errors
-    /// The certificate has expired, is refused, or holds no name.
+    /// The certificate has expired, is refused, holds no name, or holds one with blanks too many.
     pub fn subject(&self, certificate: &PeerCertificate, now: Timestamp) -> Result<Subject, Failure> {
         if now > certificate.not_after {
             return Err(rejected(format!("the client certificate has expired at {}", certificate.not_after)));
@@ -214,6 +220,15 @@ impl CertificateRules {
             ))
         })?;
         let groups = if self.groups_from_ou { certificate.organizational_units.clone() } else { Vec::new() };
+        // Authorities compare names without such blanks, so that it could be issued beside the name without them.
+        if let Some(padded) =
+            groups.iter().map(String::as_str).chain([name]).find(|name| !is_in_one_form(name))
+        {
+            return Err(rejected(format!(
+                "the client certificate of {:?} holds the name {padded:?}, which has blanks too many",
+                certificate.subject
+            )));
+        }
         Ok(Subject {
             name: name.to_owned(),
             login: Login::Certificate,

@@ -7,9 +7,11 @@
 //! The protocol is spoken by the modules below, and not by a crate, because its other side is hostile until TLS has
 //! begun: every length, depth and number is bounded here.
 
+mod account;
 mod ber;
 mod cache;
 mod connection;
+mod decoy;
 mod diagnosis;
 mod directory;
 mod failover;
@@ -29,13 +31,14 @@ mod tests;
 mod wire;
 
 use std::fmt;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use opendcre_model::Subject;
 use secrecy::SecretString;
 use tokio::time::Instant;
 
 pub use self::filter::FilterError;
+pub use self::guard::BindGuard;
 pub use self::settings::{GroupLookup, LdapSettings, SettingsError};
 
 use self::cache::{Answer, Cache};
@@ -49,14 +52,15 @@ pub struct Ldap {
 }
 
 impl Ldap {
-    /// Makes ready to ask the directory that `settings` describe. Nothing is sent before somebody logs in.
+    /// Makes ready to ask the directory that `settings` describe. Nothing is sent before somebody logs in. `guard` counts
+    /// failed binds for all descriptions of directories that it is given to, and for those that take their place.
     ///
     /// # Errors
     /// Every [`SettingsError`].
-    pub fn new(settings: LdapSettings) -> Result<Self, SettingsError> {
+    pub fn new(settings: LdapSettings, guard: Arc<BindGuard>) -> Result<Self, SettingsError> {
         let cache = Cache::new(settings.cache, settings.negative_cache)
             .map_err(|_| SettingsError::Random(settings.name.clone()))?;
-        Ok(Self { directory: Directory::new(settings.rules()?), cache: Mutex::new(cache) })
+        Ok(Self { directory: Directory::new(settings.rules()?, guard), cache: Mutex::new(cache) })
     }
 
     /// Its name in the configuration.

@@ -224,14 +224,31 @@ impl TokenStore {
             return Err(rejected("it begins like a token of this gateway and is none"));
         };
         let origin = remote.map_or(Origin::Unix, |address| Origin::Address(address.to_canonical()));
+        subject(self.look_up(move |database| database.use_token(&hash, origin, now)).await?, now)
+    }
+
+    /// Whose the token with this name or id is, whoever has it now; nobody presents it. If several had the name, the one
+    /// that is valid counts.
+    ///
+    /// # Errors
+    /// As [`TokenStore::authenticate`].
+    pub async fn bearer(&self, name_or_id: &str, now: Timestamp) -> Result<Subject, Failure> {
+        let wanted = name_or_id.to_owned();
+        subject(self.look_up(move |database| database.find(&wanted, now)).await?, now)
+    }
+
+    /// Looks into the file, in turn with others.
+    async fn look_up<T: Send + 'static>(
+        &self,
+        look: impl FnOnce(&mut Database) -> Result<T, TokenError> + Send + 'static,
+    ) -> Result<T, Failure> {
         let turn = Arc::clone(&self.turn).lock_owned().await;
         let store = self.clone();
         let found = tokio::task::spawn_blocking(move || {
             let _turn = turn;
-            store.lock().use_token(&hash, origin, now)
+            look(&mut store.lock())
         });
-        let found = found.await.map_err(|error| unavailable(&error))?;
-        subject(found.map_err(|error| unavailable(&error))?, now)
+        found.await.map_err(|error| unavailable(&error))?.map_err(|error| unavailable(&error))
     }
 
     fn lock(&self) -> MutexGuard<'_, Database> {

@@ -22,6 +22,7 @@ mod core;
 mod discover;
 mod driver;
 mod error;
+mod event_log;
 mod knowledge;
 mod lamp;
 mod meter;

@@ -6,13 +6,14 @@
 use std::iter;
 use std::sync::Arc;
 
-use opendcre_model::{BoardId, DeviceAddress, Scope, Subject};
+use opendcre_model::{BoardId, DeviceAddress, Login, Scope, Subject};
 
 use crate::audit::{AuditEntry, AuditKind, AuditWho};
 use crate::gateway::Gateway;
+use crate::look::Findings;
 use crate::policy::{Asked, Explanation, Place, Question, Reach, Rights, Verb, WhyError};
 use crate::view::View;
-use crate::{Command, GatewayError, Principal, ScanReport};
+use crate::{Command, CredentialError, GatewayError, Principal, ScanReport};
 
 /// Why somebody without any role is refused.
 const NO_ROLE: &str = "no role for this is granted to them; the owner of the service can grant one";
@@ -42,9 +43,26 @@ pub struct RefusedLogin<'a> {
     pub reason: &'a str,
 }
 
+/// A request that goes no further, whatever its sender may do.
+#[derive(Debug, Clone, Copy)]
+pub struct RefusedRequest<'a> {
+    /// Who sent it, if that was found out.
+    pub who: Option<&'a Subject>,
+    /// Where it came from.
+    pub remote: &'a str,
+    /// The id of the request.
+    pub request_id: &'a str,
+    /// What was asked for: a method and a path.
+    pub asked: &'a str,
+    /// What the client was told, for programs.
+    pub code: &'static str,
+    /// Why, in a few words.
+    pub reason: &'a str,
+}
+
 /// What a command is about.
 #[derive(Debug, Clone, Copy)]
-enum Target {
+pub(crate) enum Target {
     /// Whatever there is.
     Anything,
     Board(BoardId),
@@ -114,10 +132,10 @@ impl Gateway {
     ///
     /// # Errors
     /// Every [`WhyError`].
-    pub fn why(&self, principal: &Principal, question: &Question) -> Result<Explanation, WhyError> {
+    pub async fn why(&self, principal: &Principal, question: &Question) -> Result<Explanation, WhyError> {
         let verb = question.verb()?;
         let is_owner = self.reach(&principal.subject, Verb::Configure).is_everything();
-        let subject = self.subject_of(principal, question, is_owner)?;
+        let subject = self.subject_of(principal, question, is_owner).await?;
         let target = match &question.target {
             // The audit log is not divided.
             Some(nodes) if verb != Verb::Audit => {
@@ -137,7 +155,7 @@ impl Gateway {
     }
 
     /// Who a question is about: whoever asks, or somebody whom it describes.
-    fn subject_of(
+    async fn subject_of(
         &self,
         principal: &Principal,
         question: &Question,
@@ -147,14 +165,31 @@ impl Gateway {
         let Some(user) = &question.user else { return Ok(Arc::clone(asking)) };
         let described = question.described(user)?;
         let is_called = question.login.is_none() && question.provider.is_none() && *user == asking.name;
-        if question.groups.is_empty() && (is_called || is_same(&described, asking)) {
+        let is_plain = question.groups.is_empty() && question.roles.is_empty();
+        if is_plain && (is_called || is_same(&described, asking)) {
             return Ok(Arc::clone(asking));
         }
         if is_owner {
-            return Ok(Arc::new(described));
+            let is_hypothetical = !question.roles.is_empty();
+            return if is_hypothetical { Ok(described) } else { self.with_token(described).await }
+                .map(Arc::new);
         }
         let target = format!("what {} may do", described.name);
         Err(WhyError::Refused(self.refuse(principal, Verb::Configure, &target, NOT_OWNER)))
+    }
+
+    /// Somebody who was described, with what their token brings if they have one.
+    async fn with_token(&self, described: Subject) -> Result<Subject, WhyError> {
+        let Some(credentials) = self.credentials.as_ref().filter(|_| described.login == Login::Token) else {
+            return Ok(described);
+        };
+        match credentials.bearer(&described.name).await {
+            Ok(bearer) => Ok(bearer),
+            // Where nobody logs in, tokens count for nothing, and everybody may do everything.
+            Err(_) if self.policy().is_open() => Ok(described),
+            Err(CredentialError::Void { reason }) => Err(WhyError::UnknownToken { reason }),
+            Err(error) => Err(WhyError::Refused(GatewayError::Credential(error))),
+        }
     }
 
     /// Where `subject` may do `verb`.
@@ -190,8 +225,19 @@ impl Gateway {
         judge.decide(Verb::Configure, Target::Board(board))
     }
 
+    /// What `subject` is told of a search: what they may read. Fails if every driver did, with the error of the first one
+    /// that holds something of theirs.
+    pub(crate) fn told(&self, subject: &Subject, findings: Findings) -> Result<ScanReport, GatewayError> {
+        let Findings { report, is_nothing } = findings;
+        let report = self.readable(subject, report);
+        match report.failures.first() {
+            Some((_, error)) if is_nothing => Err(error.clone().into()),
+            _ => Ok(report),
+        }
+    }
+
     /// What of `report` `subject` may read.
-    pub(crate) fn readable(&self, subject: &Subject, report: ScanReport) -> ScanReport {
+    fn readable(&self, subject: &Subject, report: ScanReport) -> ScanReport {
         // Looked up after the search: it may have brought boards within reach.
         let reach = self.reach(subject, Verb::Read);
         if reach.is_everything() {
@@ -240,6 +286,21 @@ impl Gateway {
             action: "login".to_owned(),
             code: code.to_owned(),
             ..AuditEntry::new(AuditKind::LoginRefused, self.inner.clock.now())
+        };
+        self.inner.audit.note_refused(refused.saying(reason));
+    }
+
+    /// Notes that a request went no further, for which its sender need not be known.
+    pub fn note_refused_request(&self, request: RefusedRequest<'_>) {
+        let RefusedRequest { who, remote, request_id, asked, code, reason } = request;
+        let refused = AuditEntry {
+            who: who.map(AuditWho::from),
+            remote: remote.to_owned(),
+            request_id: request_id.to_owned(),
+            action: "request".to_owned(),
+            parameters: asked.to_owned(),
+            code: code.to_owned(),
+            ..AuditEntry::new(AuditKind::Refused, self.inner.clock.now())
         };
         self.inner.audit.note_refused(refused.saying(reason));
     }
@@ -301,7 +362,8 @@ impl Judge<'_> {
 }
 
 impl Target {
-    fn describe(self) -> String {
+    /// In a few words, for the audit.
+    pub(crate) fn describe(self) -> String {
         match self {
             Self::Anything => "everything".to_owned(),
             Self::Board(board) => format!("board {board}"),
@@ -311,7 +373,7 @@ impl Target {
 }
 
 /// What a command demands, and of what.
-const fn demand(command: &Command) -> (Verb, Target) {
+pub(crate) const fn demand(command: &Command) -> (Verb, Target) {
     match command {
         Command::List(scope) | Command::Scan(scope) | Command::Refresh(scope) => match scope {
             Scope::All => (Verb::Read, Target::Anything),
@@ -342,6 +404,12 @@ const fn beyond(verb: Verb) -> &'static str {
     }
 }
 
+/// Whether it is whoever asks who is described. A token is known by its name or its id, which stands for its provider.
 fn is_same(described: &Subject, asking: &Subject) -> bool {
-    (described.login, &described.provider, &described.name) == (asking.login, &asking.provider, &asking.name)
+    let is_named = described.name == asking.name;
+    described.login == asking.login
+        && match asking.login {
+            Login::Token => described.provider.is_empty() && (is_named || described.name == asking.provider),
+            _ => is_named && described.provider == asking.provider,
+        }
 }

@@ -3,7 +3,7 @@
 use opendcre_model::{BoardId, DeviceAddress, DriverError, Fault};
 use thiserror::Error;
 
-use crate::{AuditError, BoardState, EventError, HistoryError};
+use crate::{AuditError, BoardState, CredentialError, EventError, HistoryError};
 
 /// Why a command was not carried out. Except for [`GatewayError::Driver`], no equipment was changed.
 #[derive(Debug, Error)]
@@ -42,6 +42,9 @@ pub enum GatewayError {
         /// Why not.
         reason: &'static str,
     },
+    /// What they have logged in with does not hold any more, or nobody knows; nothing was sent.
+    #[error("{0}; nothing was sent")]
+    Credential(CredentialError),
     /// The intent of a change could not be recorded, so nothing was sent.
     #[error("nothing was changed, because the change cannot be audited: {0}")]
     AuditUnavailable(AuditError),
@@ -76,6 +79,7 @@ impl GatewayError {
             Self::Displaced(_) => "displaced",
             Self::NotMissing(..) => "not_missing",
             Self::Forbidden { .. } => "forbidden",
+            Self::Credential(error) => error.code(),
             Self::AuditUnavailable(_) | Self::AuditUnreadable(_) => "audit_unavailable",
             Self::NotKept(_) => "not_kept",
             Self::HistoryUnreadable(HistoryError::TooMuch { .. }) => "too_many_points",

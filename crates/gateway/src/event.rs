@@ -37,15 +37,8 @@ use keeper::Keeper;
 use memory::Memory;
 use writer::{Limits, Writer};
 
-pub(crate) use audit::audited;
-pub(crate) use health::health_changed;
-pub(crate) use inventory::inventory_changed;
-pub(crate) use log_entry::{LoggedEntry, log_cleared, log_entry, log_filling};
 pub use page::EventPage;
-pub(crate) use power::{PowerOrder, power_changed};
 pub use record::{Event, EventKind, NewEvent, Severity};
-pub(crate) use service::{started, stopped};
-pub(crate) use source::{source_down, source_up};
 
 use crate::SetAside;
 

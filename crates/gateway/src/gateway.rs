@@ -15,6 +15,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::audit::AuditLog;
 use crate::command::{Command, Outcome};
+use crate::credential::Credentials;
 use crate::event::service;
 use crate::intake::Intake;
 use crate::inventory::Inventory;
@@ -24,7 +25,7 @@ use crate::latest::{Latest, LatestTable};
 use crate::look::Depth;
 use crate::mount::{Equipment, Mounted};
 use crate::poll::Polls;
-use crate::readiness::{Defect, Readiness};
+use crate::readiness::{Defect, Part, Readiness};
 use crate::settings::Settings;
 use crate::store::{Store, Stored};
 use crate::{BoardRecord, GatewayError, Policy, Principal, Records};
@@ -36,11 +37,13 @@ const LAST_RECORDS: Duration = Duration::from_secs(1);
 #[derive(Clone)]
 pub struct Gateway {
     pub(crate) inner: Arc<Inner>,
+    pub(crate) credentials: Option<Arc<dyn Credentials>>,
 }
 
 pub(crate) struct Inner {
     pub(crate) mounts: Vec<Mounted>,
     defects: Vec<Defect>,
+    parts: RwLock<Vec<Arc<dyn Part>>>,
     pub(crate) inventory: RwLock<Inventory>,
     pub(crate) latest: LatestTable,
     pub(crate) store: Option<Store>,
@@ -95,6 +98,7 @@ impl Gateway {
         let inner = Inner {
             mounts: mounts.iter().map(Mounted::from).collect(),
             defects,
+            parts: RwLock::default(),
             inventory: RwLock::new(inventory),
             latest: LatestTable::default(),
             jobs: Jobs::new(jobs, store.clone(), Arc::clone(&clock)),
@@ -112,7 +116,7 @@ impl Gateway {
             changes: AtomicU64::new(0),
             started,
         };
-        Self { inner: Arc::new(inner) }
+        Self { inner: Arc::new(inner), credentials: None }
     }
 
     /// Carries out `command` for `principal`.
@@ -126,11 +130,11 @@ impl Gateway {
         // Before the board is looked for, because looking for it may already ask the wires.
         self.authorise(principal, &command)?;
         let context = self.context(&command);
-        let readable = |report| Outcome::Scan(self.readable(&principal.subject, report));
+        let told = |findings| self.told(&principal.subject, findings).map(Outcome::Scan);
         match command {
-            Command::List(scope) => self.list(scope, context).await.map(readable),
-            Command::Scan(scope) => self.look(scope, Depth::Buses, context).await.map(readable),
-            Command::Refresh(scope) => self.look(scope, Depth::Everything, context).await.map(readable),
+            Command::List(scope) => self.list(scope, context).await.and_then(told),
+            Command::Scan(scope) => self.look(scope, Depth::Buses, context).await.and_then(told),
+            Command::Refresh(scope) => self.look(scope, Depth::Everything, context).await.and_then(told),
             Command::Query(query) => {
                 let latest = self.ask(query, context).await?;
                 Ok(Outcome::Observation(Observation::clone(&latest.observation)))
@@ -148,6 +152,11 @@ impl Gateway {
 
     pub(crate) fn policy(&self) -> Arc<Policy> {
         Arc::clone(&self.inner.policy.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Tells those who watch over the service what is amiss of `part`, too.
+    pub fn watch_over(&self, part: Arc<dyn Part>) {
+        self.inner.parts.write().unwrap_or_else(PoisonError::into_inner).push(part);
     }
 
     /// Whether every change is refused.
@@ -174,6 +183,8 @@ impl Gateway {
             let message = format!("{failure}; until then, every change is refused");
             defects.push(Defect { name: "audit.file".to_owned(), code: "audit_unavailable", message });
         }
+        let parts = self.inner.parts.read().unwrap_or_else(PoisonError::into_inner);
+        defects.extend(parts.iter().flat_map(|part| part.defects()));
         Readiness {
             shutting_down: self.is_closed(),
             drivers: self.inner.mounts.iter().map(driver).collect(),

@@ -489,7 +489,11 @@ fn difference(old: &BoardRecord, new: &BoardRecord) -> Option<String> {
         differences.push(format!("firmware was {old}, is {new}"));
     }
     if old.devices != new.devices {
-        differences.push(format!("had {} devices, has {}", old.devices.len(), new.devices.len()));
+        let (before, now) = (old.devices.len(), new.devices.len());
+        differences.push(match before == now {
+            true => "has other devices, or they can do something else".to_owned(),
+            false => format!("had {before} devices, has {now}"),
+        });
     }
     if old.rack != new.rack {
         differences.push(format!("rack was {}, is {}", old.rack, new.rack));

@@ -9,6 +9,7 @@
 mod audit;
 mod authorise;
 mod command;
+mod credential;
 mod error;
 mod event;
 mod forget;
@@ -43,8 +44,9 @@ pub use audit::{
     AuditEntry, AuditError, AuditFile, AuditFilter, AuditFinding, AuditHash, AuditHead, AuditHeadError,
     AuditKind, AuditLog, AuditOrder, AuditPage, AuditQuery, AuditRecord, AuditTarget, AuditVerdict, AuditWho,
 };
-pub use authorise::RefusedLogin;
+pub use authorise::{RefusedLogin, RefusedRequest};
 pub use command::{Command, Outcome, ScanReport};
+pub use credential::{CredentialError, Credentials};
 pub use error::GatewayError;
 pub use event::{
     Event, EventError, EventKind, EventLog, EventPage, EventSettings, EventStatistics, NewEvent, Severity,
@@ -71,7 +73,7 @@ pub use policy::{
 };
 pub use poll::{PollRule, PollSettings, PollState, PollStatus};
 pub use principal::Principal;
-pub use readiness::{Defect, Readiness};
+pub use readiness::{Defect, Part, Readiness};
 pub use records::Records;
 pub use settings::Settings;
 pub use sqlite::SetAside;

@@ -30,6 +30,13 @@ pub(crate) enum Depth {
     Everything,
 }
 
+/// What came of looking, before anybody is told of it.
+pub(crate) struct Findings {
+    pub(crate) report: ScanReport,
+    /// Every driver failed.
+    pub(crate) is_nothing: bool,
+}
+
 /// What one mount answered to a search.
 pub(crate) struct Answer {
     pub(crate) mount: usize,
@@ -39,12 +46,12 @@ pub(crate) struct Answer {
 
 impl Gateway {
     /// Tells what is known, or looks if that is too old.
-    pub(crate) async fn list(&self, scope: Scope, context: Context) -> Result<ScanReport, GatewayError> {
+    pub(crate) async fn list(&self, scope: Scope, context: Context) -> Result<Findings, GatewayError> {
         let known = self.inner.last_look.lock().unwrap_or_else(PoisonError::into_inner).clone();
         match (scope, known) {
             (Scope::All, Some(look)) if look.at.elapsed() <= self.inner.settings.cache => {
                 let boards = self.inventory().records().cloned().collect();
-                Ok(ScanReport { boards, failures: look.failures })
+                Ok(Findings { report: ScanReport { boards, failures: look.failures }, is_nothing: false })
             }
             _ => self.look(scope, Depth::Everything, context).await,
         }
@@ -56,9 +63,9 @@ impl Gateway {
         scope: Scope,
         depth: Depth,
         context: Context,
-    ) -> Result<ScanReport, GatewayError> {
+    ) -> Result<Findings, GatewayError> {
         match scope {
-            Scope::All => self.look_everywhere(depth, || context).await,
+            Scope::All => Ok(self.look_everywhere(depth, || context).await),
             Scope::Board(board) => self.look_at(board, depth, context).await,
         }
     }
@@ -69,8 +76,9 @@ impl Gateway {
             loop {
                 // Nobody waits for all of it, so that each board has all the time that one may take.
                 let begun = || self.context(&Command::Refresh(Scope::All));
-                if let Err(error) = self.look_everywhere(Depth::Everything, begun).await {
-                    tracing::warn!(code = error.code(), %error, "no driver could be searched");
+                let Findings { report, is_nothing } = self.look_everywhere(Depth::Everything, begun).await;
+                if let Some((driver, error)) = report.failures.first().filter(|_| is_nothing) {
+                    tracing::warn!(driver, code = error.code, %error, "no driver could be searched");
                 }
                 sleep(interval).await;
             }
@@ -87,27 +95,18 @@ impl Gateway {
         self.wait_for_news(is_done).await;
     }
 
-    /// Looks on every mount at the same time. Fails only if every mount failed. `context` gives what a question may cost
-    /// that begins now.
-    async fn look_everywhere(
-        &self,
-        depth: Depth,
-        context: impl Fn() -> Context + Copy + Send,
-    ) -> Result<ScanReport, GatewayError> {
+    /// Looks on every mount at the same time. `context` gives what a question may cost that begins now.
+    async fn look_everywhere(&self, depth: Depth, context: impl Fn() -> Context + Copy + Send) -> Findings {
         let mounts = self.inner.mounts.iter().enumerate();
         let looks = mounts.map(|(mount, mounted)| self.look_on(mount, mounted, depth, context));
         let answers = join_all(looks).await;
         self.note_doubts(&answers);
         self.save();
-        let is_empty = answers.is_empty();
+        let is_nothing = !answers.is_empty() && answers.iter().all(|answer| answer.result.is_err());
         let mut report = ScanReport::default();
-        let mut answered = is_empty;
         for Answer { mount, driver, result } in answers {
             match result {
-                Ok(boards) => {
-                    answered = true;
-                    report.boards.extend(self.records(mount, &boards));
-                }
+                Ok(boards) => report.boards.extend(self.records(mount, &boards)),
                 Err(error) => report.failures.push((driver, error)),
             }
         }
@@ -116,10 +115,7 @@ impl Gateway {
             *last = Some(LastLook { at: Instant::now(), failures: report.failures.clone() });
             self.inner.news.notify_waiters();
         }
-        match report.failures.first() {
-            Some((_, error)) if !answered => Err(error.clone().into()),
-            _ => Ok(report),
-        }
+        Findings { report, is_nothing }
     }
 
     async fn look_on(
@@ -210,13 +206,14 @@ impl Gateway {
         board: BoardId,
         depth: Depth,
         context: Context,
-    ) -> Result<ScanReport, GatewayError> {
+    ) -> Result<Findings, GatewayError> {
         let is_listed = depth == Depth::Buses && self.is_configured(board);
         if !is_listed {
             self.find(board, context).await?;
         }
         let record = self.record(board).ok_or(GatewayError::UnknownBoard(board))?;
-        Ok(ScanReport { boards: vec![record], failures: Vec::new() })
+        let report = ScanReport { boards: vec![record], failures: Vec::new() };
+        Ok(Findings { report, is_nothing: false })
     }
 
     /// Remembers what asking for one board has brought.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use opendcre_model::{BoxFuture, DeviceAddress};
 
+use crate::authorise::demand;
 use crate::command::{Command, Outcome};
 use crate::gateway::Gateway;
 use crate::job::{Door, IdempotencyKey, JobId, JobRecord, Order, SubmitError, Submitted, TargetResult};
@@ -21,7 +22,12 @@ impl Door for Gateway {
         principal: &'a Principal,
         command: Command,
     ) -> BoxFuture<'a, Result<Outcome, GatewayError>> {
-        Box::pin(self.execute(principal, command))
+        Box::pin(async move {
+            // The job may outlive what it was ordered with; what the policy says now is asked by `execute`.
+            let (verb, target) = demand(&command);
+            self.confirm(principal, verb, &target.describe()).await?;
+            self.execute(principal, command).await
+        })
     }
 }
 

@@ -84,6 +84,13 @@ struct Understood {
     extent: Extent,
 }
 
+/// Whom a rule is for that names how they log in.
+#[derive(Debug, Clone, Copy)]
+enum Namesake<'a> {
+    User(&'a Who),
+    Member(&'a Who),
+}
+
 /// A role that somebody has.
 #[derive(Debug, Clone, Copy)]
 struct Held<'a> {
@@ -214,6 +221,13 @@ impl Understood {
         let is_user = self.users.iter().any(|user| user.fits(subject, &subject.name));
         let is_member = |group: &Who| subject.groups.iter().any(|name| group.fits(subject, name));
         is_user || self.groups.iter().any(is_member)
+    }
+
+    /// What somebody of the same name, or in a group of the same name, would have to be for the rule to be for them.
+    fn namesake(&self, subject: &Subject) -> Option<Namesake<'_>> {
+        let user = self.users.iter().find(|user| user.fits_namesake(&subject.name)).map(Namesake::User);
+        let is_member = |group: &&Who| subject.groups.iter().any(|name| group.fits_namesake(name));
+        user.or_else(|| self.groups.iter().find(is_member).map(Namesake::Member))
     }
 
     fn held(&self, index: usize) -> Held<'_> {

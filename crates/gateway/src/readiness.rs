@@ -9,11 +9,11 @@ pub struct Readiness {
     pub shutting_down: bool,
     /// Every driver by name in the order of the mounts, and whether it can be used.
     pub drivers: Vec<(String, Result<(), DriverError>)>,
-    /// What has been missing since the start.
+    /// What has been missing since the start, and what is amiss at the moment.
     pub defects: Vec<Defect>,
 }
 
-/// Equipment that is configured but not served until somebody mends the configuration and restarts the service.
+/// Something that stays amiss until somebody mends it, such as equipment that is configured but cannot be served.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Defect {
     /// What is missing, such as the key of the configuration that names it.
@@ -22,6 +22,12 @@ pub struct Defect {
     pub code: &'static str,
     /// One sentence for people: what is wrong, where, and what to do.
     pub message: String,
+}
+
+/// A part of the service besides its equipment of which something can be amiss.
+pub trait Part: Send + Sync {
+    /// What is amiss at the moment. It is asked often, and so does no I/O.
+    fn defects(&self) -> Vec<Defect>;
 }
 
 impl Readiness {

@@ -4,7 +4,8 @@
 //! * [`SelEntry`] is one entry; [`SystemEvent`] has texts for what sensors report.
 //! * [`EraseSel`] clears the log.
 //!
-//! Nothing here knows the sensors: whoever has their records gives them names and converts readings.
+//! Nothing here knows which sensors there are: whoever has their records gives their names, and how to understand their
+//! readings.
 
 mod detail;
 mod entry;

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{BoardId, Capabilities, Capability, DeviceAddress, DeviceId, DeviceKind, LogCursor, Query};
+use crate::{BoardId, Capabilities, Capability, DeviceAddress, DeviceId, DeviceKind, Query};
 
 /// A board as its driver knows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,8 +58,7 @@ impl Device {
         Self { id, kind, name: None, capabilities }
     }
 
-    /// The questions to this device of `board` whose answers change by themselves: one for each of its capabilities that
-    /// has one. Its event log is asked for from the beginning.
+    /// The questions to this device of `board` whose answers are values: one for each of its capabilities that has one.
     pub fn questions(&self, board: BoardId) -> impl Iterator<Item = Query> + use<> {
         let device = DeviceAddress { board, device: self.id };
         let (kind, capabilities) = (self.kind, self.capabilities);
@@ -67,7 +66,6 @@ impl Device {
             (Capability::Reading, Query::Sensor { device, kind }),
             (Capability::PowerState, Query::Power { device, kind }),
             (Capability::Led, Query::Led(device)),
-            (Capability::EventLog, Query::EventLog { device, after: LogCursor::default() }),
         ];
         let asked = questions.into_iter().filter(move |(capability, _)| capabilities.has(*capability));
         asked.map(|(_, query)| query)

@@ -12,10 +12,12 @@ mod check;
 mod command;
 mod document;
 mod event;
+pub(crate) mod exposure;
 mod group;
 mod inventory;
 mod ipmi;
 mod legacy;
+mod poll;
 mod sealed;
 pub(crate) mod secret;
 mod state;
@@ -46,6 +48,7 @@ pub use document::Problem;
 pub use event::Events;
 pub use inventory::Inventory;
 pub use ipmi::{Auth, Broker, Ipmi, PrivilegeLimit, UserLookup};
+pub use poll::{Poll, Rule as PollRule};
 pub use sealed::Secrets;
 pub use secret::{InlinePassword, SecretError};
 pub use state::State;
@@ -94,6 +97,8 @@ pub struct Config {
     /// Which values are not normal, one table each.
     #[serde(deserialize_with = "text::thresholds")]
     pub threshold: Vec<Threshold>,
+    /// How often values are read before anybody asks.
+    pub poll: Poll,
     /// Files of the original OpenDCRE.
     pub legacy: Legacy,
     /// Where and how much is logged.
@@ -115,7 +120,8 @@ pub struct Server {
     /// A Unix socket to listen on besides, for programs on this machine such as a reverse proxy.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub socket: Option<PathBuf>,
-    /// The host names by which the server may be addressed where nobody has to log in, besides `localhost`.
+    /// The host names by which the server may be addressed where nobody has to log in, besides `localhost`. A certificate
+    /// that is made is for them, too.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub hosts: Vec<String>,
     /// Serve other machines with neither TLS nor login, unless `tls.enabled` or `auth.required` say otherwise. Everybody
@@ -123,9 +129,11 @@ pub struct Server {
     pub insecure: bool,
     /// Refuse everything that changes equipment, with 403.
     pub read_only: bool,
-    /// Connections that are open at the same time, 1 to 65536. More wait to be accepted.
+    /// Connections that are open at the same time, 1 to 65536. When there are more, the one whose client has kept us
+    /// waiting longest is closed.
     pub max_connections: usize,
-    /// Connections from one address, or one IPv6 network of 64 bits, 1 to 65536. More are closed at once.
+    /// Connections from one address, or one IPv6 network of 64 bits, 1 to 65536. When there are more, the one of them
+    /// that has kept us waiting longest is closed.
     pub max_connections_per_address: usize,
     /// Requests per second that somebody may send in the long run, up to 100000; 0 for any number. More are answered
     /// with 429. Unless given, 200 where everybody has to log in, and otherwise any number.

@@ -64,7 +64,7 @@ fn dispatch(cli: Cli) -> ExitCode {
         Command::Ipmi(args) => return ipmi::run(&args, &cli.client, &mut out, &mut io::stderr()).into(),
         Command::Login(args) => login::login(&args, &cli.client, &mut out),
         Command::Logout => login::logout(&cli.client, &mut out),
-        Command::Secret(args) => secret::run(&args.command, &mut out),
+        Command::Secret(args) => secret::run(&args.command, &mut out, &mut io::stderr()),
         Command::Serve(args) => serve::run(&args),
         Command::Token(args) => {
             token::run(&args.command, cli.client.output, &clock::SystemClock, &mut out, &mut io::stderr())

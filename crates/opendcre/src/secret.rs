@@ -22,6 +22,8 @@ use thiserror::Error;
 
 pub(crate) use command::run;
 
+use file::Lock;
+
 /// What seals belong to, whatever their name.
 const CONTEXT: &str = "opendcre sealed secret 1\0";
 
@@ -47,6 +49,9 @@ pub(crate) enum StoreError {
         /// What the system says.
         reason: io::Error,
     },
+    /// There is no folder for it.
+    #[error("{} is missing; make it, for the user of the service alone (mode 700)", .0.display())]
+    NoFolder(PathBuf),
     /// The key is missing.
     #[error(
         "there is no key of the sealed secrets in {}; put it back, or name its place in secrets.key_file",
@@ -110,8 +115,8 @@ impl SealedStore {
         Ok(Self { path: path.to_owned(), key, content: file::read(path)? })
     }
 
-    /// As [`open`](Self::open); makes a key if there is neither key nor store.
-    fn create(path: &Path, key: &Path) -> Result<Self, StoreError> {
+    /// As [`open`](Self::open), for whoever holds its lock; makes a key if there is neither key nor store.
+    fn create(path: &Path, key: &Path, _: &Lock) -> Result<Self, StoreError> {
         if !key.exists() && !path.exists() {
             file::make_key(key)?;
         }
@@ -131,8 +136,8 @@ impl SealedStore {
         self.content.secrets.keys().map(String::as_str)
     }
 
-    /// Adds or replaces a secret, and returns when it is on the disk.
-    fn set(&mut self, name: &str, secret: &SecretString) -> Result<(), StoreError> {
+    /// Adds or replaces a secret, and returns when it is on the disk. Needs the lock that the store was opened under.
+    fn set(&mut self, name: &str, secret: &SecretString, _: &Lock) -> Result<(), StoreError> {
         check_name(name)?;
         if secret.expose_secret().is_empty() || secret.expose_secret().len() > MAX_SECRET {
             return Err(StoreError::Unfit("a secret has 1 to 1024 bytes"));
@@ -142,8 +147,8 @@ impl SealedStore {
         file::write(&self.path, &self.content)
     }
 
-    /// Removes a secret, and returns when that is on the disk.
-    fn remove(&mut self, name: &str) -> Result<(), StoreError> {
+    /// Removes a secret, and returns when that is on the disk. Needs the lock that the store was opened under.
+    fn remove(&mut self, name: &str, _: &Lock) -> Result<(), StoreError> {
         if self.content.secrets.remove(name).is_none() {
             return Err(StoreError::Unknown(name.to_owned()));
         }

@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::cli::ServeArgs;
 use crate::clock::SystemClock;
-use crate::config::{self, Config};
+use crate::config::{self, Config, exposure};
 use crate::log::{self, Logging, Losses};
 use reload::{Live, Running};
 
@@ -47,10 +47,22 @@ pub(crate) fn run(args: &ServeArgs) -> anyhow::Result<()> {
     let config = Config::load(path)?;
     let clock: Arc<dyn WallClock> = Arc::new(SystemClock);
     let logging = log::start(&config.log, config::level_of_environment().as_deref(), &clock)?;
+    warn_of_exposed_secrets(&config, path)?;
     let runtime = tokio::runtime::Runtime::new().context("cannot start worker threads")?;
     let served = runtime.block_on(serve(path, config, &clock, &logging));
     runtime.shutdown_timeout(THREAD_PATIENCE);
     served
+}
+
+/// Says which secrets of `config`, which came from `path`, everybody can read.
+///
+/// # Errors
+/// Everybody can choose one of them.
+fn warn_of_exposed_secrets(config: &Config, path: &Path) -> anyhow::Result<()> {
+    if let Some(exposed) = exposure::check(config, path)? {
+        tracing::warn!("{exposed}");
+    }
+    Ok(())
 }
 
 /// Says at every start what somebody may wrongly rely on.

@@ -6,7 +6,6 @@ mod tests;
 
 use std::collections::BTreeSet;
 use std::io::Write;
-use std::path::Path;
 
 use anyhow::{Context, anyhow};
 use jiff::Timestamp;
@@ -100,18 +99,7 @@ fn open(place: &TokensFile, roles: &[String]) -> anyhow::Result<TokenStore> {
     }
     let config = Config::load(&place.config)?;
     check_roles(roles, &config)?;
-    let file = config.tokens_file();
-    TokenStore::open(&file).with_context(|| missing_folder(&file))
-}
-
-/// What to do when there is nothing to keep tokens in.
-fn missing_folder(file: &Path) -> String {
-    match file.parent() {
-        Some(folder) if !folder.exists() => {
-            format!("{} is missing; make it, for the user of the service alone", folder.display())
-        }
-        _ => "run this as root, or as the user of the service".to_owned(),
-    }
+    Ok(TokenStore::open(config.tokens_file())?)
 }
 
 /// A role that nobody knows would permit nothing, and nobody would notice before it is needed.

@@ -23,6 +23,7 @@ pub fn sel(data: &[u8]) {
     }
     if let Ok(info) = SelInfo::decode(data) {
         assert_eq!(SelInfo::decode(&info.encode()), Ok(info));
+        assert!(info.used_percent().is_none_or(|percent| percent <= 100));
     }
     if let Ok(log) = Log::arbitrary_take_rest(Unstructured::new(data)) {
         log.read();

@@ -3,12 +3,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use rustls::RootCertStore;
 use rustls::pki_types::{CertificateDer, CertificateRevocationListDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::ClientCertVerifier;
-use x509_parser::prelude::{CertificateRevocationList, FromDer};
 
 use super::{ClientCertificates, TlsError, suite};
 
@@ -30,36 +28,22 @@ pub(super) fn authorities(
 }
 
 /// Who lets client certificates pass that are signed by `authorities` and not in the lists of `revoked`, which say with
-/// their file what is revoked. A list that is out of date vouches for nobody (RFC 5280 §6.3.3).
+/// their file what is revoked. A list that is out of date vouches for nobody.
 pub(super) fn verifier(
     path: &Path,
     authorities: RootCertStore,
     revoked: Option<(&Path, Vec<CertificateRevocationListDer<'static>>)>,
     certificates: ClientCertificates,
-    now: Timestamp,
 ) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
     let provider = Arc::new(suite::provider());
     let mut builder = WebPkiClientVerifier::builder_with_provider(Arc::new(authorities), provider);
     let mut path = path;
     if let Some((file, lists)) = revoked {
         path = file;
-        lists.iter().for_each(|list| warn_if_outdated(path, list, now));
         builder = builder.with_crls(lists).enforce_revocation_expiration();
     }
     if certificates == ClientCertificates::Optional {
         builder = builder.allow_unauthenticated();
     }
     builder.build().map_err(|error| TlsError::Client { path: path.to_owned(), reason: error.to_string() })
-}
-
-fn warn_if_outdated(path: &Path, list: &CertificateRevocationListDer<'_>, now: Timestamp) {
-    let Ok((_, list)) = CertificateRevocationList::from_der(list) else { return };
-    let next = list.next_update().filter(|next| next.timestamp() < now.as_second());
-    if let Some(next_update) = next {
-        tracing::warn!(
-            path = %path.display(),
-            %next_update,
-            "a revocation list is out of date, and the certificates of its authority are refused; fetch a new one"
-        );
-    }
 }

@@ -1,7 +1,7 @@
 //! Whoever has proved to hold a client certificate, and whether that still counts.
 //!
 //! A handshake happens once, connections stay open for days: what was true then is judged again after every change of
-//! the authorities and revocations. It does not know who the holder is for this gateway.
+//! the authorities and revocations, and when a list of these goes out of date. It does not know who the holder is for this gateway.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -34,6 +34,8 @@ pub(crate) struct Holder {
 #[derive(Clone)]
 struct Judgement {
     generation: u64,
+    /// How many lists of revocations did not count any more.
+    out_of_date: usize,
     verdict: Result<(), Revoked>,
 }
 
@@ -48,7 +50,9 @@ impl Holder {
         chain: Vec<CertificateDer<'static>>,
     ) -> Result<Self, CertificateError> {
         let certificate = PeerCertificate::parse(chain.first().map_or(&[][..], |first| first))?;
-        let judged = Mutex::new(Judgement { generation: trust.generation, verdict: Ok(()) });
+        // A session that was resumed was judged before; if a list has gone out of date since then, this is seen.
+        let judged = Judgement { generation: trust.generation, out_of_date: 0, verdict: Ok(()) };
+        let judged = Mutex::new(judged);
         Ok(Self { tls, chain, certificate, judged })
     }
 
@@ -65,12 +69,14 @@ impl Holder {
         Ok(&self.certificate)
     }
 
-    /// What the present authorities and revocations say, which is found out once for each generation.
+    /// What the present authorities and revocations say, which is found out once for each generation, and again when
+    /// time has changed it.
     fn judge(&self, now: Timestamp) -> Result<(), Revoked> {
         let trust = self.tls.current();
         let mut judged = self.judged.lock().unwrap_or_else(PoisonError::into_inner);
-        if judged.generation != trust.generation {
-            *judged = Judgement { generation: trust.generation, verdict: self.verify(&trust, now) };
+        let (generation, out_of_date) = (trust.generation, trust.lists.out_of_date(now));
+        if (judged.generation, judged.out_of_date) != (generation, out_of_date) {
+            *judged = Judgement { generation, out_of_date, verdict: self.verify(&trust, now) };
         }
         judged.verdict.clone()
     }

@@ -1,7 +1,8 @@
 //! A certificate for those who have none: signed by itself, made once, and kept.
 //!
 //! Nobody vouches for it, so people compare its fingerprint. That is why it is made to last: a new one would have to be
-//! compared again, and one that ends unnoticed cuts everybody off.
+//! compared again, and one that ends unnoticed cuts everybody off. So it is not made again either when the service gets
+//! other names; what it lacks is said in the log, and people decide.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
@@ -15,7 +16,11 @@ use rcgen::{
     CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, KeyPair, KeyUsagePurpose,
     PKCS_ECDSA_P256_SHA256,
 };
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 use thiserror::Error;
+use x509_parser::extensions::GeneralName;
+use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::{Tls, TlsFiles};
 
@@ -46,29 +51,48 @@ pub enum MakeError {
 impl Tls {
     /// The files `cert.pem` and `key.pem` in `folder`, which are made if either is missing: a key for ECDSA on P-256, which
     /// only this user may read, and a certificate that it signs for itself, for the name of this machine, `localhost`,
-    /// the loopback addresses, and the address it listens on. It lasts ten years.
+    /// the loopback addresses, the address it listens on, and `hosts`. It lasts ten years. What one that is there lacks
+    /// of these is logged as a warning.
     ///
     /// # Errors
     /// Every [`MakeError`].
-    pub fn make(folder: &Path, listen: IpAddr, now: Timestamp) -> Result<TlsFiles, MakeError> {
+    pub fn make(
+        folder: &Path,
+        listen: IpAddr,
+        hosts: &[String],
+        now: Timestamp,
+    ) -> Result<TlsFiles, MakeError> {
         let files = TlsFiles::new(folder.join("cert.pem"), folder.join("key.pem"));
-        if files.certificate.exists() && files.key.exists() {
-            return Ok(files);
+        let host = host_name();
+        let names = names(&host, listen, hosts);
+        if !(files.certificate.exists() && files.key.exists()) {
+            make(folder, &files, &host, &names, now)?;
         }
-        let (certificate, key) = pair(&host_name(), listen, now)?;
-        let created = DirBuilder::new().recursive(true).mode(0o700).create(folder);
-        created.map_err(|reason| MakeError::Write { path: folder.to_owned(), reason })?;
-        // The key first: whoever finds a certificate finds its key as well.
-        write(&files.key, &key, 0o600)?;
-        write(&files.certificate, &certificate, 0o644)?;
+        warn_if_lacking(&files.certificate, &names);
         Ok(files)
     }
 }
 
+fn make(
+    folder: &Path,
+    files: &TlsFiles,
+    host: &str,
+    names: &[String],
+    now: Timestamp,
+) -> Result<(), MakeError> {
+    let (certificate, key) = pair(host, names, now)?;
+    let created = DirBuilder::new().recursive(true).mode(0o700).create(folder);
+    created.map_err(|reason| MakeError::Write { path: folder.to_owned(), reason })?;
+    // The key first: whoever finds a certificate finds its key as well.
+    write(&files.key, &key, 0o600)?;
+    write(&files.certificate, &certificate, 0o644)
+}
+
 /// A certificate and its key as PEM.
-fn pair(host: &str, listen: IpAddr, now: Timestamp) -> Result<(String, String), rcgen::Error> {
+fn pair(host: &str, names: &[String], now: Timestamp) -> Result<(String, String), rcgen::Error> {
     let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
-    let mut params = CertificateParams::new(names(host, listen))?;
+    let names: Vec<String> = names.iter().filter(|name| is_usual(name)).cloned().collect();
+    let mut params = CertificateParams::new(names)?;
     params.distinguished_name = DistinguishedName::new();
     params.distinguished_name.push(DnType::CommonName, common_name(host));
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
@@ -80,15 +104,58 @@ fn pair(host: &str, listen: IpAddr, now: Timestamp) -> Result<(String, String), 
 }
 
 /// The names and addresses that clients may use, each once.
-fn names(host: &str, listen: IpAddr) -> Vec<String> {
+fn names(host: &str, listen: IpAddr, hosts: &[String]) -> Vec<String> {
     let mut names: Vec<String> = ["localhost", "127.0.0.1", "::1"].map(str::to_owned).to_vec();
     let address = (!listen.is_unspecified()).then(|| listen.to_canonical().to_string());
-    for name in address.into_iter().chain([host.to_owned()]) {
+    let hosts = hosts.iter().map(|host| host.to_ascii_lowercase());
+    for name in address.into_iter().chain([host.to_ascii_lowercase()]).chain(hosts) {
         if !names.contains(&name) {
             names.push(name);
         }
     }
     names
+}
+
+/// Whether a certificate can hold a name.
+fn is_usual(name: &str) -> bool {
+    let is_usual = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
+    name.parse::<IpAddr>().is_ok() || !name.is_empty() && name.chars().all(is_usual)
+}
+
+/// Says which of `names` a certificate is not for. One that cannot be read is for those to complain about who use it.
+fn warn_if_lacking(path: &Path, names: &[String]) {
+    let Some(held) = CertificateDer::from_pem_file(path).ok().and_then(|certificate| held(&certificate))
+    else {
+        return;
+    };
+    let lacking: Vec<&str> = names.iter().filter(|name| !held.contains(name)).map(String::as_str).collect();
+    if !lacking.is_empty() {
+        tracing::warn!(
+            path = %path.display(),
+            names = lacking.join(", "),
+            "the certificate that was made is not for all names of this service; clients that use its fingerprint do not \
+             mind; otherwise remove it to have another one made, which has another fingerprint"
+        );
+    }
+}
+
+/// The names and addresses that a certificate is for.
+fn held(certificate: &[u8]) -> Option<Vec<String>> {
+    let (_, certificate) = X509Certificate::from_der(certificate).ok()?;
+    let names = certificate.subject_alternative_name().ok()??;
+    Some(names.value.general_names.iter().filter_map(name).collect())
+}
+
+fn name(name: &GeneralName<'_>) -> Option<String> {
+    match name {
+        GeneralName::DNSName(name) => Some(name.to_ascii_lowercase()),
+        GeneralName::IPAddress(bytes) => {
+            let v4 = <[u8; 4]>::try_from(*bytes).map(IpAddr::from);
+            let address = v4.or_else(|_| <[u8; 16]>::try_from(*bytes).map(IpAddr::from));
+            address.ok().map(|address| address.to_string())
+        }
+        _ => None,
+    }
 }
 
 /// The name as far as it may be a common name.
@@ -99,8 +166,7 @@ fn common_name(host: &str) -> &str {
 /// The name of this machine, if it is one that certificates can hold.
 fn host_name() -> String {
     let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
-    let is_usual = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.');
-    if !name.is_empty() && name.chars().all(is_usual) { name } else { "localhost".to_owned() }
+    if is_usual(&name) { name } else { "localhost".to_owned() }
 }
 
 /// The year, month and day, so many days from now.

@@ -18,6 +18,7 @@ use sha2::{Digest, Sha256};
 use thiserror::Error;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
+use super::revocation::Lists;
 use super::{ClientCertificates, Fingerprint, TlsFiles, client, suite};
 
 /// The largest file that is read, in bytes: a revocation list of some hundred thousand certificates.
@@ -140,10 +141,15 @@ pub(super) struct Contents {
     client_crl: Option<Vec<u8>>,
 }
 
+/// Who decides on client certificates, and the lists by which they know what is revoked.
+type Verifier = (Arc<dyn ClientCertVerifier>, Lists);
+
 /// What the files hold.
 pub(super) struct Material {
     pub(super) resolver: Arc<SingleCertAndKey>,
     pub(super) verifier: Option<Arc<dyn ClientCertVerifier>>,
+    /// By which the verifier knows what is revoked.
+    pub(super) lists: Lists,
     fingerprint: [u8; 32],
 }
 
@@ -177,8 +183,8 @@ impl Contents {
         check_chain(&files.certificate, &chain, now)?;
         let fingerprint = chain.first().map(|first| Fingerprint::of(first)).unwrap_or_default();
         let resolver = Arc::new(SingleCertAndKey::from(self.certified(files, chain)?));
-        let verifier = self.verifier(files, now)?;
-        Ok(Material { resolver, verifier, fingerprint })
+        let (verifier, lists) = self.verifier(files)?.unzip();
+        Ok(Material { resolver, verifier, lists: lists.unwrap_or_default(), fingerprint })
     }
 
     fn certified(
@@ -203,11 +209,7 @@ impl Contents {
         }
     }
 
-    fn verifier(
-        &self,
-        files: &TlsFiles,
-        now: Timestamp,
-    ) -> Result<Option<Arc<dyn ClientCertVerifier>>, TlsError> {
+    fn verifier(&self, files: &TlsFiles) -> Result<Option<Verifier>, TlsError> {
         let (Some(path), Some(bytes)) = (&files.client_ca, &self.client_ca) else {
             let needed =
                 files.client_crl.is_some() || files.client_certificate == ClientCertificates::Required;
@@ -218,7 +220,9 @@ impl Contents {
             (Some(path), Some(bytes)) => Some((path.as_path(), revocations(path, bytes)?)),
             _ => None,
         };
-        client::verifier(path, authorities, revoked, files.client_certificate, now).map(Some)
+        let lists = revoked.as_ref().map(|(path, lists)| Lists::of(path, lists)).unwrap_or_default();
+        let verifier = client::verifier(path, authorities, revoked, files.client_certificate)?;
+        Ok(Some((verifier, lists)))
     }
 }
 

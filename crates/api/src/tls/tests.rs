@@ -1,8 +1,12 @@
 use std::fs;
+use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, DnType, IsCa, Issuer, KeyIdMethod,
+    KeyPair, KeyUsagePurpose, SerialNumber, date_time_ymd,
+};
 
 use super::*;
 
@@ -14,12 +18,20 @@ impl WallClock for FixedClock {
     }
 }
 
+struct TestClock(Mutex<Timestamp>);
+
+impl WallClock for TestClock {
+    fn now(&self) -> Timestamp {
+        *self.0.lock().unwrap()
+    }
+}
+
 fn open(files: &TlsFiles) -> Result<Tls, TlsError> {
     Tls::open(files.clone(), Arc::new(FixedClock))
 }
 
 fn made(folder: &Path) -> TlsFiles {
-    Tls::make(folder, "192.0.2.7".parse().unwrap(), FixedClock.now()).unwrap()
+    Tls::make(folder, "192.0.2.7".parse().unwrap(), &[], FixedClock.now()).unwrap()
 }
 
 fn refusal(files: &TlsFiles) -> String {
@@ -46,12 +58,92 @@ fn a_made_pair_serves_and_is_kept() {
     assert_ne!(open(&files).unwrap().fingerprint(), fingerprint);
 }
 
+/// What is logged meanwhile.
+fn logged(during: impl FnOnce()) -> String {
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+    tracing::subscriber::with_default(subscriber, during);
+    String::from_utf8(log.0.lock().unwrap().clone()).unwrap()
+}
+
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_made_certificate_stays_when_the_service_gets_other_names_and_that_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let make = |hosts: &[&str]| {
+        let hosts: Vec<String> = hosts.iter().map(ToString::to_string).collect();
+        let listen = "0.0.0.0".parse().unwrap();
+        Tls::make(folder.path(), listen, &hosts, FixedClock.now()).unwrap()
+    };
+    let said = logged(|| drop(make(&["Gateway.example", "10.0.0.7"])));
+    assert_eq!(said, "");
+    let fingerprint = open(&make(&[])).unwrap().fingerprint();
+    let said = logged(|| drop(make(&["gateway.example", "10.0.0.7", "rack7.example", "not a name"])));
+    assert!(said.contains("names=\"rack7.example, not a name\""), "{said}");
+    assert_eq!(open(&make(&[])).unwrap().fingerprint(), fingerprint);
+
+    fs::remove_file(folder.path().join("cert.pem")).unwrap();
+    let said = logged(|| drop(make(&["rack7.example", "not a name"])));
+    assert!(said.contains("names=\"not a name\""), "{said}");
+}
+
+#[test]
+fn a_revocation_list_that_ends_is_warned_about_before_and_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let key = KeyPair::generate().unwrap();
+    let mut authority = CertificateParams::default();
+    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    authority.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    let list = CertificateRevocationListParams {
+        this_update: date_time_ymd(2026, 1, 1),
+        next_update: date_time_ymd(2026, 12, 3),
+        crl_number: SerialNumber::from(1_u64),
+        issuing_distribution_point: None,
+        revoked_certs: Vec::new(),
+        key_identifier_method: KeyIdMethod::Sha256,
+    };
+    let list = list.signed_by(&Issuer::from_params(&authority, &key)).unwrap().pem().unwrap();
+    let put = |name: &str, text: String| {
+        fs::write(folder.path().join(name), text).unwrap();
+        Some(folder.path().join(name))
+    };
+    let files = TlsFiles {
+        client_ca: put("clients.pem", authority.self_signed(&key).unwrap().pem()),
+        client_crl: put("clients.crl", list),
+        ..made(&folder.path().join("tls"))
+    };
+    let clock = Arc::new(TestClock(Mutex::new("2026-11-29T10:00:00Z".parse().unwrap())));
+    let tls = Tls::open(files, Arc::clone(&clock) as _).unwrap();
+    let said_at = |time: &str| {
+        *clock.0.lock().unwrap() = time.parse().unwrap();
+        logged(|| tls.warn_of_lists())
+    };
+    assert_eq!(said_at("2026-11-29T10:00:00Z"), "");
+    assert!(said_at("2026-12-01T10:00:00Z").contains("out of date soon"));
+    assert_eq!(said_at("2026-12-02T10:00:00Z"), "");
+    assert!(said_at("2026-12-03T00:00:00Z").contains("a revocation list is out of date, and"));
+    assert_eq!(said_at("2026-12-04T00:00:00Z"), "");
+}
+
 #[test]
 fn a_pair_that_cannot_be_kept_is_not_made() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("file");
     fs::write(&file, "").unwrap();
-    let error = Tls::make(&file.join("tls"), "::".parse().unwrap(), FixedClock.now()).unwrap_err();
+    let error = Tls::make(&file.join("tls"), "::".parse().unwrap(), &[], FixedClock.now()).unwrap_err();
     assert!(
         error.to_string().starts_with(&format!("cannot write {}", file.join("tls").display())),
         "{error}"

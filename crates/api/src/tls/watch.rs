@@ -18,6 +18,7 @@ pub(super) async fn watch(tls: Arc<Tls>, interval: Duration, stop: &Cancellation
         let looking = Arc::clone(&tls);
         let Ok(outcome) = spawn_blocking(move || looking.refresh()).await else { return };
         report(&tls, outcome, &mut complained);
+        tls.warn_of_lists();
     }
 }
 

@@ -8,9 +8,6 @@ use opendcre_model::excerpt;
 
 use crate::method::Methods;
 
-/// The most segments that any route has.
-const MAX_SEGMENTS: usize = 7;
-
 /// The words for power in the place of which the older form of a power path has the board or the rack.
 const POWER_WORDS: [&str; 4] = ["on", "off", "cycle", STATUS];
 
@@ -66,12 +63,9 @@ impl Request<'_> {
     }
 }
 
-/// The segments of a path that is decoded and has lost the base of the API. Nothing if one is empty – there is no
-/// route with a trailing slash – or if there are more than any route has.
-pub(crate) fn segments(path: &str) -> Option<Vec<&str>> {
-    let segments: Vec<&str> = path.strip_prefix('/')?.split('/').take(MAX_SEGMENTS + 1).collect();
-    let is_possible = segments.len() <= MAX_SEGMENTS && !segments.contains(&"");
-    is_possible.then_some(segments)
+/// The board and the device of a path.
+pub(crate) const fn at<'a>(board: &'a str, device: &'a str) -> Address<'a> {
+    Address { board, device }
 }
 
 /// Whether a segment is a word for power, in any case.

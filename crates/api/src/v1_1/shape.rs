@@ -3,19 +3,15 @@
 //! The shape alone says which methods a path takes, so that a wrong method is told apart from a wrong value.
 //! Everything must match exactly: no trailing slash, no empty segment.
 
-use std::array;
-
 use opendcre_model::{DeviceAddress, DeviceKind, PowerAction, excerpt};
 
 use super::path::{PathError, PowerCommand, Route};
 use crate::method::Methods;
+use crate::route::dispatch;
 use crate::v1::id;
 
 /// The characters of an asset text that are kept; the rest has always been cut off without complaint.
 const MAX_TEXT: usize = 127;
-
-/// One more than the longest route has, so that a longer path is seen to be longer.
-const MAX_SEGMENTS: usize = 7;
 
 /// A route whose values are still text.
 #[derive(Debug, Clone, Copy)]
@@ -35,35 +31,27 @@ pub(super) enum Shape<'a> {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Address<'a>(&'a str, &'a str);
 
+dispatch! {
+    /// The shape of a path that is decoded and has lost the base of the API.
+    fn shape -> Shape<'_> {
+        ["test"] => Shape::Test,
+        ["version", board] => Shape::Version { board },
+        ["scan"] => Shape::ScanAll,
+        ["scan", board] => Shape::Scan { board },
+        ["read", kind, board, device] => Shape::Read { kind, device: Address(board, device) },
+        ["read", kind, board, device, "info"] => Shape::ReadAsset { kind, device: Address(board, device) },
+        ["write", _, _, _] => Shape::Write,
+        ["write", kind, board, device, "info", text] => {
+            Shape::WriteAsset { kind, device: Address(board, device), text }
+        },
+        ["power", command, board, device] => Shape::Power { command, device: Address(board, device) },
+    }
+}
+
 impl<'a> Shape<'a> {
     /// The shape of a path that is decoded and has lost the base of the API.
     pub(super) fn of(path: &'a str) -> Result<Self, PathError> {
-        let path = path.strip_prefix('/').ok_or(PathError::NotFound)?;
-        let mut rest = path.split('/');
-        let segments: [Option<&str>; MAX_SEGMENTS] = array::from_fn(|_| rest.next());
-        if segments.contains(&Some("")) {
-            return Err(PathError::NotFound);
-        }
-        match segments {
-            [Some("test"), None, ..] => Ok(Self::Test),
-            [Some("version"), Some(board), None, ..] => Ok(Self::Version { board }),
-            [Some("scan"), None, ..] => Ok(Self::ScanAll),
-            [Some("scan"), Some(board), None, ..] => Ok(Self::Scan { board }),
-            [Some("read"), Some(kind), Some(board), Some(device), None, ..] => {
-                Ok(Self::Read { kind, device: Address(board, device) })
-            }
-            [Some("read"), Some(kind), Some(board), Some(device), Some("info"), None, ..] => {
-                Ok(Self::ReadAsset { kind, device: Address(board, device) })
-            }
-            [Some("write"), Some(_), Some(_), Some(_), None, ..] => Ok(Self::Write),
-            [Some("write"), Some(kind), Some(board), Some(device), Some("info"), Some(text), None] => {
-                Ok(Self::WriteAsset { kind, device: Address(board, device), text })
-            }
-            [Some("power"), Some(command), Some(board), Some(device), None, ..] => {
-                Ok(Self::Power { command, device: Address(board, device) })
-            }
-            _ => Err(PathError::NotFound),
-        }
+        shape(path).ok_or(PathError::NotFound)
     }
 
     /// The methods that the route takes. Control by GET is what 1.1 has always had; POST is the better way.

@@ -40,7 +40,8 @@ pub(super) struct WhyQuery {
     /// A group that the provider counts them among. May be given several times.
     #[serde(default)]
     groups: Vec<String>,
-    /// A role that comes with what they prove it by, such as a token, and holds everywhere. May be given several times.
+    /// A role that comes with what they prove it by, and holds everywhere. May be given several times. Without any, a token
+    /// such as `token:backup` is looked up, and has what it was made with.
     #[serde(default)]
     roles: Vec<String>,
     /// What they want to do, `read` unless given: a verb, or an action: `scan`, `list`, `power`, `identify`, `led`, `fan`,
@@ -161,7 +162,7 @@ pub(super) async fn why(call: Call, _: NoPath, query: WhyQuery) -> Result<Json<E
     let WhyQuery { user, login, provider, groups, roles, action, target, device } = query;
     let action = action.unwrap_or_else(|| Verb::Read.name().to_owned());
     let question = Question { user, login, provider, groups, roles, action, target, device };
-    Ok(Json(call.gateway().why(&call.principal(), &question)?.into()))
+    Ok(Json(call.gateway().why(&call.principal(), &question).await?.into()))
 }
 
 impl From<WhyError> for Problem {
@@ -173,6 +174,9 @@ impl From<WhyError> for Problem {
                 Self::new(Code::INVALID, error.to_string()).in_parameter("action")
             }
             WhyError::UnknownLogin(_) => Self::new(Code::INVALID, error.to_string()).in_parameter("login"),
+            WhyError::UnknownToken { .. } => {
+                Self::new(Code::UNKNOWN_NAME, error.to_string()).in_parameter("user")
+            }
             WhyError::UnknownDevice { .. } => {
                 Self::new(Code::UNKNOWN_DEVICE, error.to_string()).in_parameter("device")
             }

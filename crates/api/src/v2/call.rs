@@ -30,7 +30,12 @@ impl Call {
 
     /// Who asks.
     pub(super) fn principal(&self) -> Principal {
-        Caller { subject: &self.subject, remote: &self.remote, request_id: &self.request_id }.principal()
+        self.caller().principal()
+    }
+
+    /// The same, of whom nothing is copied.
+    pub(super) fn caller(&self) -> Caller<'_> {
+        Caller { subject: &self.subject, remote: &self.remote, request_id: &self.request_id }
     }
 
     /// What whoever asks may look at.

@@ -1,5 +1,7 @@
 //! The page that shows the description of the API to people, without anything from elsewhere.
 
+use std::sync::LazyLock;
+
 use http::header::CONTENT_SECURITY_POLICY;
 use http::{HeaderValue, StatusCode};
 use hyper::body::Bytes;
@@ -8,11 +10,14 @@ use schemars::{SchemaGenerator, json_schema};
 use super::answer::{Answer, Documented};
 use super::call::Call;
 use super::route::{NoPath, NoQuery};
+use crate::encoding::{self, Pressed};
 use crate::problem::Problem;
 use crate::reply::{self, Reply};
 
 /// The page. Its script reads the description from beside it.
 const PAGE: &str = include_str!("docs.html");
+
+static PRESSED: LazyLock<Bytes> = LazyLock::new(|| encoding::press(PAGE.as_bytes()));
 
 /// The media type of the page.
 const HTML: &str = "text/html; charset=utf-8";
@@ -39,6 +44,7 @@ impl Answer for Page {
     fn into_reply(self) -> Result<Reply, Problem> {
         let mut reply = reply::of_type(HTML, StatusCode::OK, Bytes::from_static(PAGE.as_bytes()).into());
         reply.headers_mut().insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+        reply.extensions_mut().insert(Pressed(&PRESSED));
         Ok(reply)
     }
 }

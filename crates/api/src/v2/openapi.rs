@@ -14,6 +14,7 @@ use super::call::Call;
 use super::route::{NoPath, NoQuery, RequestBody, Route};
 use super::schema;
 use super::table::Table;
+use crate::encoding::{self, Pressed};
 use crate::problem::{self, Code, Problem, ProblemBody};
 use crate::reply::{self, Reply};
 
@@ -45,6 +46,8 @@ static DOCUMENT: LazyLock<Bytes> = LazyLock::new(|| {
     // A tree of JSON values can always be written.
     serde_json::to_vec(&document(Table::get().routes())).unwrap_or_default().into()
 });
+
+static PRESSED: LazyLock<Bytes> = LazyLock::new(|| encoding::press(&DOCUMENT));
 
 /// The document.
 pub(super) struct Document;
@@ -269,6 +272,8 @@ impl Answer for Document {
     }
 
     fn into_reply(self) -> Result<Reply, Problem> {
-        Ok(reply::json(StatusCode::OK, DOCUMENT.clone()))
+        let mut reply = reply::json(StatusCode::OK, DOCUMENT.clone());
+        reply.extensions_mut().insert(Pressed(&PRESSED));
+        Ok(reply)
     }
 }

@@ -12,7 +12,7 @@ use std::time::Duration;
 use futures_util::{Stream, StreamExt};
 use http::StatusCode;
 use opendcre_gateway::{BoardRecord, GatewayError, Latest};
-use opendcre_model::{Capability, Device, DeviceAddress, DeviceKind, DriverError, Fault, Query};
+use opendcre_model::{Device, DeviceKind, DriverError, Fault, Query};
 use schemars::{JsonSchema, SchemaGenerator};
 use serde::Deserialize;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
@@ -186,18 +186,10 @@ impl ReadingQuery {
     }
 }
 
-/// The questions to one device: one for each of its capabilities that has a value.
+/// The questions to one device.
 fn targets<'a>(board: &'a Arc<BoardRecord>, device: &'a Device) -> impl Iterator<Item = Target> + 'a {
-    let address = DeviceAddress { board: board.id, device: device.id };
-    let kind = device.kind;
-    let queries = [
-        (Capability::Reading, Query::Sensor { device: address, kind }),
-        (Capability::PowerState, Query::Power { device: address, kind }),
-        (Capability::Led, Query::Led(address)),
-    ];
-    let capabilities = device.capabilities;
-    let asked = queries.into_iter().filter(move |(capability, _)| capabilities.has(*capability));
-    asked.map(|(_, query)| Target { board: Arc::clone(board), device: device.clone(), query })
+    let target = |query| Target { board: Arc::clone(board), device: device.clone(), query };
+    device.questions(board.id).map(target)
 }
 
 /// The answers of the equipment as they come, until patience is over: what has not come by then has failed.

@@ -16,6 +16,7 @@ mod path;
 mod probes;
 mod server;
 mod support;
+mod turned_away;
 mod v1_2;
 mod v1_3;
 mod v1_paths;

@@ -140,7 +140,7 @@ impl Driver for FakeBus {
     }
 }
 
-struct FixedClock;
+pub(crate) struct FixedClock;
 
 impl WallClock for FixedClock {
     fn now(&self) -> Timestamp {

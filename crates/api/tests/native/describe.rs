@@ -104,3 +104,16 @@ async fn the_page_for_people_needs_nothing_from_elsewhere() {
     }
     assert!(page.contains("openapi.json"));
 }
+
+#[tokio::test]
+async fn every_word_for_an_action_is_described() {
+    let problem = Room::new().await.get("/auth/why?action=dance").await.problem(422, "invalid");
+    let words = problem["detail"].as_str().unwrap().split_once("use one of ").unwrap().1;
+    let parameters = DESCRIPTION.document["paths"]["/auth/why"]["get"]["parameters"].as_array().unwrap();
+    let action = parameters.iter().find(|parameter| parameter["name"] == "action").unwrap();
+    let description = action["description"].as_str().unwrap();
+    // The first four are the verbs themselves.
+    for word in words.split(", ").skip(4) {
+        assert!(description.contains(&format!("`{word}`")), "{word} is missing in: {description}");
+    }
+}

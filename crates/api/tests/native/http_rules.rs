@@ -69,14 +69,17 @@ async fn other_methods_are_refused_by_name() {
 #[tokio::test]
 async fn long_answers_are_compressed_for_who_takes_it() {
     let room = Room::new().await;
-    let plain = room.get("/devices").await;
-    let pressed = room.send(with(request(Method::GET, "/devices"), "accept-encoding", "gzip")).await;
-    assert_eq!((plain.header("content-encoding"), pressed.header("content-encoding")), (None, Some("gzip")));
-    assert!(pressed.bytes.len() < plain.bytes.len() / 2);
-    assert_eq!(plain.text(), pressed.text());
-    assert_eq!(pressed.length, Some(pressed.bytes.len() as u64));
-    for answer in [plain, pressed] {
-        assert_eq!(answer.header("vary"), Some("accept-encoding"));
+    for path in ["/devices", "/openapi.json", "/docs"] {
+        let plain = room.get(path).await;
+        let pressed = room.send(with(request(Method::GET, path), "accept-encoding", "gzip")).await;
+        let encodings = (plain.header("content-encoding"), pressed.header("content-encoding"));
+        assert_eq!(encodings, (None, Some("gzip")), "{path}");
+        assert!(pressed.bytes.len() < plain.bytes.len() / 2, "{path}");
+        assert_eq!(plain.text(), pressed.text());
+        assert_eq!(pressed.length, Some(pressed.bytes.len() as u64));
+        for answer in [plain, pressed] {
+            assert_eq!(answer.header("vary"), Some("accept-encoding"));
+        }
     }
     let short = room.send(with(request(Method::GET, "/boards/11/version"), "accept-encoding", "gzip")).await;
     assert_eq!(short.header("content-encoding"), None);

@@ -19,9 +19,9 @@ use opendcre_gateway::{
 };
 use opendcre_model::{
     Action, AssetInfo, Board, BoardId, BootOverride, BootTarget, BoxFuture, Capabilities, Capability,
-    Context, Device, DeviceId, DeviceKind, Driver, DriverError, Electrical, Health, HostInfo, Identity,
-    LinkStatistics, Measurement, Number, Observation, PowerReport, PowerState, Quality, Quantity, Query,
-    Reading, Scope, WallClock,
+    Context, Device, DeviceId, DeviceKind, Driver, DriverError, Electrical, EventLogPage, Health, HostInfo,
+    Identity, LinkStatistics, LogCursor, Measurement, Number, Observation, PowerReport, PowerState, Quality,
+    Quantity, Query, Reading, Scope, WallClock,
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -155,7 +155,20 @@ fn usual(query: Query) -> Observation {
             ip_addresses: vec!["10.1.0.32".parse().unwrap()],
         }),
         Query::Led(_) => Observation::Led { on: true },
+        Query::EventLog { after, .. } => empty_log(after),
     }
+}
+
+fn empty_log(cursor: LogCursor) -> Observation {
+    Observation::EventLog(Box::new(EventLogPage {
+        entries: Vec::new(),
+        cursor,
+        was_cleared: false,
+        was_overwritten: false,
+        more: false,
+        used_percent: Some(0),
+        overflow: false,
+    }))
 }
 
 pub(crate) fn reading(kind: DeviceKind, celsius: f64, health: Health) -> Observation {

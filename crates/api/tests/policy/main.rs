@@ -13,6 +13,8 @@ mod room;
 mod route;
 mod table;
 
+use std::collections::HashSet;
+
 use http::Method;
 
 use room::{Asked, Room};
@@ -85,4 +87,17 @@ async fn every_route_is_in_the_table() {
     let is_route = |row: &&Row| !routes.iter().any(|route| route.is_in(row));
     let stale: Vec<_> = table.rows.iter().filter(is_route).map(|row| &row.path).collect();
     assert!(stale.is_empty(), "these are no routes: {stale:#?}");
+}
+
+#[tokio::test]
+async fn every_method_is_in_the_table() {
+    let (table, room) = (Table::read(), Room::of(Some("admin")).await);
+    for row in &table.rows {
+        let of_path = table.rows.iter().filter(|other| other.path == row.path);
+        let listed: HashSet<&Method> = of_path.flat_map(|row| &row.methods).collect();
+        // HEAD is tried where GET is, and OPTIONS tells nothing of equipment.
+        let is_own = |method: &&Method| !matches!(**method, Method::HEAD | Method::OPTIONS);
+        let allowed = room.allowed(row).await;
+        assert_eq!(allowed.iter().filter(is_own).collect::<HashSet<_>>(), listed, "{}", row.path);
+    }
 }

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
+use http::header::ALLOW;
 use http::{Method, Request};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
@@ -15,9 +16,9 @@ use opendcre_gateway::{
 };
 use opendcre_model::{
     Action, Board, BoardId, BootOverride, BootTarget, BoxFuture, Capabilities, Capability, ChamberLedState,
-    Context, Device, DeviceId, DeviceKind, Driver, DriverError, Extent, Grant, Health, HostInfo, Login,
-    Measurement, Number, Observation, PowerAction, PowerReport, PowerState, Quality, Quantity, Query,
-    Reading, Scope, Subject, WallClock,
+    Context, Device, DeviceId, DeviceKind, Driver, DriverError, EventLogPage, Extent, Grant, Health,
+    HostInfo, LogCursor, Login, Measurement, Number, Observation, PowerAction, PowerReport, PowerState,
+    Quality, Quantity, Query, Reading, Scope, Subject, WallClock,
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -88,6 +89,7 @@ impl Driver for Wire {
                 Observation::HostInfo(HostInfo { hostnames: Vec::new(), ip_addresses: Vec::new() })
             }
             Query::Led(_) => Observation::Led { on: true },
+            Query::EventLog { after, .. } => empty_log(after),
         };
         Box::pin(async { Ok(observation) })
     }
@@ -109,6 +111,18 @@ impl Driver for Wire {
         };
         Box::pin(async { Ok(observation) })
     }
+}
+
+fn empty_log(cursor: LogCursor) -> Observation {
+    Observation::EventLog(Box::new(EventLogPage {
+        entries: Vec::new(),
+        cursor,
+        was_cleared: false,
+        was_overwritten: false,
+        more: false,
+        used_percent: Some(0),
+        overflow: false,
+    }))
 }
 
 fn asset_text(text: String) -> Observation {
@@ -265,6 +279,15 @@ impl Room {
         let path = self.fill(&row.path, asked);
         let body = if *method == Method::POST { body(&row.path, asked) } else { None };
         self.ask(method, &path, body).await.0
+    }
+
+    /// The methods that the path of a row takes, as the service says.
+    pub(crate) async fn allowed(&self, row: &Row) -> Vec<Method> {
+        let path = self.fill(&row.path, Asked::Within);
+        let request = Request::options(path).body(Full::<Bytes>::default()).unwrap();
+        let reply = self.api.respond(request, remote()).await;
+        let methods = reply.headers()[ALLOW].to_str().unwrap().split(", ");
+        methods.map(|method| method.parse().unwrap()).collect()
     }
 
     /// The status and the body of the answer to a request.

@@ -76,7 +76,16 @@ pub(crate) async fn ask<S>(stream: &mut S) -> io::Result<(u16, String)>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    stream.write_all(TEST).await?;
+    ask_for(stream, "/opendcre/1.1/test").await
+}
+
+/// Asks for a path in the same way.
+pub(crate) async fn ask_for<S>(stream: &mut S, path: &str) -> io::Result<(u16, String)>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    stream.write_all(request.as_bytes()).await?;
     read_answer(stream).await
 }
 

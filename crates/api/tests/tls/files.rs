@@ -76,6 +76,11 @@ impl Authority {
 
     /// The list of those serial numbers that do not count any more, in PEM.
     pub(crate) fn revokes(&self, serials: &[u64]) -> String {
+        self.revokes_until(serials, 2040)
+    }
+
+    /// The same, out of date from the beginning of the given year.
+    pub(crate) fn revokes_until(&self, serials: &[u64], year: i32) -> String {
         let revoked = |serial: &u64| RevokedCertParams {
             serial_number: SerialNumber::from(*serial),
             revocation_time: date_time_ymd(2026, 1, 1),
@@ -84,7 +89,7 @@ impl Authority {
         };
         let list = CertificateRevocationListParams {
             this_update: date_time_ymd(2026, 1, 1),
-            next_update: date_time_ymd(2040, 1, 1),
+            next_update: date_time_ymd(year, 1, 1),
             crl_number: SerialNumber::from(1_u64),
             issuing_distribution_point: None,
             revoked_certs: serials.iter().map(revoked).collect(),

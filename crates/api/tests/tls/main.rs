@@ -13,6 +13,7 @@ mod files;
 mod handshake;
 mod http2;
 mod reload;
+mod revocation;
 mod room;
 mod socket;
 mod tool;

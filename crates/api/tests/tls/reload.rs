@@ -70,14 +70,15 @@ async fn changes_are_noticed() {
     tokio::join!(watching, changing);
 }
 
-struct Clients {
-    authority: Authority,
-    folder: Folder,
-    room: Room,
+/// A room whose clients must show a certificate.
+pub(crate) struct Clients {
+    pub(crate) authority: Authority,
+    pub(crate) folder: Folder,
+    pub(crate) room: Room,
 }
 
 impl Clients {
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let authority = Authority::new("authority");
         let folder = Folder::with(&authority.server());
         let files = TlsFiles {
@@ -90,7 +91,7 @@ impl Clients {
         Self { authority, folder, room }
     }
 
-    async fn connect(&self, name: &str, serial: u64) -> TlsStream<TcpStream> {
+    pub(crate) async fn connect(&self, name: &str, serial: u64) -> TlsStream<TcpStream> {
         let client = self.authority.client(name, serial, 2030);
         connect(&self.room, &usual(&self.room, &self.authority, Some(&client))).await.unwrap()
     }

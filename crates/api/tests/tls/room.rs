@@ -7,8 +7,11 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use jiff::Timestamp;
 use opendcre_api::{Api, Entrance, Limits, Listen, Server, Tls, TlsFiles};
 use opendcre_auth::{Authenticator, Providers};
-use opendcre_gateway::{AuditLog, Equipment, Gateway, Policy, Settings};
+use opendcre_gateway::{
+    AuditFile, AuditFilter, AuditKind, AuditLog, AuditOrder, AuditQuery, Equipment, Gateway, Policy, Settings,
+};
 use opendcre_model::WallClock;
+use serde_json::Value;
 use tempfile::TempDir;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
@@ -40,6 +43,7 @@ pub(crate) struct Room {
     pub(crate) shutdown: CancellationToken,
     tls: Option<Arc<Tls>>,
     server: JoinSet<()>,
+    audit: AuditFile,
     _folder: TempDir,
 }
 
@@ -56,6 +60,7 @@ impl Room {
         let (folder, clock) = (tempfile::tempdir().unwrap(), TestClock::new());
         let shared = Arc::clone(&clock) as Arc<dyn WallClock>;
         let audit = AuditLog::open(folder.path().join("audit.db"), Arc::clone(&shared)).unwrap();
+        let file = audit.file();
         let gateway = Gateway::new(
             Equipment::default(),
             audit.into(),
@@ -65,14 +70,17 @@ impl Room {
         );
         let providers = Providers { anonymous: true, ..Providers::default() };
         let entrance = Entrance::new(Arc::new(Authenticator::new(providers, Arc::clone(&shared))));
-        let api = Api::new(gateway, entrance, clock.as_ref(), limits);
         let tls = files.map(|files| Arc::new(Tls::open(files, shared).unwrap()));
+        if let Some(tls) = &tls {
+            gateway.watch_over(Arc::clone(tls) as _);
+        }
+        let api = Api::new(gateway, entrance, clock.as_ref(), limits);
         let loopback = Listen::Tcp("127.0.0.1:0".parse().unwrap());
         let server = Server::bind([loopback].into_iter().chain(more)).await.unwrap();
         let (address, shutdown) = (server.address().unwrap(), CancellationToken::new());
         let mut tasks = JoinSet::new();
         tasks.spawn(server.run(api, tls.clone(), shutdown.clone()));
-        Self { address, clock, shutdown, tls, server: tasks, _folder: folder }
+        Self { address, clock, shutdown, tls, server: tasks, audit: file, _folder: folder }
     }
 
     pub(crate) fn tls(&self) -> &Arc<Tls> {
@@ -88,6 +96,19 @@ impl Room {
 
     /// Stops the server, and waits until it is gone.
     pub(crate) async fn stop(mut self) {
+        self.end().await;
+    }
+
+    /// The logins that were refused, as the audit log has them once the server is gone.
+    pub(crate) async fn refused_logins(mut self) -> Vec<Value> {
+        self.end().await;
+        let filter = AuditFilter { kind: Some(AuditKind::LoginRefused), ..AuditFilter::default() };
+        let query = AuditQuery { after: None, limit: 100, order: AuditOrder::OldestFirst, filter };
+        let page = self.audit.page(&query).unwrap();
+        page.entries.iter().map(|entry| serde_json::from_str(&entry.text).unwrap()).collect()
+    }
+
+    async fn end(&mut self) {
         self.shutdown.cancel();
         self.server.join_next().await.unwrap().unwrap();
     }

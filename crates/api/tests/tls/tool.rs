@@ -57,17 +57,34 @@ async fn openssl_can_agree_on_nothing_old() {
 async fn openssl_prints_the_fingerprint_that_we_print() {
     let folder = tempfile::tempdir().unwrap();
     let clock = crate::room::TestClock::new();
-    let files =
-        Tls::make(folder.path(), "192.0.2.7".parse().unwrap(), "2026-12-01T10:00:00Z".parse().unwrap());
-    let files = files.unwrap();
+    let (listen, now) = ("192.0.2.7".parse().unwrap(), "2026-12-01T10:00:00Z".parse().unwrap());
+    let files = Tls::make(folder.path(), listen, &["gateway.example".to_owned()], now).unwrap();
     let line =
         format!("x509 -noout -fingerprint -sha256 -ext subjectAltName -in {}", files.certificate.display());
     let Some(output) = run("openssl", words(&line)).await else { return };
     let said = String::from_utf8(output.stdout).unwrap();
     let fingerprint = Tls::open(files, clock).unwrap().fingerprint();
     assert!(said.contains(&format!("Fingerprint={fingerprint}\n")), "{said}");
-    for name in ["DNS:localhost", "IP Address:192.0.2.7", "IP Address:127.0.0.1"] {
+    for name in ["DNS:localhost", "DNS:gateway.example", "IP Address:192.0.2.7", "IP Address:127.0.0.1"] {
         assert!(said.contains(name), "{said}");
+    }
+}
+
+#[tokio::test]
+async fn curl_trusts_a_copy_of_a_made_certificate_for_the_names_of_the_service() {
+    let folder = tempfile::tempdir().unwrap();
+    let (listen, now) = ("0.0.0.0".parse().unwrap(), "2026-01-01T00:00:00Z".parse().unwrap());
+    let files = Tls::make(folder.path(), listen, &["gateway.example".to_owned()], now).unwrap();
+    let ca = files.certificate.clone();
+    let room = Room::encrypted(files).await;
+    for (name, is_trusted) in [("gateway.example", true), ("localhost", true), ("rack7.example", false)] {
+        let port = room.address.port();
+        let line = format!(
+            "-sS --noproxy * --cacert {} --resolve {name}:{port}:127.0.0.1 https://{name}:{port}/opendcre/1.1/test",
+            ca.display()
+        );
+        let Some(output) = run("curl", words(&line)).await else { return };
+        assert_eq!(output.status.success(), is_trusted, "{}", String::from_utf8_lossy(&output.stderr));
     }
 }
 

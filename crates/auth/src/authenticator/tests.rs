@@ -276,6 +276,20 @@ async fn providers_can_be_replaced_while_it_runs() {
     assert_eq!(name(ask(&authenticator, PROXY, &[("authorization", &room.bearer())]).await), "token ci");
 }
 
+#[tokio::test]
+async fn only_tokens_of_this_gateway_can_be_confirmed_later() {
+    let room = Room::new();
+    let authenticator = room.authenticator();
+    let token = authenticator.bearer("ci").await.unwrap();
+    assert_eq!(token.login, Login::Token);
+    assert_eq!(authenticator.confirm(&token).await, Ok(()));
+    assert_eq!(authenticator.confirm(&Subject { login: Login::Ldap, ..token.clone() }).await, Ok(()));
+    let other = Subject { provider: "0123456789ab".to_owned(), ..token.clone() };
+    assert!(matches!(authenticator.confirm(&other).await, Err(Failure::Rejected { .. })));
+    authenticator.replace(Providers { tokens: None, ..room.providers() });
+    assert!(matches!(authenticator.confirm(&token).await, Err(Failure::Rejected { .. })));
+}
+
 #[test]
 fn a_refused_client_learns_what_it_may_present() {
     let room = Room::new();

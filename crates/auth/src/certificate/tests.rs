@@ -156,6 +156,26 @@ fn whoever_has_no_name_is_rejected() {
 }
 
 #[test]
+fn names_that_differ_by_blanks_alone_are_rejected() {
+    let login = |rules: &CertificateRules, name: &str, unit: &str| {
+        let subject = vec![(DnType::OrganizationalUnitName, utf8(unit)), (DnType::CommonName, utf8(name))];
+        rules.subject(&PeerCertificate::parse(&certificate(subject, vec![])).unwrap(), now())
+    };
+    let all = rules(&[NameSource::CommonName]);
+    assert_eq!(login(&all, "Ada King", "night shift").unwrap().name, "Ada King");
+    for padded in [" ada", "ada ", "Ada  King", "ada\u{a0}", "\u{3000}ada", "Ada\u{2003}King", " "] {
+        assert!(matches!(login(&all, padded, "ops"), Err(Failure::Rejected { .. })), "{padded:?}");
+        let rejected = login(&all, "ada", padded).unwrap_err().to_string();
+        assert!(rejected.contains(&format!("{padded:?}")), "{rejected}");
+        let without_groups = CertificateRules { groups_from_ou: false, ..all.clone() };
+        assert_eq!(login(&without_groups, "ada", padded).unwrap().groups, <[&str; 0]>::default());
+    }
+    let names = vec![SanType::Rfc822Name(ia5("ada@example.org "))];
+    let padded = PeerCertificate::parse(&certificate(vec![], names)).unwrap();
+    assert!(rules(&[NameSource::Email]).subject(&padded, now()).is_err());
+}
+
+#[test]
 fn whatever_has_expired_or_is_refused_is_rejected() {
     let parsed = PeerCertificate::parse(&full()).unwrap();
     let mut rules = rules(&[NameSource::CommonName]);
@@ -171,10 +191,7 @@ fn check(der: &[u8]) {
     let Ok(parsed) = PeerCertificate::parse(der) else { return };
     let names = [&parsed.dns, &parsed.email, &parsed.uri, &parsed.upn, &parsed.organizational_units];
     for name in names.into_iter().flatten().chain(&parsed.common_name) {
-        assert!(
-            name.len() <= MAX_NAME && !name.chars().any(|c| c.is_control() || is_invisible(c)),
-            "{name:?}"
-        );
+        assert!(name.len() <= MAX_NAME && !is_deceptive(name), "{name:?}");
     }
 }
 

@@ -3,7 +3,7 @@
 //! Every user binds on a connection of its own. The connection that searches is lent to one attempt at a time and kept
 //! afterwards; an attempt that ends early takes it along, so that nobody reads an answer that was meant for another.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use opendcre_model::{Login as LoginKind, Subject};
@@ -11,12 +11,14 @@ use secrecy::SecretString;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout, timeout_at};
 
+use super::account::Identity;
 use super::cache::Answer;
 use super::connection::{Connection, ConnectionError, describe};
+use super::decoy::Decoy;
 use super::diagnosis;
 use super::failover::Failover;
 use super::filter::Filter;
-use super::guard::{Account, End, Guard};
+use super::guard::{BindGuard, End, refusal};
 use super::message::{Code, Entry, Outcome, Scope, Search};
 use super::name::{has_single_blanks, is_acceptable};
 use super::server::Server;
@@ -36,7 +38,7 @@ pub(super) enum Trouble {
     /// The directory says that it is nobody. This is final.
     Rejected(String),
     /// It is not asked, so that it does not lock the account. This is final too, but no answer.
-    Held(&'static str),
+    Held(String),
     /// This server cannot say; another one may.
     Unsure(String),
     /// This server does not work, and is best left alone for a while.
@@ -63,7 +65,7 @@ pub(super) struct Directory {
     failover: Mutex<Failover>,
     idle: Mutex<Option<Idle>>,
     logins: Semaphore,
-    guard: Guard,
+    guard: Arc<BindGuard>,
 }
 
 /// A connection that waits for the next search.
@@ -74,10 +76,10 @@ struct Idle {
 }
 
 impl Directory {
-    pub(super) fn new(rules: Rules) -> Self {
+    pub(super) fn new(rules: Rules, guard: Arc<BindGuard>) -> Self {
         let failover = Mutex::new(Failover::new(rules.servers.len()));
         let logins = Semaphore::new(CONCURRENT_LOGINS);
-        Self { rules, failover, idle: Mutex::new(None), logins, guard: Guard::default() }
+        Self { rules, failover, idle: Mutex::new(None), logins, guard }
     }
 
     pub(super) fn name(&self) -> &str {
@@ -86,7 +88,7 @@ impl Directory {
 
     /// Whether `name` can be the name of anybody here.
     pub(super) fn accepts(&self, name: &str) -> bool {
-        let is_searched_for = matches!(self.rules.login, Login::Search(_));
+        let is_searched_for = matches!(self.rules.login, Login::Search(..));
         is_acceptable(name) && (is_searched_for || has_single_blanks(name))
     }
 
@@ -122,7 +124,7 @@ impl Directory {
                     self.answered(index, server);
                     return Ok(Err(reason));
                 }
-                Err(Trouble::Held(reason)) => return Err(Failure::Rejected { reason: reason.to_owned() }),
+                Err(Trouble::Held(reason)) => return Err(Failure::Rejected { reason }),
                 Err(Trouble::Unsure(reason)) => reasons.push(format!("{server}: {reason}")),
                 Err(Trouble::Down(reason)) => {
                     self.failed(index, server, &reason);
@@ -146,9 +148,15 @@ impl Directory {
     ) -> Result<Subject, Trouble> {
         let (mut service, answer);
         match &self.rules.login {
-            Login::Search(search) => {
+            Login::Search(search, decoy) => {
                 service = self.service(index, server).await?;
-                answer = self.search_then_bind(server, search, &mut service, name, password).await;
+                answer = match self.find_below(&mut service, search, name).await {
+                    Ok(entry) => self.bind_found(server, &entry, &mut service, name, password).await,
+                    Err(Trouble::Rejected(reason)) => {
+                        Err(self.bind_nobody(server, decoy, name, reason).await)
+                    }
+                    Err(trouble) => Err(trouble),
+                };
             }
             Login::Direct(direct) if self.rules.service.is_some() => {
                 service = self.service(index, server).await?;
@@ -164,17 +172,31 @@ impl Directory {
         answer
     }
 
-    async fn search_then_bind(
+    /// Binds with the name of the entry that was found.
+    async fn bind_found(
         &self,
         server: &Server,
-        search: &UserSearch,
+        entry: &Entry,
         reader: &mut Connection,
         name: &str,
         password: &SecretString,
     ) -> Result<Subject, Trouble> {
-        let entry = self.find_below(reader, search, name).await?;
-        self.bind(server, &entry.dn, Account::entry(&entry.dn), password).await?;
-        self.subject(reader, &entry, name).await
+        let identity = match canonical_name(entry, &self.rules.name_attribute, name) {
+            Ok(called) => Identity::entry_called(&entry.dn, self.rules.realm, &called),
+            Err(_) => Identity::entry(&entry.dn),
+        };
+        self.bind(server, &entry.dn, identity, password).await?;
+        self.subject(reader, entry, name).await
+    }
+
+    /// Rejects a name that nobody has for `reason`, but only after as many questions as a wrong password takes.
+    async fn bind_nobody(&self, server: &Server, decoy: &Decoy, name: &str, reason: String) -> Trouble {
+        let identity = Identity::nobody(self.rules.realm, name);
+        match self.bind(server, &decoy.dn, identity, &decoy.password).await {
+            Ok(_) | Err(Trouble::Rejected(_)) => Trouble::Rejected(reason),
+            Err(Trouble::Held(_)) => Trouble::Held(reason),
+            Err(trouble) => trouble,
+        }
     }
 
     /// Binds at once; searches happen on the connection of the service account, or else on that of the user.
@@ -188,7 +210,12 @@ impl Directory {
     ) -> Result<Subject, Trouble> {
         let bound = direct.template.of(name);
         let bound = bound.ok_or_else(|| Trouble::Rejected("nobody can have the name".to_owned()))?;
-        let mut user = self.bind(server, &bound, Account::typed(name), password).await?;
+        let identity = match &direct.entry {
+            UserEntry::Named(_) => Identity::entry_typed(&bound, self.rules.realm, name),
+            UserEntry::Found(_) => self.guard.with_entry(Identity::typed(self.rules.realm, name)),
+        };
+        let spelling = identity.spelling;
+        let mut user = self.bind(server, &bound, identity, password).await?;
         if service.is_none() {
             self.check(&mut user).await?;
         }
@@ -199,7 +226,9 @@ impl Directory {
                 let entry = self.find_below(reader, search, name).await?;
                 // It must be the entry of whoever knows the password: a search may find another account than the one
                 // that was bound.
-                self.bind_on(&mut user, &entry.dn, Account::entry(&entry.dn), password).await?;
+                let identity = Identity::entry(&entry.dn);
+                self.bind_on(&mut user, &entry.dn, identity.clone(), password).await?;
+                self.guard.remember(spelling, &identity);
                 entry
             }
         };
@@ -210,11 +239,11 @@ impl Directory {
         &self,
         server: &Server,
         name: &str,
-        account: Account,
+        identity: Identity,
         password: &SecretString,
     ) -> Result<Connection, Trouble> {
         let mut connection = Connection::open(server, &self.rules.tls).await?;
-        self.bind_on(&mut connection, name, account, password).await?;
+        self.bind_on(&mut connection, name, identity, password).await?;
         Ok(connection)
     }
 
@@ -223,10 +252,11 @@ impl Directory {
         &self,
         connection: &mut Connection,
         name: &str,
-        account: Account,
+        identity: Identity,
         password: &SecretString,
     ) -> Result<(), Trouble> {
-        let bind = self.guard.begin(account).await.ok_or(Trouble::Held(account.refusal()))?;
+        let bind =
+            self.guard.begin(identity).await.map_err(|account| Trouble::Held(refusal(account).to_owned()))?;
         // Whoever stops waiting here drops `bind`, which counts: the server may have seen the password.
         let outcome = connection.bind(name, password).await?;
         bind.finish(match outcome.code {

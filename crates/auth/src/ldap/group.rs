@@ -11,6 +11,7 @@ use super::filter::Filter;
 use super::message::{Entry, Scope, Search};
 use super::name::first_value;
 use super::settings::{GroupName, GroupRules};
+use crate::attempt::is_deceptive;
 
 /// The attribute of Active Directory and others that lists groups ([MS-ADA2]).
 const MEMBER_OF: &str = "memberOf";
@@ -81,7 +82,7 @@ impl GroupRules {
         if names.len() > MAX_GROUPS {
             return Err(too_many());
         }
-        Ok(names.into_iter().collect())
+        Ok(names.into_iter().filter(|name| is_shown_as_it_is(name)).collect())
     }
 }
 
@@ -114,6 +115,15 @@ impl GroupName {
 
 fn names(groups: &[Entry], called: &GroupName) -> BTreeSet<String> {
     groups.iter().filter_map(|group| called.of(group)).collect()
+}
+
+/// Whether a group can be told by its name from all others. One that cannot is nothing that could be granted anything.
+fn is_shown_as_it_is(name: &str) -> bool {
+    let is_deceptive = is_deceptive(name);
+    if is_deceptive {
+        tracing::warn!(group = ?name, "a group does not count, because its name has control or invisible characters");
+    }
+    !is_deceptive
 }
 
 fn too_many() -> Trouble {

@@ -93,16 +93,47 @@ fn escape(value: &str) -> String {
 pub(super) fn first_value(dn: &str, attribute: &str) -> Option<String> {
     let mut rest = dn;
     loop {
-        let (kind, after) = rest.split_once('=')?;
-        let (value, separator, after) = unescape(after.trim_start_matches(' '))?;
-        if kind.trim().eq_ignore_ascii_case(attribute) {
-            return Some(value);
+        let part = part(rest)?;
+        if part.kind.eq_ignore_ascii_case(attribute) {
+            return Some(part.value);
         }
-        if separator != Some(b'+') {
+        if part.separator != Some(b'+') {
             return None;
         }
-        rest = after;
+        rest = part.rest;
     }
+}
+
+/// All types and values of `dn`, folded as most directories compare them; nothing if one of them says nothing.
+pub(super) fn components(dn: &str) -> Option<Vec<(String, String)>> {
+    let (mut all, mut rest) = (Vec::new(), Some(dn));
+    while let Some(text) = rest {
+        let part = part(text)?;
+        all.push((fold(part.kind), fold(&part.value)));
+        rest = part.separator.map(|_| part.rest);
+    }
+    Some(all)
+}
+
+/// `text` in lower case, in which single blanks stand for all white space (RFC 4518 §2.2 and §2.6.1).
+pub(super) fn fold(text: &str) -> String {
+    text.to_lowercase().split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// A type and value of a distinguished name.
+struct Part<'a> {
+    kind: &'a str,
+    value: String,
+    /// What ends it, if anything follows.
+    separator: Option<u8>,
+    rest: &'a str,
+}
+
+/// Reads the first type and value.
+fn part(dn: &str) -> Option<Part<'_>> {
+    let (kind, after) = dn.split_once('=')?;
+    let (value, separator, rest) = unescape(after.trim_start_matches(' '))?;
+    Some(Part { kind: kind.trim(), value, separator, rest })
 }
 
 /// Reads a value up to the separator that ends it: the value, the separator, and what follows it.

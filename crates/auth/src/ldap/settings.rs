@@ -8,6 +8,8 @@ use rustls::{ClientConfig, RootCertStore};
 use secrecy::SecretString;
 use thiserror::Error;
 
+use super::account::Realm;
+use super::decoy::Decoy;
 use super::filter::{Filter, FilterError, USER, description};
 use super::name::{BindName, refused_password};
 use super::server::Server;
@@ -150,7 +152,7 @@ pub enum SettingsError {
         #[source]
         reason: rustls::Error,
     },
-    /// The system has no randomness for the key of the cache.
+    /// The system has no randomness for the key of the cache, or for a name that nobody has.
     #[error("ldap `{0}`: the system gives no random numbers")]
     Random(String),
 }
@@ -163,6 +165,8 @@ pub(super) struct Rules {
     pub(super) tls: Arc<ClientConfig>,
     pub(super) service: Option<Account>,
     pub(super) login: Login,
+    /// Of whom the names of users are.
+    pub(super) realm: Realm,
     pub(super) name_attribute: String,
     pub(super) groups: Option<GroupRules>,
     pub(super) timeout: Duration,
@@ -178,8 +182,8 @@ pub(super) struct Account {
 /// How a user proves who it is.
 #[derive(Debug)]
 pub(super) enum Login {
-    /// The entry is searched for, and its name is bound with.
-    Search(UserSearch),
+    /// The entry is searched for, and its name is bound with; where there is none, that of nobody.
+    Search(UserSearch, Decoy),
     /// A name that is made of the typed one is bound with.
     Direct(Direct),
 }
@@ -233,6 +237,7 @@ impl LdapSettings {
             tls: self.tls()?,
             service: self.service()?,
             login: self.login()?,
+            realm: self.realm(),
             name_attribute: self.attribute("name_attribute", &self.name_attribute)?,
             groups: self.group_rules()?,
             timeout: self.timeout,
@@ -294,7 +299,9 @@ impl LdapSettings {
             let text = self.user_filter.as_deref();
             let text =
                 text.ok_or_else(|| self.missing("user_filter", "finds users where `user_dn` is not given"))?;
-            return Ok(Login::Search(self.user_search(self.user_filter(text)?)?));
+            let search = self.user_search(self.user_filter(text)?)?;
+            let decoy = Decoy::below(&search.base).map_err(|_| SettingsError::Random(self.name.clone()))?;
+            return Ok(Login::Search(search, decoy));
         };
         if !template.contains(USER) {
             return Err(SettingsError::NoUser { name: self.name.clone(), key: "user_dn" });
@@ -315,6 +322,12 @@ impl LdapSettings {
             }
         };
         Ok(Login::Direct(Direct { template, entry }))
+    }
+
+    /// That of all users; where nobody says where they are, that of the names that are made for them.
+    fn realm(&self) -> Realm {
+        let base = self.user_base.as_deref().or(self.user_dn.as_deref());
+        Realm::of(base.unwrap_or_default())
     }
 
     fn user_search(&self, filter: Filter) -> Result<UserSearch, SettingsError> {
@@ -394,7 +407,7 @@ mod tests {
 
     #[test]
     fn accepts_each_way_to_log_in() {
-        assert!(matches!(settings().rules().unwrap().login, Login::Search(_)));
+        assert!(matches!(settings().rules().unwrap().login, Login::Search(..)));
         let dn = Some("uid={user},dc=example".to_owned());
         let rules = LdapSettings { user_dn: dn, user_base: None, user_filter: None, ..settings() }.rules();
         let Login::Direct(direct) = rules.unwrap().login else { panic!("not direct") };

@@ -146,6 +146,22 @@ impl Database {
         })
     }
 
+    /// The token with this name or id: the valid one, or else the one that was made last.
+    pub(super) fn find(
+        &mut self,
+        name_or_id: &str,
+        now: Timestamp,
+    ) -> Result<Option<TokenRecord>, TokenError> {
+        self.run(|connection| {
+            let query = format!(
+                "SELECT {COLUMNS} FROM token WHERE id = ?1 OR name = ?1
+                 ORDER BY revoked IS NULL AND (expires IS NULL OR expires > ?2) DESC, created DESC LIMIT 1"
+            );
+            let mut statement = connection.prepare_cached(&query)?;
+            Ok(statement.query_row(params![name_or_id, now.as_second()], decode).optional()?)
+        })
+    }
+
     /// The token with this hash, whose use from `origin` is noted if it is valid.
     pub(super) fn use_token(
         &mut self,

@@ -43,16 +43,34 @@ pub(super) fn prepare(path: &Path) -> io::Result<Prepared> {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
-    let folder = fs::canonicalize(folder)?;
+    let about = |error| about_folder(folder, error);
+    let folder = fs::canonicalize(folder).map_err(about)?;
     let name = path.file_name().ok_or_else(|| io::Error::other("it is no name of a file"))?;
     let path = folder.join(name);
-    let locked = lock(&folder)?;
+    let locked = lock(&folder).map_err(about)?;
     match path.symlink_metadata() {
         Err(error) if error.kind() == io::ErrorKind::NotFound => create(&locked, &path)?,
         Err(error) => return Err(error),
         Ok(metadata) => check(&metadata)?,
     }
     Ok(Prepared { path, _folder: locked })
+}
+
+/// Says of an error what to do about the folder.
+fn about_folder(folder: &Path, error: io::Error) -> io::Error {
+    let folder = folder.display();
+    let message = match error.kind() {
+        io::ErrorKind::NotFound => {
+            format!("its folder {folder} is missing; make it, for the user of the service alone (mode 700)")
+        }
+        io::ErrorKind::PermissionDenied => {
+            format!(
+                "its folder {folder} is not for everybody; run this as the user of the service, or as root"
+            )
+        }
+        _ => return error,
+    };
+    io::Error::new(error.kind(), message)
 }
 
 /// Waits for the lock, but not for ever: everybody who can read the folder can hold it.

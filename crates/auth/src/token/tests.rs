@@ -116,6 +116,30 @@ async fn a_token_is_revoked_at_once_by_name_or_id() {
 }
 
 #[tokio::test]
+async fn a_token_is_looked_up_without_being_used() {
+    let room = Room::new();
+    let store = room.store();
+    make(&store, "ci");
+    let first = store.list().unwrap()[0].id.clone();
+    for known in ["ci", &first] {
+        let bearer = store.bearer(known, at(1)).await.unwrap();
+        assert_eq!((bearer.name.as_str(), &bearer.provider), ("ci", &first));
+        assert_eq!(bearer.grants, [grant("operator")]);
+    }
+    assert_eq!(store.list().unwrap()[0].last_used, None);
+    assert!(reason(store.bearer("ci", at(1_000)).await).ends_with("has expired"));
+    store.revoke("ci", at(2)).unwrap();
+    assert!(reason(store.bearer("ci", at(3)).await).ends_with("was revoked"));
+
+    store.create(&token("ci"), at(4)).unwrap();
+    assert_ne!(store.bearer("ci", at(5)).await.unwrap().provider, first, "the one that is valid");
+    assert!(reason(store.bearer(&first, at(5)).await).ends_with("was revoked"), "that one only");
+    for unknown in ["", "never", "%"] {
+        assert_eq!(reason(store.bearer(unknown, at(5)).await), "no such token is known");
+    }
+}
+
+#[tokio::test]
 async fn another_process_revokes_at_once() {
     let room = Room::new();
     let store = room.store();
@@ -284,6 +308,10 @@ fn what_is_no_regular_file_is_refused() {
     assert!(TokenStore::open("/").is_err());
     let missing = TokenStore::open(room.folder.path().join("missing/tokens.db")).unwrap_err();
     assert!(matches!(missing, TokenError::Inaccessible { .. }), "{missing}");
+    assert!(
+        missing.to_string().contains("missing is missing; make it, for the user of the service"),
+        "{missing}"
+    );
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What waits for the wire.
 //!
-//! Three lanes, control before reads before scans, first come first served within a lane. Two bounds keep every
+//! Four lanes, control before reads before scans before polls, first come first served within a lane. Two bounds keep every
 //! wait finite: the number of transactions that wait in each lane, so that readers cannot lock out control, and how
 //! often a lane may be passed over. Equal questions are
 //! one transaction. Pure bookkeeping: no I/O, and time is passed in.
@@ -76,7 +76,7 @@ struct Lane {
 #[derive(Debug)]
 pub(super) struct Queue {
     /// In the order in which they are served.
-    lanes: [Lane; 3],
+    lanes: [Lane; 4],
     on_wire: Option<Entry>,
     limit: usize,
     /// Why nothing can be sent, while the line is gone.
@@ -90,6 +90,7 @@ const fn lane_index(priority: Priority) -> usize {
         Priority::Control => 0,
         Priority::Read => 1,
         Priority::Scan => 2,
+        Priority::Poll => 3,
     }
 }
 

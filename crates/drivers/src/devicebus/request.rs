@@ -57,6 +57,7 @@ pub(super) fn question(query: &Query, protocol: Protocol) -> Result<Question, Dr
         Query::BootTarget(device) => (device, kind::SYSTEM, Command::BootTarget, Form::BootTarget),
         Query::HostInfo(device) => (device, kind::SYSTEM, Command::HostInfo, Form::HostInfo),
         Query::Led(device) => (device, kind::LED, Command::Read, Form::Led),
+        Query::EventLog { .. } => return Err(unsupported("devices on a bus keep no event log")),
     };
     Ok(Question { request: request(device, kind_code, command, protocol)?, form })
 }
@@ -228,7 +229,7 @@ fn invalid(reason: String) -> DriverError {
 
 #[cfg(test)]
 mod tests {
-    use opendcre_model::Rgb;
+    use opendcre_model::{LogCursor, Rgb};
 
     use super::*;
 
@@ -324,6 +325,8 @@ mod tests {
         for query in [Query::AssetInfo(DEVICE), Query::BootTarget(DEVICE), Query::HostInfo(DEVICE), battery] {
             assert_eq!(fault(question(&query, Protocol::V1_2)), Fault::Unsupported, "{query:?}");
         }
+        let log = Query::EventLog { device: DEVICE, after: LogCursor::default() };
+        assert_eq!(fault(question(&log, Protocol::V1_3)), Fault::Unsupported);
         let thermistor = Query::Power { device: DEVICE, kind: DeviceKind::Thermistor };
         assert_eq!(fault(question(&thermistor, Protocol::V1_3)), Fault::Unsupported);
         assert!(question(&Query::Led(DEVICE), Protocol::V1_1).is_ok(), "an ordinary read");

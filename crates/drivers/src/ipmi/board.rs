@@ -38,8 +38,12 @@ impl Bmc {
             Capability::AssetText,
             Capability::Reading,
         ]);
-        const SYSTEM: Capabilities =
-            Capabilities::of(&[Capability::AssetInfo, Capability::BootTarget, Capability::HostInfo]);
+        const SYSTEM: Capabilities = Capabilities::of(&[
+            Capability::AssetInfo,
+            Capability::BootTarget,
+            Capability::HostInfo,
+            Capability::EventLog,
+        ]);
         const LED: Capabilities = Capabilities::of(&[Capability::Led, Capability::Identify]);
         // As long as nobody has asked whether it measures, it may.
         let may_measure = self.knowledge.measures_power().unwrap_or(true);

@@ -74,6 +74,10 @@ impl Bmcs {
                 self.part(device, &[SERVER_LED], "the lamp")?;
                 self.led(device.board, context).await
             }
+            Query::EventLog { device, after } => {
+                let board = self.system_part(device, "the event log")?;
+                self.event_log(board, after, context).await
+            }
         }
     }
 

@@ -2,9 +2,11 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use opendcre_ipmi::BMC_ADDRESS;
 use opendcre_ipmi::app::DeviceIdentity;
 use opendcre_ipmi::quirk::{Quirks, quirks};
 use opendcre_ipmi::sdr::Sensor;
+use opendcre_ipmi::sel::SystemEvent;
 use opendcre_model::{DeviceId, Identity};
 
 use super::survey::{Mark, Survey};
@@ -77,9 +79,22 @@ impl Profile {
         let index = self.sensors.binary_search_by_key(&id, sensor_id).ok()?;
         self.sensors.get(index)
     }
+
+    /// The sensor that reported an event, if it is one of these.
+    pub(super) fn sensor_of(&self, event: &SystemEvent) -> Option<&Sensor> {
+        let is_of_bmc = event.generator.slave_address() == Some(BMC_ADDRESS) || self.quirks().owner_is_wrong;
+        let sensor = self.sensor(device_id(event.generator.lun(), event.sensor_number))?;
+        // BMCs report what belongs to no sensor under numbers that sensors may have.
+        let is_alike = sensor.interpretation.sensor_type == event.sensor_type;
+        (is_of_bmc && is_alike).then_some(sensor)
+    }
 }
 
 /// Under which id a sensor appears: sensors of different logical units may have the same number.
 pub(super) fn sensor_id(sensor: &Sensor) -> DeviceId {
-    DeviceId(u16::from(sensor.address.lun) << 12 | u16::from(sensor.address.number))
+    device_id(sensor.address.lun, sensor.address.number)
+}
+
+fn device_id(lun: u8, number: u8) -> DeviceId {
+    DeviceId(u16::from(lun) << 12 | u16::from(number))
 }

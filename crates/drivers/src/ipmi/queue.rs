@@ -1,6 +1,6 @@
 //! What waits for one BMC, and what is on the wire.
 //!
-//! Control goes before reads before scans, first come first served within a priority. Two bounds keep every wait
+//! Control goes before reads before scans before polls, first come first served within a priority. Two bounds keep every wait
 //! finite: how many commands wait in each priority, and how often one may be passed over. Equal questions are one
 //! command. Everybody is answered at their deadline at the latest. Pure bookkeeping: no I/O, and time is passed in.
 

@@ -109,7 +109,7 @@ fn judgement(sensor: &Sensor, observed: &Observed) -> Option<sensor::Health> {
     observed.health.or_else(|| observed.states.iter().filter_map(severity).max())
 }
 
-const fn health(health: sensor::Health) -> Health {
+pub(super) const fn health(health: sensor::Health) -> Health {
     match health {
         sensor::Health::Ok => Health::Ok,
         sensor::Health::NonCritical => Health::Warning,

@@ -205,6 +205,7 @@ async fn too_many_readers_of_one_board_are_refused_cleanly() {
     const COUNT: u16 = 200;
     let emulated = emulate(1, |config| {
         let sensor = |number| SensorConfig {
+            excursion: None,
             name: format!("Temp {number}"),
             kind: SensorKind::CpuTemperature,
             nominal: None,

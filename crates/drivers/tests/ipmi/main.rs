@@ -7,6 +7,7 @@
 )]
 
 mod board;
+mod event_log;
 mod support;
 
 use std::net::{SocketAddr, UdpSocket};

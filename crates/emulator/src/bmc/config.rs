@@ -3,6 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 
+use jiff::fmt::serde::unsigned_duration::friendly::compact::optional::deserialize as optional_duration;
 use opendcre_ipmi::packet::v1_5::AuthType;
 use opendcre_ipmi::{Privilege, Secret};
 use serde::{Deserialize, Deserializer, de};
@@ -144,6 +145,10 @@ pub struct SensorConfig {
     /// The voltage it should show, in volts; for voltages only, above 0 and at most 100.
     #[serde(default)]
     pub nominal: Option<f64>,
+    /// So often it is beyond its critical threshold, for a quarter of the time; at least one minute, and only for sensors
+    /// with thresholds. Never without it.
+    #[serde(default, deserialize_with = "optional_duration")]
+    pub excursion: Option<Duration>,
 }
 
 /// Why a fleet cannot be as its configuration says.
@@ -258,7 +263,8 @@ impl Default for FruConfig {
 
 fn default_sensors() -> Vec<SensorConfig> {
     use SensorKind::*;
-    let sensor = |name: &str, kind, nominal| SensorConfig { name: name.to_owned(), kind, nominal };
+    let sensor =
+        |name: &str, kind, nominal| SensorConfig { name: name.to_owned(), kind, nominal, excursion: None };
     vec![
         sensor("CPU1 Temp", CpuTemperature, None),
         sensor("CPU2 Temp", CpuTemperature, None),

@@ -27,6 +27,7 @@ const BOOT_OPTIONS_TIMEOUT: Duration = Duration::from_secs(60);
 /// Sensor types of events that belong to no sensor of the machine (IPMI 2.0 table 42-3), the numbers that such events
 /// carry, and the event type "sensor-specific".
 const MEMORY: u8 = 0x0c;
+const EVENT_LOGGING: u8 = 0x10;
 const SYSTEM_BOOT: u8 = 0x1d;
 const ACPI_STATE: u8 = 0x22;
 const CRITICAL_INTERRUPT: u8 = 0x13;
@@ -211,6 +212,14 @@ impl Device {
         Ok(())
     }
 
+    /// Takes all records out of the event log, which begins anew with one that says so.
+    pub(super) fn clear_log(&mut self, now: Duration) {
+        let seconds = self.seconds(now);
+        self.log.clear(seconds);
+        // Log area reset or cleared (table 42-3).
+        self.log.log(Event { sensor_type: EVENT_LOGGING, ..event(2) }, seconds);
+    }
+
     /// What a BMC forgets when it starts again.
     pub(super) const fn on_bmc_start(&mut self) {
         self.sdr_reservation.cancel();
@@ -330,8 +339,8 @@ impl Device {
                 continue;
             };
             let Some(raw) = self.raw_value(sensor, now) else { continue };
-            let after = thresholds.reached(&coding, raw);
             let before = self.reached_by(sensor.number);
+            let after = thresholds.reached_since(&coding, raw, before);
             if before != after {
                 self.reached.retain(|(number, _)| *number != sensor.number);
                 self.reached.extend((after != 0).then_some((sensor.number, after)));

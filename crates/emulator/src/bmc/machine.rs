@@ -11,7 +11,7 @@ pub(super) use power::{Change, Power, PowerTiming};
 
 use self::climate::Climate;
 pub(super) use self::climate::Conditions;
-use super::sensor::{Sensor, SensorKind};
+use super::sensor::{Excursion, Sensor, SensorKind};
 use crate::random::SplitMix64;
 
 /// A machine.
@@ -80,6 +80,11 @@ impl Machine {
     }
 
     fn measure(&self, sensor: &Sensor, now: Duration) -> Observation {
+        if let Some(Excursion { interval, value }) = sensor.excursion
+            && self.climate.is_in_first_quarter(interval, now)
+        {
+            return Observation::Value(value);
+        }
         let conditions = || self.conditions(now);
         let noise = self.climate.noise(sensor.number, now);
         Observation::Value(match sensor.kind {

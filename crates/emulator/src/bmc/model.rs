@@ -21,6 +21,7 @@ const MAX_USERS: usize = 14;
 const MAX_SENSORS: usize = 200;
 const MAX_SESSIONS: u8 = 63;
 const MAX_SENSOR_NAME: usize = 16;
+const MIN_EXCURSION: Duration = Duration::from_mins(1);
 
 /// A user.
 #[derive(Debug)]
@@ -161,6 +162,13 @@ fn sensors(configs: &[SensorConfig]) -> Result<Vec<Sensor>, ConfigError> {
             &key("nominal"),
             is_sound,
             "must be a voltage of at most 100 V for voltages, and absent otherwise",
+        )?;
+        let is_sound =
+            config.excursion.is_none_or(|interval| interval >= MIN_EXCURSION && config.kind.states() == 0);
+        check(
+            &key("excursion"),
+            is_sound,
+            "must be at least one minute, and absent for sensors without thresholds",
         )?;
         let before = sensors.iter().filter(|sensor| sensor.kind == config.kind).count();
         let instance = u8::try_from(before).unwrap_or(u8::MAX).saturating_add(1);

@@ -1,6 +1,8 @@
 //! The sensors that an emulated machine can have: what they measure, how their values become raw bytes and back, and
 //! their thresholds. It knows neither their values, which [`super::machine`] has, nor the commands that ask for them.
 
+use std::time::Duration;
+
 use serde::Deserialize;
 
 use super::config::SensorConfig;
@@ -81,6 +83,16 @@ pub(super) struct Sensor {
     /// For voltages.
     pub nominal: f64,
     pub form: Form,
+    pub excursion: Option<Excursion>,
+}
+
+/// How a sensor leaves its bounds now and then.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Excursion {
+    /// From one time to the next.
+    pub interval: Duration,
+    /// What it shows then.
+    pub value: f64,
 }
 
 /// What a sensor says.
@@ -96,13 +108,16 @@ impl Sensor {
     /// A sensor that its configuration describes; ranges have been checked.
     pub(super) fn new(number: u8, instance: u8, config: &SensorConfig) -> Self {
         let nominal = config.nominal.unwrap_or(3.0);
-        let form = match (config.kind.coding(nominal), config.kind.limits(nominal)) {
+        let limits = config.kind.limits(nominal);
+        let beyond = limits.and_then(|limits| limits.beyond());
+        let excursion = config.excursion.zip(beyond).map(|(interval, value)| Excursion { interval, value });
+        let form = match (config.kind.coding(nominal), limits) {
             (Some(coding), Some(limits)) => {
                 Form::Analog { coding, thresholds: Thresholds::new(&coding, &limits) }
             }
             _ => Form::Discrete,
         };
-        Self { number, name: config.name.clone(), kind: config.kind, instance, nominal, form }
+        Self { number, name: config.name.clone(), kind: config.kind, instance, nominal, form, excursion }
     }
 
     /// The raw thresholds in the beginning; nothing for a discrete sensor.
@@ -228,6 +243,15 @@ impl SensorKind {
     }
 }
 
+impl Limits {
+    /// A value beyond the critical threshold, the upper one if there is one.
+    fn beyond(&self) -> Option<f64> {
+        const MARGIN: f64 = 0.02;
+        let upper = self.upper_critical.map(|limit| limit * (1.0 + MARGIN));
+        upper.or_else(|| self.lower_critical.map(|limit| limit * (1.0 - MARGIN)))
+    }
+}
+
 impl Coding {
     /// The raw byte whose value is nearest to `value`.
     pub(super) fn encode(&self, value: f64) -> u8 {
@@ -237,6 +261,14 @@ impl Coding {
         match self.is_signed {
             true => to_i16(raw.clamp(-128.0, 127.0)).to_le_bytes()[0],
             false => to_i16(raw.clamp(0.0, 255.0)).to_le_bytes()[0],
+        }
+    }
+
+    /// The raw byte that lies so many steps above `raw`, or the last one.
+    fn moved(&self, raw: u8, steps: i16) -> u8 {
+        match self.is_signed {
+            true => to_i8(i16::from(raw.cast_signed()) + steps).cast_unsigned(),
+            false => to_u8(i16::from(raw) + steps),
         }
     }
 
@@ -299,6 +331,24 @@ impl Thresholds {
         let bits = self.raw.iter().enumerate().map(|(index, raw)| u8::from(is_reached(index, *raw)) << index);
         bits.sum::<u8>() & self.mask
     }
+
+    /// The same for a sensor that has reached those of `before`: a value must come back by more than the hysteresis
+    /// (IPMI 2.0 §35.6).
+    pub(super) fn reached_since(&self, coding: &Coding, value: u8, before: u8) -> u8 {
+        const LOWER: u8 = 0b0000_0111;
+        let below = coding.moved(value, -i16::from(self.negative_hysteresis));
+        let above = coding.moved(value, i16::from(self.positive_hysteresis));
+        let near = self.reached(coding, below) & LOWER | self.reached(coding, above) & !LOWER;
+        self.reached(coding, value) | before & near
+    }
+}
+
+fn to_i8(number: i16) -> i8 {
+    i8::try_from(number).unwrap_or(if number < 0 { i8::MIN } else { i8::MAX })
+}
+
+fn to_u8(number: i16) -> u8 {
+    u8::try_from(number).unwrap_or(if number < 0 { u8::MIN } else { u8::MAX })
 }
 
 /// A rounded number that lies within the range.

@@ -224,7 +224,12 @@ fn the_event_log_takes_gives_and_is_cleared() {
     let (_, id) = lab.raw(&mut session, NetFn::STORAGE, 0x42, &[]);
     assert_eq!(lab.raw(&mut session, NetFn::STORAGE, 0x47, &clear(&id, 0xaa)), (OK, vec![1]));
     assert_eq!(lab.raw(&mut session, NetFn::STORAGE, 0x47, &clear(&id, 0x00)), (OK, vec![1]));
-    assert_eq!(lab.raw(&mut session, NetFn::STORAGE, 0x43, &[0, 0, 0, 0, 0, 0xff]).0, 0xcb);
+    let (_, entry) = lab.raw(&mut session, NetFn::STORAGE, 0x43, &[0, 0, 0, 0, 0, 0xff]);
+    assert_eq!(
+        (&entry[..2], &entry[12..]),
+        (&[0xff, 0xff][..], &[0x10, 0xf0, 0x6f, 2, 0xff, 0xff][..]),
+        "it says so"
+    );
     assert_eq!(lab.raw(&mut session, NetFn::STORAGE, 0x47, &clear(&id, 0xaa)).0, RESERVATION, "used up");
 }
 

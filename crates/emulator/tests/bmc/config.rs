@@ -83,6 +83,14 @@ fn every_mistake_is_one_line_that_names_its_place() {
         ("machine.read_limit = 4", "machine.read_limit: "),
         ("machine.sensors = [{ name = \"Core\", kind = \"voltage\" }]", "machine.sensors[0].nominal: "),
         (
+            "machine.sensors = [{ name = \"PS\", kind = \"power_supply\", excursion = \"5m\" }]",
+            "machine.sensors[0].excursion: ",
+        ),
+        (
+            "machine.sensors = [{ name = \"In\", kind = \"inlet_temperature\", excursion = \"5s\" }]",
+            "machine.sensors[0].excursion: ",
+        ),
+        (
             "machine.sensors = [{ name = \"F\", kind = \"fan\", nominal = 1.0 }]",
             "machine.sensors[0].nominal: ",
         ),

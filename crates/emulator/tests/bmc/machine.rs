@@ -52,6 +52,39 @@ fn a_sensor_that_reaches_a_threshold_is_logged_once_and_when_it_comes_back() {
 }
 
 #[test]
+fn a_value_must_come_back_by_more_than_the_hysteresis() {
+    let mut lab = Lab::new();
+    let before = lab.bmc.events(lab.now);
+    for (value, events) in [(89.0, 1), (87.0, 1), (86.0, 1), (88.0, 1), (85.0, 2), (87.0, 2), (88.0, 3)] {
+        lab.bmc.pin("CPU1 Temp", Some(Pin::Value(value)));
+        assert_eq!(lab.bmc.events(lab.now), before + events, "{value}");
+    }
+    for (value, events) in [(-1.0, 4), (2.0, 4), (3.0, 5)] {
+        lab.bmc.pin("Inlet Temp", Some(Pin::Value(value)));
+        assert_eq!(lab.bmc.events(lab.now), before + events, "{value}");
+    }
+}
+
+#[test]
+fn a_sensor_leaves_its_bounds_now_and_then_if_it_is_told_to() {
+    let mut lab = Lab::from_toml(
+        "[machine]\nsensors = [{ name = \"CPU\", kind = \"cpu_temperature\", excursion = \"4m\" }]",
+    );
+    let before = lab.bmc.events(lab.now);
+    let is_beyond = |lab: &Lab| lab.bmc.value("CPU", lab.now).unwrap() > 95.0;
+    let mut times = 0;
+    for _ in 0..48 {
+        times += u32::from(is_beyond(&lab));
+        lab.pass(at(10));
+        lab.bmc.events(lab.now);
+    }
+    assert!((11..=13).contains(&times), "a quarter of the time, not {times} of 48 times");
+    // Non-critical and critical are reached twice and left twice, or are reached when it begins.
+    let logged = lab.bmc.events(lab.now) - before;
+    assert!((6..=8).contains(&logged), "{logged}");
+}
+
+#[test]
 fn negative_values_compare_as_such() {
     let mut lab = Lab::new();
     let mut session = lab.administrator();

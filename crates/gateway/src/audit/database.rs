@@ -11,6 +11,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use opendcre_model::excerpt;
 use rusqlite::{
     Connection, ErrorCode, MAIN_DB, OpenFlags, OptionalExtension, Transaction, TransactionBehavior,
 };
@@ -26,6 +27,9 @@ const JOURNAL_SIZE: u32 = 4 << 20;
 
 /// How many of the newest entries are checked when a file is opened.
 const TAIL: u64 = 1_000;
+
+/// How many differences to the schema are named.
+const MOST_DEVIATIONS: usize = 16;
 
 /// The tables. The triggers are a second line: whoever may write the file may remove them, which the check of the
 /// schema finds.
@@ -265,6 +269,20 @@ fn version(connection: &Connection) -> rusqlite::Result<i64> {
 
 /// Whether its tables and triggers are those of this release.
 pub(super) fn check_schema(path: &Path, connection: &Connection) -> Result<(), AuditError> {
+    match deviations(path, connection)?.as_slice() {
+        [] => Ok(()),
+        deviations => {
+            let reason = format!("it is not built like an audit log: {}", deviations.join(", "));
+            Err(AuditError::damaged(path, reason))
+        }
+    }
+}
+
+/// What beside the tables is not as this release makes it, in which the entries can be read all the same.
+///
+/// # Errors
+/// [`AuditError::TooNew`], and [`AuditError::Damaged`] if its tables are others.
+pub(super) fn deviations(path: &Path, connection: &Connection) -> Result<Vec<String>, AuditError> {
     let failed = |error: rusqlite::Error| failure(path, &error, AuditError::cannot_open);
     let version = version(connection).map_err(failed)?;
     if version > VERSION {
@@ -272,17 +290,36 @@ pub(super) fn check_schema(path: &Path, connection: &Connection) -> Result<(), A
     }
     let model = Connection::open_in_memory().map_err(failed)?;
     model.execute_batch(SCHEMA).map_err(failed)?;
-    if version == VERSION && schema(connection).map_err(failed)? == schema(&model).map_err(failed)? {
-        Ok(())
-    } else {
-        Err(AuditError::damaged(path, "its tables and triggers are not those of an audit log".to_owned()))
+    let (wanted, found) = (schema(&model).map_err(failed)?, schema(connection).map_err(failed)?);
+    let is_table_missing = wanted.iter().any(|part| part.kind == "table" && !found.contains(part));
+    if version != VERSION || is_table_missing {
+        return Err(AuditError::damaged(path, "its tables are not those of an audit log".to_owned()));
     }
+    let missing = wanted.iter().filter(|part| !found.contains(part));
+    let missing = missing.map(|Part { kind, name, .. }| format!("the {kind} {name} is gone or changed"));
+    // One of the same name is told of already.
+    let is_known = |part: &&Part| wanted.iter().any(|wanted| wanted.name == part.name);
+    let added = found.iter().filter(|part| !is_known(part));
+    let added = added.map(|part| format!("{:?} was added", excerpt(&part.name)));
+    Ok(missing.chain(added).take(MOST_DEVIATIONS).collect())
 }
 
-fn schema(connection: &Connection) -> rusqlite::Result<Vec<String>> {
+/// Something that a database is built of.
+#[derive(Debug, PartialEq, Eq)]
+struct Part {
+    /// `table`, `trigger`, `index` or `view`.
+    kind: String,
+    name: String,
+    /// How it was made.
+    sql: Option<String>,
+}
+
+fn schema(connection: &Connection) -> rusqlite::Result<Vec<Part>> {
     let mut statement =
-        connection.prepare("SELECT concat_ws(' ', type, name, sql) FROM sqlite_schema ORDER BY 1")?;
-    statement.query_map([], |row| row.get(0))?.collect()
+        connection.prepare("SELECT type, name, sql FROM sqlite_schema ORDER BY type, name")?;
+    let parts =
+        statement.query_map([], |row| Ok(Part { kind: row.get(0)?, name: row.get(1)?, sql: row.get(2)? }))?;
+    parts.collect()
 }
 
 fn cut_off(newest: AuditHead) -> String {

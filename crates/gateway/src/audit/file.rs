@@ -57,8 +57,8 @@ impl AuditFile {
     /// [`AuditError::Read`] or [`AuditError::TooNew`] if it cannot be read. What is wrong with it is no error.
     pub fn verify(&self, heads: &[AuditHead]) -> Result<AuditVerdict, AuditError> {
         let verdict = self.read(|connection| {
-            database::check_schema(&self.path, connection)?;
-            verify::verify(connection, heads).map_err(|error| self.unreadable(&error))
+            let deviations = database::deviations(&self.path, connection)?;
+            verify::verify(connection, deviations, heads).map_err(|error| self.unreadable(&error))
         });
         match verdict {
             Err(AuditError::Damaged { reason, .. }) => Ok(AuditVerdict::damaged(reason)),

@@ -29,7 +29,7 @@ const PRINCIPALS: Budget = Budget {
 const STRANGERS: Budget = Budget {
     entries: 64,
     of_one: 16,
-    others: "refused logins within about a minute from addresses that are not named",
+    others: "refusals within about a minute of strangers at addresses that are not named",
 };
 
 /// What separates a client from the proxy that speaks for it.

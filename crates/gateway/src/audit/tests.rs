@@ -268,9 +268,9 @@ fn a_full_disk_refuses_entries_until_it_has_room() {
 #[tokio::test]
 async fn a_file_that_is_no_log_stays_as_it_is_until_somebody_moves_it_away() {
     let damages: [(&str, Damage); 5] = [
-        ("tables and triggers", |room| fs::write(&room.path, "").unwrap()),
+        ("its tables are not those", |room| fs::write(&room.path, "").unwrap()),
         ("not a database", |room| fs::write(&room.path, "not a database ".repeat(1_000)).unwrap()),
-        ("tables and triggers", |room| {
+        ("\"cookie\" was added", |room| {
             room.connection().execute_batch("CREATE TABLE cookie (name TEXT)").unwrap();
         }),
         ("newer release", |room| room.connection().execute_batch("PRAGMA user_version = 99").unwrap()),

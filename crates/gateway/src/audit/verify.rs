@@ -32,6 +32,11 @@ pub enum AuditFinding {
         /// What is wrong.
         reason: String,
     },
+    /// The file is not built as this program does it, so that something else has had it in hand.
+    Rebuilt {
+        /// What is different.
+        reason: String,
+    },
     /// Entries were removed.
     Removed {
         /// The number of the first of them.
@@ -85,11 +90,16 @@ impl AuditVerdict {
     }
 }
 
-/// Checks every entry, and that none of `heads` is missing.
-pub(super) fn verify(connection: &Connection, heads: &[AuditHead]) -> rusqlite::Result<AuditVerdict> {
+/// Checks every entry, and that none of `heads` is missing. `deviations` of the file were found before.
+pub(super) fn verify(
+    connection: &Connection,
+    deviations: Vec<String>,
+    heads: &[AuditHead],
+) -> rusqlite::Result<AuditVerdict> {
     // One transaction, so that what is added in the meantime does not count.
     let transaction = connection.unchecked_transaction()?;
     let mut walk = Walk::new(&transaction);
+    walk.findings.extend(deviations.into_iter().map(|reason| AuditFinding::Rebuilt { reason }));
     if let Err(error) =
         walk.check_pages().and_then(|()| walk.check_entries()).and_then(|()| walk.check_heads(heads))
     {
@@ -248,6 +258,7 @@ impl fmt::Display for AuditFinding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Damaged { reason } => write!(f, "the file is damaged, or no audit log: {reason}"),
+            Self::Rebuilt { reason } => write!(f, "the file was rebuilt by something else: {reason}"),
             Self::Removed { first, last } if first == last => write!(f, "entry {first} was removed"),
             Self::Removed { first, last } => write!(f, "entries {first} to {last} were removed"),
             Self::Changed { sequence } => {

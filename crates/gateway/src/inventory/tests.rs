@@ -4,8 +4,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use opendcre_model::{
-    BoxFuture, Capabilities, Context, Device, DeviceId, DeviceKind, Driver, DriverError, Observation, Query,
-    Scope,
+    BoxFuture, Capabilities, Capability, Context, Device, DeviceId, DeviceKind, Driver, DriverError,
+    Observation, Query, Scope,
 };
 
 use super::*;
@@ -189,6 +189,17 @@ fn an_id_survives_a_restart_with_another_order_of_the_configuration() {
     let inventory = restart(inventory, &[3, 1, 2]);
     assert_eq!(servers(&inventory), [(1, Some(2)), (2, Some(3)), (3, Some(1))]);
     assert!(!inventory.is_verified(server(1), now()), "nobody has answered yet");
+}
+
+#[test]
+fn what_a_stored_device_could_not_do_yet_is_learnt_when_the_board_answers() {
+    let mut inventory = inventory();
+    answers(&mut inventory, 1, Some("uuid:a"));
+    let mut restarted = restart(inventory, &[1, 2, 3]);
+    let mut newer = machine(1, Some("uuid:a"));
+    newer.devices[0].capabilities = Capabilities::of(&[Capability::EventLog]);
+    restarted.found(Place { mount: 0, board: server(1) }, &newer, now());
+    assert_eq!(restarted.board(server(1)).unwrap().devices, newer.devices);
 }
 
 #[test]

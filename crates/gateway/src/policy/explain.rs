@@ -1,20 +1,22 @@
 //! Why somebody may do something, or may not: role by role.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::sync::Arc;
 
 use opendcre_model::{DeviceAddress, DeviceId, Extent, Grant, Login, Subject, excerpt};
 use thiserror::Error;
 
 use super::selector::{Bound, Cover, Miss, Selector};
-use super::{Held, Policy, Source, Verb, who};
+use super::{Held, Namesake, Policy, Source, Understood, Verb, who};
 use crate::inventory::Inventory;
 use crate::{BoardRecord, GatewayError, RangeError};
 
 /// A question about what somebody may do.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Question {
-    /// Who: a name, or a login, its provider and a name, as in `ldap:corp/ada`. Nothing: whoever asks.
+    /// Who: a name, or a login, its provider and a name, as in `ldap:corp/ada`. Nothing: whoever asks. A name alone is
+    /// that of nobody in particular: what is only for people of one provider is not for them.
     pub user: Option<String>,
     /// How they prove who they are, in a word such as `ldap`, if the user does not say it.
     pub login: Option<String>,
@@ -22,7 +24,8 @@ pub struct Question {
     pub provider: Option<String>,
     /// Their groups.
     pub groups: Vec<String>,
-    /// Roles that come with what they prove it by, as with a token, and hold everywhere.
+    /// Roles that come with what they prove it by, and hold everywhere. Without any, a token is looked up, and has what it
+    /// was made with.
     pub roles: Vec<String>,
     /// A verb, or an action such as `power`.
     pub action: String,
@@ -80,6 +83,14 @@ pub enum WhyError {
     /// There is no such login.
     #[error("{0:?} is no login; use local, token, oidc, ldap, certificate, proxy or anonymous")]
     UnknownLogin(String),
+    /// There is no such token, or not any more.
+    #[error(
+        "{reason}; `opendcre token list` shows all, and with roles one is asked about that is not made yet"
+    )]
+    UnknownToken {
+        /// Why it has nothing.
+        reason: String,
+    },
     /// No board of the target has such a device.
     #[error("{board} has no device {device:?}; its devices are shown with it")]
     UnknownDevice {
@@ -199,7 +210,7 @@ impl Policy {
         let mut considered: Vec<Considered> =
             held.iter().map(|held| consider(held, asked, inventory)).collect();
         if with_others {
-            considered.extend(self.others(&held));
+            considered.extend(self.others(&subject, &held));
         }
         considered.sort_by_key(|role| role.rule);
         let reach = self.reach(&subject, asked.verb, || inventory);
@@ -212,7 +223,15 @@ impl Policy {
                     .all(|device| reach.has_device(DeviceAddress { board: board.id, device })),
             }),
         };
-        let reason = self.reason(is_permitted, &considered, held.is_empty());
+        let mut reason = self.reason(is_permitted, &considered, held.is_empty());
+        // A name alone leaves open who vouches for it.
+        if with_others
+            && !is_permitted
+            && subject.login == Login::Local
+            && let Some(namesake) = self.namesake(&subject, &held)
+        {
+            reason = format!("{reason}; whoever is {namesake} has more roles");
+        }
         Explanation { subject, verb: asked.verb, is_permitted, reason, considered }
     }
 
@@ -228,16 +247,36 @@ impl Policy {
     }
 
     /// The rules that are not among those in `held`.
-    fn others(&self, held: &[Held<'_>]) -> impl Iterator<Item = Considered> {
-        let is_held = |index| held.iter().any(|held| held.source == Source::Rule(index));
-        let others = self.rules.iter().enumerate().filter(move |(index, _)| !is_held(*index));
-        others.map(|(index, rule)| Considered {
+    fn others(&self, subject: &Subject, held: &[Held<'_>]) -> impl Iterator<Item = Considered> {
+        self.not_held(held).map(|(index, rule)| Considered {
             rule: Some(index + 1),
             role: rule.role.clone(),
             extent: rule.extent.clone(),
             permits: false,
-            reason: "it is for others".to_owned(),
+            reason: match rule.namesake(subject) {
+                Some(namesake) => format!("it is only for whoever is {namesake}"),
+                None => "it is for others".to_owned(),
+            },
         })
+    }
+
+    /// Whom the first of those rules is for that are for somebody of the same name who logs in otherwise.
+    fn namesake(&self, subject: &Subject, held: &[Held<'_>]) -> Option<Namesake<'_>> {
+        self.not_held(held).find_map(|(_, rule)| rule.namesake(subject))
+    }
+
+    fn not_held(&self, held: &[Held<'_>]) -> impl Iterator<Item = (usize, &Understood)> {
+        let is_held = |index| held.iter().any(|held| held.source == Source::Rule(index));
+        self.rules.iter().enumerate().filter(move |(index, _)| !is_held(*index))
+    }
+}
+
+impl fmt::Display for Namesake<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::User(who) => f.write_str(who.text()),
+            Self::Member(who) => write!(f, "in {}", who.text()),
+        }
     }
 }
 

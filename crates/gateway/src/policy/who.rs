@@ -22,6 +22,8 @@ const LOGINS: [Login; 7] = [
 /// A pattern for a user or a group.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Who {
+    /// As it was written.
+    text: String,
     login: Option<Login>,
     /// Nothing: any provider.
     provider: Option<Glob>,
@@ -39,13 +41,23 @@ impl Who {
     /// A pattern; nothing if a part of it is empty or too long.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let Some(Qualified { login, provider, name }) = qualified(text) else {
-            return Some(Self { login: None, provider: None, name: Glob::new(text)? });
+            return Some(Self { text: text.to_owned(), login: None, provider: None, name: Glob::new(text)? });
         };
         let provider = match provider {
             Some(provider) => Some(Glob::new(provider)?),
             None => None,
         };
-        Some(Self { login: Some(login), provider, name: Glob::new(name)? })
+        Some(Self { text: text.to_owned(), login: Some(login), provider, name: Glob::new(name)? })
+    }
+
+    /// The pattern as it was written.
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Whether somebody called `name` is meant, if only they logged in as the pattern says.
+    pub(super) fn fits_namesake(&self, name: &str) -> bool {
+        self.login.is_some() && self.name.matches(name)
     }
 
     /// Whether the name of `subject` is meant, or that of a group of theirs.

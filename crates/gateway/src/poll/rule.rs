@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use opendcre_model::{Device, DeviceKind, Query};
+use opendcre_model::{Capability, Device, DeviceAddress, DeviceKind, LogCursor, Query};
 
 use crate::BoardRecord;
 use crate::glob::Glob;
@@ -71,7 +71,7 @@ impl Rules {
         let here: Vec<&Rule> = self.rules.iter().filter(|rule| rule.is_about(board)).collect();
         let mut plan: BTreeMap<Duration, Vec<Query>> = BTreeMap::new();
         for device in &board.devices {
-            for query in device.questions(board.id) {
+            for query in device.questions(board.id).chain(log_question(board, device)) {
                 let interval = self.interval(&here, device, &query);
                 if !interval.is_zero() {
                     plan.entry(interval).or_default().push(query);
@@ -92,6 +92,13 @@ impl Rules {
         let fits = |rule: &&&Rule| rule.kinds.is_empty() || rule.kinds.contains(&device.kind);
         rules.iter().find(fits).map_or(default, |rule| rule.interval)
     }
+}
+
+/// The question to a device that keeps an event log. Where it goes on is seen when it is asked.
+fn log_question(board: &BoardRecord, device: &Device) -> Option<Query> {
+    let address = DeviceAddress { board: board.id, device: device.id };
+    let question = Query::EventLog { device: address, after: LogCursor::default() };
+    device.capabilities.has(Capability::EventLog).then_some(question)
 }
 
 impl Rule {

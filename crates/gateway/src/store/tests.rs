@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 
 use jiff::Timestamp;
-use opendcre_model::Login;
+use opendcre_model::{LogCursor, Login};
 use tempfile::TempDir;
 
 use super::*;

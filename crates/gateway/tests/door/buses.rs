@@ -1,8 +1,8 @@
 //! Several buses behind one door: which driver is asked for which board.
 
 use crate::support::{Call, Room, board, failure, power_off, somebody};
-use opendcre_gateway::{Command, GatewayError, Outcome, ScanReport};
-use opendcre_model::{BoardId, Fault, Observation, Query, Scope};
+use opendcre_gateway::{Command, GatewayError, Outcome, Policy, PolicySettings, Principal, Rule, ScanReport};
+use opendcre_model::{BoardId, Extent, Fault, Login, Observation, Query, Scope, Subject};
 
 async fn run(room: &Room, command: Command) -> Result<Outcome, GatewayError> {
     room.gateway.execute(&somebody(), command).await
@@ -52,6 +52,36 @@ async fn a_scan_fails_only_when_every_bus_failed() {
     let error = scan(&room).await.unwrap_err();
     assert_eq!(error.code(), "timeout");
     assert_eq!(error.to_string(), "bus a failed: timeout");
+}
+
+#[tokio::test]
+async fn nobody_is_told_of_the_failure_of_a_bus_that_holds_nothing_of_theirs() {
+    let room = Room::with_ranges(&[1..=1, 2..=2, 3..=3]);
+    *room.drivers[1].scan.lock().unwrap() = Ok(vec![board(2)]);
+    *room.drivers[2].scan.lock().unwrap() = Ok(vec![board(3)]);
+    scan(&room).await.unwrap();
+    let viewer = |user: &str, boards: &[&str]| Rule {
+        role: "viewer".to_owned(),
+        users: vec![user.to_owned()],
+        extent: Extent { boards: boards.iter().map(ToString::to_string).collect(), ..Extent::default() },
+        ..Rule::default()
+    };
+    let rules =
+        vec![viewer("ada", &["00000002", "00000003"]), viewer("eve", &["00000009"]), viewer("root", &["*"])];
+    room.gateway.replace_policy(Policy::new(PolicySettings { rules, ..PolicySettings::default() }).unwrap());
+    for driver in &room.drivers {
+        driver.fail_scans(Fault::Gone);
+    }
+    let told = async |name: &str, command: Command| {
+        let subject = Subject { name: name.to_owned(), login: Login::Ldap, ..Subject::anonymous() };
+        let principal = Principal { subject: subject.into(), ..somebody() };
+        room.gateway.execute(&principal, command).await.map_err(|error| error.to_string())
+    };
+    for command in [Command::Scan(Scope::All), Command::Refresh(Scope::All)] {
+        assert_eq!(told("root", command.clone()).await, Err("bus a failed: gone".to_owned()));
+        assert_eq!(told("ada", command.clone()).await, Err("bus b failed: gone".to_owned()));
+        assert_eq!(told("eve", command).await, Ok(Outcome::Scan(ScanReport::default())));
+    }
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@
 
 mod buses;
 mod changes;
+mod credential;
 mod forget;
 mod policy;
 mod poll;

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use opendcre_gateway::{
-    Annotation, AuditLog, Command, Equipment, Gateway, GatewayError, Group, IdempotencyKey, JobAction, Mount,
-    Order, Outcome, Policy, PolicySettings, Principal, Question, Rule, Settings, SubmitError, View,
+    Annotation, AuditFile, AuditLog, AuditQuery, Command, Equipment, Gateway, GatewayError, Group,
+    IdempotencyKey, JobAction, Mount, Order, Outcome, Policy, PolicySettings, Principal, Question, Rule,
+    Settings, SubmitError, View,
 };
 use opendcre_model::{
     Action, Board, BoardId, BoxFuture, Capabilities, Capability, Context, Device, DeviceAddress, DeviceId,
@@ -47,10 +48,10 @@ impl Driver for Bus {
     }
 }
 
-struct Room {
-    gateway: Gateway,
+pub(crate) struct Room {
+    pub(crate) gateway: Gateway,
     bus: Arc<Bus>,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 const POWER: u16 = 0x0100;
@@ -86,7 +87,7 @@ fn texts(list: &[&str]) -> Vec<String> {
     list.iter().map(|text| (*text).to_owned()).collect()
 }
 
-fn rule(role: &str, user: &str, extent: Extent) -> Rule {
+pub(crate) fn rule(role: &str, user: &str, extent: Extent) -> Rule {
     Rule { role: role.to_owned(), users: texts(&[user]), groups: Vec::new(), extent }
 }
 
@@ -94,7 +95,7 @@ fn rack(name: &str) -> Extent {
     Extent { racks: texts(&[name]), ..Extent::default() }
 }
 
-fn person(name: &str) -> Principal {
+pub(crate) fn person(name: &str) -> Principal {
     let subject = Subject { name: name.to_owned(), login: Login::Ldap, ..Subject::anonymous() };
     Principal { subject: subject.into(), remote: "192.0.2.7:4711".to_owned(), request_id: "r-1".to_owned() }
 }
@@ -103,7 +104,7 @@ impl Room {
     /// The boards 1 and 2 in `rack_1` and 3 and 4 in `rack_2`, and these people: `root` may do everything, `otto`
     /// operates `rack_1`, `vera` views `rack_1`, `lisa` operates the lamps of `rack_1`, `mara` views everything and
     /// operates `rack_1`, and `eve` is nobody.
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         Self::with(Settings::default()).await
     }
 
@@ -142,7 +143,7 @@ impl Room {
         let equipment = Equipment { mounts: vec![mount], groups, ..Equipment::default() };
         let gateway = Gateway::new(equipment, audit.into(), policy, Arc::new(FixedClock), settings);
         gateway.execute(&person("root"), Command::Refresh(Scope::All)).await.unwrap();
-        Self { gateway, bus, _folder: folder }
+        Self { gateway, bus, folder }
     }
 
     fn view(&self, name: &str) -> View {
@@ -157,7 +158,7 @@ impl Room {
         self.run(name, command).await.map_or_else(|error| error.code(), |_| "ok")
     }
 
-    fn order(&self, boards: &[u32]) -> Order {
+    pub(crate) fn order(&self, boards: &[u32]) -> Order {
         let view = self.view("root");
         let boards: Vec<_> = boards.iter().map(|id| view.board(BoardId(*id)).unwrap()).collect();
         let targets = boards.iter().map(|board| (&**board, &board.devices[0]));
@@ -169,8 +170,18 @@ impl Room {
         Ok(selected.iter().map(|board| board.id.0).collect())
     }
 
-    fn performed(&self) -> usize {
+    pub(crate) fn performed(&self) -> usize {
         self.bus.performed.lock().unwrap().len()
+    }
+
+    /// Ends it, and tells what of its audit log is about refusals.
+    pub(crate) async fn refusals(self) -> Vec<Value> {
+        self.gateway.shutdown().await;
+        drop(self.gateway);
+        let file = AuditFile::new(self.folder.path().join("audit.db"));
+        let records = file.page(&AuditQuery { limit: 100, ..AuditQuery::default() }).unwrap().entries;
+        let entries = records.iter().map(|record| serde_json::from_str::<Value>(&record.text).unwrap());
+        entries.filter(|entry| entry["kind"] == "refused").collect()
     }
 }
 
@@ -393,14 +404,14 @@ async fn whoever_waits_wakes_for_what_they_may_see() {
     assert!(waiting.as_mut().now_or_never().is_some());
 }
 
-fn why(room: &Room, asking: &str, user: Option<&str>, action: &str, target: Option<&str>) -> Value {
+async fn why(room: &Room, asking: &str, user: Option<&str>, action: &str, target: Option<&str>) -> Value {
     let question = Question {
         user: user.map(str::to_owned),
         action: action.to_owned(),
         target: target.map(str::to_owned),
         ..Question::default()
     };
-    match room.gateway.why(&person(asking), &question) {
+    match room.gateway.why(&person(asking), &question).await {
         Ok(told) => {
             let roles = told.considered.iter().map(|role| json!([role.rule, role.permits, role.reason]));
             json!([told.is_permitted, told.reason, roles.collect::<Vec<_>>()])
@@ -413,7 +424,7 @@ fn why(room: &Room, asking: &str, user: Option<&str>, action: &str, target: Opti
 async fn a_decision_is_explained_role_by_role() {
     let room = Room::new().await;
     assert_eq!(
-        why(&room, "mara", None, "power", Some("node-[1-2]")),
+        why(&room, "mara", None, "power", Some("node-[1-2]")).await,
         json!([
             true,
             "rule 6, which grants operator, permits it",
@@ -424,7 +435,7 @@ async fn a_decision_is_explained_role_by_role() {
         ])
     );
     assert_eq!(
-        why(&room, "mara", None, "power", Some("all")),
+        why(&room, "mara", None, "power", Some("all")).await,
         json!([
             false,
             "none of their roles permits all of it",
@@ -438,25 +449,34 @@ async fn a_decision_is_explained_role_by_role() {
             ]
         ])
     );
-    let about_eve = why(&room, "root", Some("eve"), "read", Some("node-1"));
+    let about_eve = why(&room, "root", Some("eve"), "read", Some("node-1")).await;
     assert_eq!((&about_eve[0], &about_eve[1]), (&json!(false), &json!("no role is granted to them")));
     assert_eq!(about_eve[2].as_array().unwrap().len(), 6, "whoever owns the rules sees all of them");
     assert_eq!(about_eve[2][0], json!([1, false, "it is for others"]));
-    assert_eq!(why(&room, "root", None, "audit", None)[0], true);
-    assert_eq!(why(&room, "otto", None, "audit", Some("node-1"))[0], false);
-    assert_eq!(why(&room, "mara", Some("mara"), "read", None)[1], "rule 5, which grants viewer, permits it");
-    assert_eq!(why(&room, "lisa", None, "led", Some("node-1"))[0], false, "there is more in it than lamps");
+    assert_eq!(why(&room, "root", None, "audit", None).await[0], true);
+    assert_eq!(why(&room, "otto", None, "audit", Some("node-1")).await[0], false);
+    assert_eq!(
+        why(&room, "mara", Some("mara"), "read", None).await[1],
+        "rule 5, which grants viewer, permits it"
+    );
+    assert_eq!(
+        why(&room, "lisa", None, "led", Some("node-1")).await[0],
+        false,
+        "there is more in it than lamps"
+    );
 }
 
 #[tokio::test]
 async fn about_others_only_owners_may_ask() {
     let room = Room::new().await;
-    let refused = why(&room, "mara", Some("root"), "read", None);
+    let refused = why(&room, "mara", Some("root"), "read", None).await;
     assert!(refused.as_str().unwrap().contains("may not do this"), "{refused}");
     let other = Question { user: Some("ldap:corp/mara".to_owned()), ..Question::default() };
     let other = Question { action: "read".to_owned(), ..other };
-    assert!(room.gateway.why(&person("mara"), &other).is_err(), "somebody else of the same name");
-    let unknown = why(&room, "otto", None, "power", Some("node-3"));
+    assert!(room.gateway.why(&person("mara"), &other).await.is_err(), "somebody else of the same name");
+    let unknown = why(&room, "otto", None, "power", Some("node-3")).await;
     assert!(unknown.as_str().unwrap().contains("no board"), "{unknown}");
-    assert!(why(&room, "root", None, "dance", None).as_str().unwrap().contains("\"dance\" is no action"));
+    assert!(
+        why(&room, "root", None, "dance", None).await.as_str().unwrap().contains("\"dance\" is no action")
+    );
 }

@@ -2,14 +2,20 @@
 
 use super::event::{EventByte, SystemEvent};
 use crate::event::{SENSOR_SPECIFIC, SEVERITY, state_text};
+use crate::sensor::Interpretation;
 
-/// All that is known, in the order of the bytes.
-pub(super) fn texts(event: &SystemEvent) -> Vec<String> {
+/// All that is known, in the order of the bytes. Readings are numbers if it is known how the sensor's are to be
+/// understood.
+pub(super) fn texts(event: &SystemEvent, sensor: Option<&Interpretation>) -> Vec<String> {
+    let number = |raw| {
+        let value = sensor.and_then(|sensor| sensor.value(raw));
+        value.map_or_else(|| format!("{raw:02X}h"), |value| value.to_string())
+    };
     let mut texts = Vec::new();
     for byte in [event.second(), event.third()] {
         match byte {
-            EventByte::TriggerReading(raw) => texts.push(format!("reading {raw:02X}h")),
-            EventByte::TriggerThreshold(raw) => texts.push(format!("threshold {raw:02X}h")),
+            EventByte::TriggerReading(raw) => texts.push(format!("reading {}", number(raw))),
+            EventByte::TriggerThreshold(raw) => texts.push(format!("threshold {}", number(raw))),
             EventByte::Previous { severity, state } => texts.extend(previous(event, severity, state)),
             EventByte::Oem(byte) => texts.push(format!("OEM code {byte:02X}h")),
             EventByte::Unspecified | EventByte::SensorSpecific(_) | EventByte::Reserved(_) => {}

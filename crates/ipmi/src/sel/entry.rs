@@ -99,7 +99,7 @@ impl SelEntry {
 
     /// The bytes of the entry.
     #[must_use]
-    pub fn encode(&self) -> Vec<u8> {
+    pub fn encode(&self) -> [u8; Self::LENGTH] {
         let mut bytes = self.id.to_le_bytes().to_vec();
         bytes.push(self.record.record_type());
         match &self.record {
@@ -111,7 +111,7 @@ impl SelEntry {
             }
             SelRecord::Oem { data, .. } | SelRecord::Unassigned { data, .. } => bytes.extend(data),
         }
-        bytes
+        std::array::from_fn(|index| bytes.get(index).copied().unwrap_or_default())
     }
 }
 

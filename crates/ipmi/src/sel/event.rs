@@ -4,7 +4,8 @@ use std::fmt;
 
 use super::detail;
 use super::time::SelTime;
-use crate::event::{SENSOR_SPECIFIC, THRESHOLD, sensor_type_name, state_text};
+use crate::event::{SENSOR_SPECIFIC, THRESHOLD, sensor_type_name, state_severity, state_text};
+use crate::sensor::{Health, Interpretation};
 
 /// Who reported an event (IPMI 2.0 §32.1, table 32-1, "generator id"; §5.5 for software).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -190,7 +191,60 @@ impl SystemEvent {
     /// specification defines for the sensor type.
     #[must_use]
     pub fn details(&self) -> Vec<String> {
-        detail::texts(self)
+        detail::texts(self, None)
+    }
+
+    /// How bad the state is that was entered or left; nothing where nobody can say so without knowing the machine. What
+    /// the event says about itself goes before what its state means.
+    #[must_use]
+    pub fn severity(&self) -> Option<Health> {
+        match (self.second(), self.event_type) {
+            (EventByte::Previous { severity: Some(severity), .. }, _) => Health::from_severity(severity),
+            (_, THRESHOLD) => threshold_severity(self.offset()),
+            _ => state_severity(self.event_type, self.sensor_type, self.offset()),
+        }
+    }
+
+    /// The same line as that of the event alone, with what is known of its sensor: the name, unless it is empty, and
+    /// how raw readings become numbers.
+    pub fn with_sensor(&self, name: &str, interpretation: &Interpretation) -> impl fmt::Display {
+        let sensor = if name.is_empty() { self.sensor() } else { name.to_owned() };
+        let details = detail::texts(self, Some(interpretation));
+        fmt::from_fn(move |f| self.write(f, &sensor, &details))
+    }
+
+    /// What a sensor is called of which only the number is known.
+    fn sensor(&self) -> String {
+        format!("sensor {:02X}h", self.sensor_number)
+    }
+
+    fn write(&self, f: &mut fmt::Formatter<'_>, sensor: &str, details: &[String]) -> fmt::Result {
+        match sensor_type_name(self.sensor_type) {
+            Some(name) => f.write_str(name)?,
+            None => write!(f, "sensor type {:02X}h", self.sensor_type)?,
+        }
+        write!(f, ", {sensor}: ")?;
+        match self.state() {
+            Some(state) => f.write_str(state)?,
+            None => {
+                let [first, second, third] = self.data;
+                write!(f, "event type {:02X}h, data {first:02x} {second:02x} {third:02x}", self.event_type)?;
+            }
+        }
+        for detail in details {
+            write!(f, ", {detail}")?;
+        }
+        if self.asserted { Ok(()) } else { f.write_str(" (ended)") }
+    }
+}
+
+/// How bad it is to have crossed a threshold outwards (IPMI 2.0 §42.1, table 42-2); crossing it inwards is not bad.
+const fn threshold_severity(offset: u8) -> Option<Health> {
+    match offset {
+        0x00 | 0x07 => Some(Health::NonCritical),
+        0x02 | 0x09 => Some(Health::Critical),
+        0x04 | 0x0b => Some(Health::NonRecoverable),
+        _ => None,
     }
 }
 
@@ -210,22 +264,7 @@ const fn sensor_specific(event_type: u8, byte: u8) -> EventByte {
 impl fmt::Display for SystemEvent {
     /// What happened, in one line, without time and generator.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match sensor_type_name(self.sensor_type) {
-            Some(name) => f.write_str(name)?,
-            None => write!(f, "sensor type {:02X}h", self.sensor_type)?,
-        }
-        write!(f, ", sensor {:02X}h: ", self.sensor_number)?;
-        match self.state() {
-            Some(state) => f.write_str(state)?,
-            None => {
-                let [first, second, third] = self.data;
-                write!(f, "event type {:02X}h, data {first:02x} {second:02x} {third:02x}", self.event_type)?;
-            }
-        }
-        for detail in self.details() {
-            write!(f, ", {detail}")?;
-        }
-        if self.asserted { Ok(()) } else { f.write_str(" (ended)") }
+        self.write(f, &self.sensor(), &self.details())
     }
 }
 
@@ -233,6 +272,7 @@ impl fmt::Display for SystemEvent {
 mod tests {
     use super::super::{SelEntry, SelRecord, When};
     use super::*;
+    use crate::sensor::{AnalogFormat, BaseUnit, Conversion, Factors, Units};
 
     /// From ipmi_sim; ipmitool prints: Fan, Fan1, Lower Critical going low, Deasserted, Reading 500 > Threshold 1000 RPM,
     /// where the sensor's record has M = 100.
@@ -280,6 +320,43 @@ mod tests {
         let specific = (EventByte::SensorSpecific(0x1f), EventByte::SensorSpecific(0x22));
         assert_eq!(bytes(SENSOR_SPECIFIC, 0xf0), specific);
         assert_eq!(bytes(0x70, 0xf0), (EventByte::Reserved(0x1f), EventByte::Reserved(0x22)));
+    }
+
+    #[test]
+    fn a_known_sensor_has_a_name_and_numbers() {
+        let hot = SystemEvent { sensor_number: 4, ..event(THRESHOLD, [0x59, 0xb5, 0xb4]) };
+        let celsius = Interpretation {
+            sensor_type: 1,
+            event_reading_type: THRESHOLD,
+            units: Units::plain(AnalogFormat::Unsigned, BaseUnit(1)),
+            conversion: None,
+        };
+        let text = "Temperature, CPU1 Temp: upper critical, going high, reading B5h, threshold B4h";
+        assert_eq!(
+            hot.with_sensor("CPU1 Temp", &celsius).to_string(),
+            text,
+            "without a formula there is no number"
+        );
+        let factors = Factors { m: 5, result_exponent: -1, ..Factors::default() };
+        let conversion = Some(Conversion { factors, ..Conversion::default() });
+        let celsius = Interpretation { conversion, ..celsius };
+        let ended = SystemEvent { asserted: false, ..hot };
+        let text =
+            "Temperature, CPU1 Temp: upper critical, going high, reading 90.5 C, threshold 90 C (ended)";
+        assert_eq!(ended.with_sensor("CPU1 Temp", &celsius).to_string(), text);
+        assert!(hot.with_sensor("", &celsius).to_string().starts_with("Temperature, sensor 04h: "));
+    }
+
+    #[test]
+    fn an_event_is_as_bad_as_it_says_or_as_its_state_is() {
+        let severity = |event_type, flags| event(event_type, [flags, 0x1f, 0]).severity();
+        assert_eq!(severity(THRESHOLD, 0x09), Some(Health::Critical));
+        assert_eq!(severity(THRESHOLD, 0x54), Some(Health::NonRecoverable));
+        assert_eq!(severity(THRESHOLD, 0x07), Some(Health::NonCritical));
+        assert_eq!(severity(THRESHOLD, 0x08), None, "it comes back over the upper critical threshold");
+        assert_eq!(severity(0x04, 0x01), Some(Health::NonCritical));
+        assert_eq!(severity(0x03, 0x41), Some(Health::NonCritical), "the event says so");
+        assert_eq!(severity(0x03, 0x01), None);
     }
 
     #[test]

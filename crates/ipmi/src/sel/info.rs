@@ -1,5 +1,6 @@
 //! The state of the log as a whole.
 
+use super::entry::SelEntry;
 use super::time::SelTime;
 use crate::DecodeError;
 use crate::wire::Reader;
@@ -65,6 +66,18 @@ impl SelInfo {
         })
     }
 
+    /// How full the log is, 0 to 100: full when there is no room for one more entry. Nothing when it has so much room
+    /// that the BMC cannot say how much (IPMI 2.0 §31.2, table 31-2, bytes 5 and 6).
+    #[must_use]
+    pub fn used_percent(&self) -> Option<u8> {
+        if self.free_bytes == u16::MAX {
+            return None;
+        }
+        let (used, length) = (u32::from(self.entries), u32::try_from(SelEntry::LENGTH).ok()?);
+        let all = used + u32::from(self.free_bytes) / length;
+        u8::try_from((used * 100).checked_div(all)?).ok()
+    }
+
     /// The data of such an answer.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
@@ -107,6 +120,19 @@ mod tests {
         for length in 0..bytes.len() {
             SelInfo::decode(&bytes[..length]).unwrap_err();
         }
+    }
+
+    #[test]
+    fn a_log_is_full_without_room_for_one_entry() {
+        let decode = |entries: u8, [low, high]: [u8; 2]| {
+            let bytes = [0x51, entries, 0, low, high, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+            SelInfo::decode(&bytes).unwrap().used_percent()
+        };
+        assert_eq!(decode(0, [160, 0]), Some(0));
+        assert_eq!(decode(9, [16, 0]), Some(90));
+        assert_eq!(decode(9, [15, 0]), Some(100));
+        assert_eq!(decode(9, [0xff, 0xff]), None, "there may be any number of bytes");
+        assert_eq!(decode(0, [0, 0]), None, "there is no log");
     }
 
     proptest! {

@@ -28,6 +28,8 @@ pub struct SelPage {
     /// The state of the log before the entries were read. If `last_erase` differs from that of the page before, the
     /// log was cleared, and ids of entries may stand for others than before.
     pub info: SelInfo,
+    /// The entry to begin behind, as it is in the log now; nothing if the page begins with the first entry.
+    pub start: Option<SelEntry>,
     /// The entries, in the order of the log.
     pub entries: Vec<SelEntry>,
     /// The id behind which the next page begins; nothing if the log is empty.
@@ -45,7 +47,9 @@ pub struct SelPage {
 pub struct ReadSel {
     start: SelStart,
     limit: u16,
-    /// Begins with the first answer.
+    /// The state of the log, if it is known before.
+    info: Option<SelInfo>,
+    /// Begins when the state of the log is known.
     walk: Option<Walk>,
 }
 
@@ -53,7 +57,20 @@ impl ReadSel {
     /// Reads from `start`, at most `limit` entries, and at least one.
     #[must_use]
     pub const fn new(start: SelStart, limit: u16) -> Self {
-        Self { start, limit, walk: None }
+        Self { start, limit, info: None, walk: None }
+    }
+
+    /// Goes by the state of the log that has just been asked for, and does not ask for it again.
+    #[must_use]
+    pub const fn with_info(mut self, info: SelInfo) -> Self {
+        self.info = Some(info);
+        self
+    }
+
+    /// What has been read when no further answer comes: as [`SelPage::more`] says, there may be more.
+    #[must_use]
+    pub fn into_page(self) -> Option<SelPage> {
+        self.walk.map(|walk| SelPage { more: true, ..walk.page })
     }
 
     fn on_info(&mut self, info: SelInfo) -> Step<SelPage> {
@@ -71,7 +88,9 @@ impl Procedure for ReadSel {
 
     fn advance(&mut self, answer: Option<&Response>) -> Result<Step<SelPage>, CommandError> {
         match (answer, &mut self.walk) {
-            (None, _) => Ok(Step::Ask(GetSelInfo.request())),
+            (None, _) => {
+                Ok(self.info.map_or_else(|| Step::Ask(GetSelInfo.request()), |info| self.on_info(info)))
+            }
             (Some(response), None) => GetSelInfo.read(response).map(|info| self.on_info(info)),
             (Some(response), Some(walk)) => walk.on_answer(response),
         }
@@ -112,10 +131,19 @@ impl Walk {
             SelStart::First => (GetSelEntry::FIRST, false, None),
             SelStart::After(id) => (id, true, Some(id)),
         };
-        let page =
-            SelPage { info, entries: Vec::new(), last, more: false, start_vanished: false, cut_short: None };
+        let page = SelPage {
+            info,
+            start: None,
+            entries: Vec::new(),
+            last,
+            more: false,
+            start_vanished: false,
+            cut_short: None,
+        };
         let limit = usize::from(limit.max(1));
-        Self { limit, page, record, is_start, seen: BTreeSet::from([record]), bytes: Vec::new(), parts: None }
+        // No record is followed by the first one.
+        let seen = BTreeSet::from([GetSelEntry::FIRST, record]);
+        Self { limit, page, record, is_start, seen, bytes: Vec::new(), parts: None }
     }
 
     /// Asks for what comes next of the present record.
@@ -183,7 +211,9 @@ impl Walk {
         if let Some(parts) = &mut self.parts {
             parts.reservations = 0;
         }
-        if !std::mem::take(&mut self.is_start) {
+        if std::mem::take(&mut self.is_start) {
+            self.page.start = Some(entry);
+        } else {
             self.page.entries.push(entry);
             // The first record is asked for without knowing its id.
             let id = if self.record == GetSelEntry::FIRST { entry.id } else { self.record };
@@ -410,9 +440,39 @@ mod tests {
         assert_eq!((ids(&page), page.last, page.more), (vec![1, 4], Some(4), true));
         let page = log.read(SelStart::After(4), 2).unwrap();
         assert_eq!((ids(&page), page.last, page.more), (vec![9], Some(9), false));
+        assert_eq!(page.start, Some(entry(4)));
         let page = log.read(SelStart::After(9), 2).unwrap();
         assert_eq!((ids(&page), page.last, page.more), (vec![], Some(9), false));
         assert_eq!(log.ids(SelStart::First, 0), [1]);
+    }
+
+    #[test]
+    fn a_state_that_is_known_is_not_asked_for() {
+        let mut log = Log::new(&[1, 4, 9]);
+        let mut procedure = ReadSel::new(SelStart::After(1), 10).with_info(log.info);
+        let Ok(Step::Ask(mut question)) = procedure.advance(None) else { panic!() };
+        while let Step::Ask(next) = procedure.advance(Some(&log.answer(&question))).unwrap() {
+            question = next;
+        }
+        assert!(log.asked.iter().all(|question| question.command == 0x43));
+        assert_eq!(log.asked.len(), 3);
+        let empty = ReadSel::new(SelStart::First, 10).with_info(Log::new(&[]).info).advance(None);
+        assert!(matches!(empty, Ok(Step::Done(page)) if page.entries.is_empty()));
+    }
+
+    #[test]
+    fn what_has_been_read_is_there_when_the_bmc_falls_silent() {
+        let mut log = Log::new(&[1, 4, 9]);
+        let mut procedure = ReadSel::new(SelStart::First, 10);
+        assert_eq!(procedure.clone().into_page(), None);
+        let mut last = None;
+        for _ in 0..3 {
+            let Ok(Step::Ask(question)) = procedure.advance(last.as_ref()) else { panic!() };
+            last = Some(log.answer(&question));
+        }
+        procedure.advance(last.as_ref()).unwrap();
+        let page = procedure.into_page().unwrap();
+        assert_eq!((ids(&page), page.last, page.more), (vec![1, 4], Some(4), true));
     }
 
     #[test]

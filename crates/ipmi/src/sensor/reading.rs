@@ -113,8 +113,9 @@ pub struct Value {
 }
 
 impl fmt::Display for Value {
+    /// At most three digits behind the point: no sensor is more exact than its 256 steps.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.number.fmt(f)?;
+        write!(f, "{}", (self.number * 1000.0).round() / 1000.0)?;
         match self.units.symbol() {
             Cow::Borrowed("") => Ok(()),
             symbol => write!(f, " {symbol}"),

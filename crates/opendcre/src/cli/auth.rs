@@ -23,12 +23,13 @@ pub enum AuthCommand {
     #[command(after_help = "\
 Everybody may ask about themselves; about others, who may configure everything. The exit
 code is 0 if it is permitted, otherwise 1. A bare name is nobody of any provider: rules for
-ldap:corp/ada are only for that name. What a token may do comes with it: `opendcre auth me`
-tells it with the token, `opendcre token list` without.
+ldap:corp/ada are only for that name, and the answer says so. A token is looked up by the
+server, and has what it was made with; with --role, it is one that is not made yet.
 
 Examples:
   opendcre auth why ada power 'db-[01-04]'
   opendcre auth why ldap:corp/ada asset db-01 --group dc-operators
+  opendcre auth why token:night power rack_1
   opendcre auth why token:backup audit --role auditor")]
     Why(WhyArgs),
 }
@@ -36,7 +37,7 @@ Examples:
 /// Arguments of `auth why`.
 #[derive(Debug, Clone, Args)]
 pub struct WhyArgs {
-    /// Who: a name, or a login, its provider and a name, such as ldap:corp/ada
+    /// Who: a name, or a login, its provider and a name, such as ldap:corp/ada or token:night
     // Under another id than that of `--user`, which is who asks.
     #[arg(id = "whom", value_name = "USER")]
     pub user: String,
@@ -56,7 +57,7 @@ pub struct WhyArgs {
     #[arg(long = "group", value_name = "GROUP")]
     pub groups: Vec<String>,
 
-    /// A role that comes with their token, everywhere; may be given several times
+    /// A role that comes with their token, everywhere, instead of what it was made with; may be given several times
     #[arg(long = "role", value_name = "ROLE")]
     pub roles: Vec<String>,
 }

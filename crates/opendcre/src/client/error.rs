@@ -46,6 +46,16 @@ pub(super) enum ClientError {
         /// The server as it was addressed.
         server: String,
     },
+    /// Something answers that wants to hear nothing but TLS.
+    #[error(
+        "{server} speaks TLS only; use {}, and unless a known authority vouches for it, --fingerprint with what the server \
+         says at its start",
+        server.replacen("http://", "https://", 1)
+    )]
+    TlsOnly {
+        /// The server as it was addressed.
+        server: String,
+    },
     /// The two cannot agree on TLS.
     #[error(
         "{server} ends TLS: {reason}; if it wants a certificate, use --client-certificate and --client-key"
@@ -174,6 +184,7 @@ impl ClientError {
             Self::Unreachable { .. }
             | Self::Untrusted { .. }
             | Self::NoTls { .. }
+            | Self::TlsOnly { .. }
             | Self::Tls { .. }
             | Self::Lost { .. }
             | Self::NoAnswer { .. } => Exit::Unreachable,
@@ -237,7 +248,7 @@ impl ClientError {
             Self::TooScattered(_) => "range_too_large",
             Self::Unreachable { .. } => "unreachable",
             Self::Untrusted { .. } => "untrusted",
-            Self::NoTls { .. } | Self::Tls { .. } => "tls",
+            Self::NoTls { .. } | Self::TlsOnly { .. } | Self::Tls { .. } => "tls",
             Self::TlsOptions(_) => "usage",
             Self::Credential(_) => "credential",
             Self::Lost { .. } => "connection_lost",

@@ -169,8 +169,15 @@ impl Http {
         let response = sent.map_err(|error| self.transport_error(&error))?;
         match response.status() {
             StatusCode::OK | StatusCode::ACCEPTED => Ok(response),
-            status => Err(refusal(status, &self.body(response).await?, &request.query)),
+            status => Err(self.refusal(status, &self.body(response).await?, &request.query)),
         }
+    }
+
+    fn refusal(&self, status: StatusCode, body: &str, query: &[(&str, String)]) -> ClientError {
+        if !self.server.is_https() && wants_tls(status, body) {
+            return ClientError::TlsOnly { server: self.server.to_string() };
+        }
+        refusal(status, body, query)
     }
 
     /// Reads a body of bounded length.
@@ -255,6 +262,12 @@ fn root_cause<'a>(mut error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'sta
     error
 }
 
+/// Whether an answer in plain HTTP says that there is none: a page for people, be it of ours, of nginx or of others, none of
+/// which has a code.
+fn wants_tls(status: StatusCode, body: &str) -> bool {
+    status == StatusCode::BAD_REQUEST && body.contains("HTTPS") && Problem::parse(body, &[]).is_none()
+}
+
 fn refusal(status: StatusCode, body: &str, query: &[(&str, String)]) -> ClientError {
     let unexplained = || {
         let reason = status.canonical_reason().unwrap_or("?");
@@ -282,6 +295,21 @@ mod tests {
             "{\"message\":\"the bracket is not closed\",\"code\":\"bad_range\",\"http_code\":422,\
              \"parameter\":\"nodes\",\"position\":1}"
         );
+    }
+
+    #[test]
+    fn who_speaks_tls_only_says_so_in_words_of_their_own() {
+        let bad = StatusCode::BAD_REQUEST;
+        for page in [
+            "this port speaks HTTPS only; use https:// in the address\n",
+            "<center>The plain HTTP request was sent to HTTPS port</center>",
+            "Client sent an HTTP request to an HTTPS server.\n",
+        ] {
+            assert!(wants_tls(bad, page), "{page}");
+            assert!(!wants_tls(StatusCode::BAD_GATEWAY, page), "{page}");
+        }
+        assert!(!wants_tls(bad, "<html>nginx</html>"));
+        assert!(!wants_tls(bad, r#"{"detail": "no board is called HTTPS", "code": "unknown_name"}"#));
     }
 
     #[test]

@@ -52,6 +52,7 @@ pub(super) fn check(config: &Config) -> Vec<Finding> {
     config.inventory.check(&mut findings);
     config.events.check(&mut findings);
     threshold::check(&config.threshold, &mut findings);
+    config.poll.check(&mut findings);
     findings.0
 }
 

@@ -9,7 +9,7 @@ use opendcre_model::WallClock;
 use schemars::schema_for;
 
 use super::text::bmc_address;
-use super::{Config, Ipmi};
+use super::{Config, Ipmi, exposure};
 use crate::cli::ConfigCommand;
 use crate::clock::SystemClock;
 use crate::output;
@@ -37,7 +37,9 @@ fn check(path: &Path, out: &mut impl Write) -> anyhow::Result<()> {
     }
     let clock: Arc<dyn WallClock> = Arc::new(SystemClock);
     login::check(&config, &clock).map_err(|error| anyhow!("{}: {error:#}", path.display()))?;
+    let exposed = exposure::check(&config, path)?;
     let mut report: String = bmcs.warnings.iter().map(|warning| format!("warning: {warning}\n")).collect();
+    report.extend(exposed.map(|exposed| format!("warning: {exposed}\n")));
     let (buses, bmcs) = (config.devicebus.len(), bmcs.served.len());
     report += &format!("{}: sound; device buses: {buses}, BMCs: {bmcs}\n", path.display());
     output::print(out, &report)

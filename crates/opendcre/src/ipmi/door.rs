@@ -80,7 +80,8 @@ impl Link {
         };
         let equipment = Equipment { mounts: vec![mount], ..Equipment::default() };
         let settings = Settings { control_timeout: self.timeout, ..Settings::default() };
-        let gateway = Gateway::new(equipment, audit.into(), Policy::open(), Arc::clone(&self.clock), settings);
+        let gateway =
+            Gateway::new(equipment, audit.into(), Policy::open(), Arc::clone(&self.clock), settings);
         Ok(self.gateway.get_or_init(|| gateway))
     }
 }

@@ -1,4 +1,5 @@
-//! The two files of the sealed store. Both are readable for their owner alone, and replaced as a whole.
+//! The two files of the sealed store. Both are readable for their owner alone, and replaced as a whole. Whoever wants to
+//! change the store holds its lock from before it is read until it is written.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -20,6 +21,23 @@ const MAX_FILE: u64 = 64 << 20;
 
 /// Who may read and write: the owner.
 const MODE: u32 = 0o600;
+
+/// Keeps others from changing the store while it lives.
+pub(super) struct Lock(#[expect(dead_code, reason = "the lock goes when the folder is closed")] File);
+
+impl Lock {
+    /// Waits for the lock of the store at `path`. It is its folder that is locked: the file itself is replaced.
+    pub(super) fn wait(path: &Path) -> Result<Self, StoreError> {
+        let folder = folder(path);
+        let wrong = |reason: io::Error| match reason.kind() {
+            io::ErrorKind::NotFound => StoreError::NoFolder(folder.to_owned()),
+            _ => StoreError::File { what: "lock", path: folder.to_owned(), reason },
+        };
+        let file = File::open(folder).map_err(wrong)?;
+        file.lock().map_err(wrong)?;
+        Ok(Self(file))
+    }
+}
 
 /// What the file at `path` says; nothing if there is none.
 pub(super) fn read(path: &Path) -> Result<Content, StoreError> {
@@ -87,7 +105,7 @@ fn bytes(digits: &str) -> Option<Zeroizing<[u8; KEY_LENGTH]>> {
 }
 
 fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = folder(path);
     let new = beside(path);
     // One that a crash has left is of no use to anybody.
     match fs::remove_file(&new) {
@@ -100,6 +118,10 @@ fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     give_to_owner_of(folder, &new)?;
     fs::rename(&new, path)?;
     File::open(folder)?.sync_all()
+}
+
+fn folder(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// What root writes belongs to whom the folder belongs to, so that the service can read it.

@@ -7,15 +7,15 @@ use anyhow::{Context, anyhow};
 use opendcre_api::LoginProvider;
 use opendcre_auth::certificate::{CertificateRules, NameSource};
 use opendcre_auth::http_client::ClientSecret;
-use opendcre_auth::ldap::{GroupLookup, Ldap, LdapSettings};
+use opendcre_auth::ldap::{BindGuard, GroupLookup, Ldap, LdapSettings};
 use opendcre_auth::oidc::{
     ClaimPath, ClaimPaths, IntrospectionSettings, Oidc, OidcSettings, STALE_KEYS, SigningAlgorithm,
 };
 use opendcre_auth::proxy::{Network, ProxySettings, TrustedProxy};
 use opendcre_auth::token::TokenStore;
-use opendcre_auth::{Authenticator, Providers};
-use opendcre_gateway::{Policy, PolicySettings, Role, Rule, Verb};
-use opendcre_model::WallClock;
+use opendcre_auth::{Authenticator, Failure, Providers};
+use opendcre_gateway::{CredentialError, Credentials, Policy, PolicySettings, Role, Rule, Verb};
+use opendcre_model::{BoxFuture, Subject, WallClock};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use secrecy::SecretString;
@@ -31,16 +31,38 @@ const MAX_AUTHORITIES: u64 = 4 << 20;
 /// # Errors
 /// As [`providers`].
 pub(super) fn authenticator(config: &Config, clock: &Arc<dyn WallClock>) -> anyhow::Result<Authenticator> {
+    let authenticator = Authenticator::open(Arc::clone(clock));
     if !config.requires_login() {
-        return Ok(Authenticator::open(Arc::clone(clock)));
+        return Ok(authenticator);
     }
-    let providers = providers(config, clock)?;
+    let providers = providers(config, clock, authenticator.bind_guard())?;
     if can_nobody_log_in(config, &providers)? {
         tracing::warn!(
             "nobody can log in yet; `opendcre token create NAME --role admin` makes the first token"
         );
     }
-    Ok(Authenticator::new(providers, Arc::clone(clock)))
+    authenticator.replace(providers);
+    Ok(authenticator)
+}
+
+/// What the gateway may ask about logins that are past.
+pub(super) struct Logins(pub(super) Arc<Authenticator>);
+
+impl Credentials for Logins {
+    fn confirm<'a>(&'a self, subject: &'a Subject) -> BoxFuture<'a, Result<(), CredentialError>> {
+        Box::pin(async { self.0.confirm(subject).await.map_err(credential_error) })
+    }
+
+    fn bearer<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Result<Subject, CredentialError>> {
+        Box::pin(async { self.0.bearer(token).await.map_err(credential_error) })
+    }
+}
+
+fn credential_error(failure: Failure) -> CredentialError {
+    match failure {
+        Failure::Rejected { reason } => CredentialError::Void { reason },
+        Failure::Unavailable { .. } => CredentialError::Unknown { reason: failure.to_string() },
+    }
 }
 
 /// Whether there is neither a provider nor a token.
@@ -59,24 +81,33 @@ fn can_nobody_log_in(config: &Config, providers: &Providers) -> anyhow::Result<b
 /// # Errors
 /// What would keep the service from starting.
 pub(crate) fn check(config: &Config, clock: &Arc<dyn WallClock>) -> anyhow::Result<()> {
-    vouchers(config, clock)?;
+    vouchers(config, clock, &Arc::default())?;
     policy(config)?;
     Ok(())
 }
 
-/// Everybody who can vouch for somebody. Reads files, and asks nobody yet.
+/// Everybody who can vouch for somebody. Reads files, and asks nobody yet. `guard` is that of the authenticator which is
+/// to ask them.
 ///
 /// # Errors
 /// A file that cannot be read, or a provider that is described in a way that is of no use; the message names it.
-pub(super) fn providers(config: &Config, clock: &Arc<dyn WallClock>) -> anyhow::Result<Providers> {
-    Ok(Providers { tokens: Some(TokenStore::open(config.tokens_file())?), ..vouchers(config, clock)? })
+pub(super) fn providers(
+    config: &Config,
+    clock: &Arc<dyn WallClock>,
+    guard: &Arc<BindGuard>,
+) -> anyhow::Result<Providers> {
+    Ok(Providers { tokens: Some(TokenStore::open(config.tokens_file())?), ..vouchers(config, clock, guard)? })
 }
 
 /// As [`providers`], but for the tokens of this gateway.
-fn vouchers(config: &Config, clock: &Arc<dyn WallClock>) -> anyhow::Result<Providers> {
+fn vouchers(
+    config: &Config,
+    clock: &Arc<dyn WallClock>,
+    guard: &Arc<BindGuard>,
+) -> anyhow::Result<Providers> {
     let auth = &config.auth;
-    let ldap =
-        auth.ldap.iter().map(|ldap| directory(ldap).with_context(|| format!("auth.ldap {:?}", ldap.name)));
+    let ldap = auth.ldap.iter();
+    let ldap = ldap.map(|ldap| directory(ldap, guard).with_context(|| format!("auth.ldap {:?}", ldap.name)));
     let oidc = auth.oidc.iter();
     let oidc = oidc.map(|oidc| provider(oidc, clock).with_context(|| format!("auth.oidc {:?}", oidc.name)));
     let proxies = auth.proxy.iter();
@@ -91,7 +122,7 @@ fn vouchers(config: &Config, clock: &Arc<dyn WallClock>) -> anyhow::Result<Provi
     })
 }
 
-fn directory(ldap: &config::Ldap) -> anyhow::Result<Ldap> {
+fn directory(ldap: &config::Ldap, guard: &Arc<BindGuard>) -> anyhow::Result<Ldap> {
     let password =
         config::secret::text(ldap.bind_password_file.as_deref(), ldap.bind_password_env.as_deref());
     let settings = LdapSettings {
@@ -115,7 +146,7 @@ fn directory(ldap: &config::Ldap) -> anyhow::Result<Ldap> {
         cache: ldap.cache,
         negative_cache: ldap.negative_cache,
     };
-    Ok(Ldap::new(settings)?)
+    Ok(Ldap::new(settings, Arc::clone(guard))?)
 }
 
 fn provider(oidc: &config::Oidc, clock: &Arc<dyn WallClock>) -> anyhow::Result<Oidc> {
@@ -132,7 +163,7 @@ fn provider(oidc: &config::Oidc, clock: &Arc<dyn WallClock>) -> anyhow::Result<O
             groups: path(&oidc.groups_claim),
             roles: path(&oidc.roles_claim),
         },
-        access_token_type_required: false,
+        access_token_type_required: oidc.access_token_type_required,
         introspection: introspection(oidc)?,
         stale_keys: STALE_KEYS,
     };

@@ -2,14 +2,14 @@
 //!
 //! Only what needs no reopening is applied. Everything else is named, so that nobody believes it counts.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use opendcre_api::{Api, Tls};
 use opendcre_auth::Authenticator;
 use opendcre_model::WallClock;
 
-use super::login;
+use super::{login, warn_of_exposed_secrets};
 use crate::config::{Config, ConfigError, changed_keys};
 use crate::log::Logging;
 
@@ -37,13 +37,15 @@ pub(super) struct Live {
 }
 
 impl Live {
-    /// Lets people log in, and do what they may, as `config` says from now on.
-    fn admit_by(&self, config: &Config) -> anyhow::Result<()> {
+    /// Lets people log in, and do what they may, as `config` says from now on, which came from `path`.
+    fn admit_by(&self, config: &Config, path: &Path) -> anyhow::Result<()> {
+        warn_of_exposed_secrets(config, path)?;
         // Where nobody logs in, there is nothing to replace; and nobody is let in by this who was not before.
         if !config.requires_login() {
             return Ok(());
         }
-        let (providers, policy) = (login::providers(config, &self.clock)?, login::policy(config)?);
+        let guard = self.authenticator.bind_guard();
+        let (providers, policy) = (login::providers(config, &self.clock, guard)?, login::policy(config)?);
         self.api.gateway().replace_policy(policy);
         self.authenticator.replace(providers);
         self.api.announce(login::announced(config));
@@ -99,7 +101,7 @@ impl Running {
             tracing::error!("the log stays as it is: {error}");
         }
         // Also if no key has changed: the files that they name may have.
-        if let Err(error) = live.admit_by(&self.config) {
+        if let Err(error) = live.admit_by(&self.config, &self.path) {
             tracing::error!("logins and grants stay as they are: {error:#}");
             changes.live.retain(|key| !key.starts_with(AUTH));
             self.config.auth = before;

@@ -16,8 +16,8 @@ use opendcre_devicebus::{Protocol, ReplyMatching, address};
 use opendcre_drivers::devicebus::{BusConfig, BusOwner, DeviceBus};
 use opendcre_drivers::ipmi::{self, BackOff, BmcConfig, BmcsOwner, Pacing};
 use opendcre_gateway::{
-    AuditEntry, AuditKind, AuditLog, Defect, Equipment, Gateway, Group, Mount, SetAside, Settings, Store,
-    Stored,
+    AuditEntry, AuditKind, AuditLog, Defect, Equipment, Gateway, Group, Mount, PollSettings, SetAside,
+    Settings, Store, Stored,
 };
 use opendcre_ipmi::client::Timing;
 use opendcre_model::{BoardId, SERVERS, WallClock};
@@ -47,6 +47,7 @@ pub(crate) struct Service {
     clock: Arc<dyn WallClock>,
     /// How often everything is looked for; never if zero.
     refresh: Duration,
+    polls: PollSettings,
 }
 
 impl Service {
@@ -84,10 +85,14 @@ impl Service {
             ..Settings::default()
         };
         let (store, policy) = (Some((store, stored)), login::policy(config)?);
-        let gateway = Gateway::new(equipment, audit.clone(), store, policy, Arc::clone(clock), settings);
+        let gateway = Gateway::new(equipment, audit.clone(), store, policy, Arc::clone(clock), settings)
+            .with_credentials(Arc::new(login::Logins(Arc::clone(&authenticator))));
+        if let Some(tls) = &tls {
+            gateway.watch_over(Arc::clone(tls) as _);
+        }
         let api = Api::new(gateway, entrance, &**clock, limits(&config.server)?);
-        let (clock, refresh) = (Arc::clone(clock), config.inventory.refresh);
-        Ok(Self { server, tls, authenticator, api, buses, bmcs, audit, clock, refresh })
+        let (clock, refresh, polls) = (Arc::clone(clock), config.inventory.refresh, config.poll.settings());
+        Ok(Self { server, tls, authenticator, api, buses, bmcs, audit, clock, refresh, polls })
     }
 
     /// The door to the equipment.
@@ -136,6 +141,8 @@ impl Service {
             let (gateway, refresh, stop) = (self.api.gateway().clone(), self.refresh, stop.clone());
             looking.spawn(async move { gateway.keep_looking(refresh, stop).await });
         }
+        let (gateway, polls, polled_until) = (self.api.gateway().clone(), self.polls, stop.clone());
+        looking.spawn(async move { gateway.keep_polling(&polls, polled_until).await });
         let mut watching = JoinSet::new();
         if let Some(tls) = &self.tls {
             watching.spawn(Arc::clone(tls).watch(WATCH_INTERVAL, stop.clone()));
@@ -163,7 +170,12 @@ fn open_tls(config: &Config, clock: &Arc<dyn WallClock>) -> anyhow::Result<Optio
     }
     let own = match (&config.tls.certificate, &config.tls.key) {
         (Some(certificate), Some(key)) => TlsFiles::new(certificate, key),
-        _ => Tls::make(&config.made_certificate(), config.server.listen.ip(), clock.now())?,
+        _ => Tls::make(
+            &config.made_certificate(),
+            config.server.listen.ip(),
+            &config.server.hosts,
+            clock.now(),
+        )?,
     };
     let client_certificate = match config.tls.client_certificate {
         config::ClientCertificate::Optional => ClientCertificates::Optional,
@@ -376,12 +388,15 @@ fn limits(server: &config::Server) -> anyhow::Result<Limits> {
 mod tests {
     use std::sync::atomic::{AtomicBool, Ordering};
 
+    use opendcre_auth::token::{NewToken, TokenStore};
     use opendcre_drivers::ipmi::{Problem, Stage};
+    use opendcre_gateway::{Principal, Question, Verb};
     use opendcre_ipmi::client::Failure;
     use opendcre_ipmi::{CommandError, Completion, Privilege};
-    use opendcre_model::Fault;
+    use opendcre_model::{Extent, Fault, Grant, Login, Subject};
 
     use super::*;
+    use crate::clock::SystemClock;
 
     #[tokio::test(start_paused = true)]
     async fn a_bus_that_failed_does_not_cut_off_the_others() {
@@ -398,6 +413,46 @@ mod tests {
         let error = join_all(buses).await.unwrap_err();
         assert_eq!(error.to_string(), "a wire owner ended by a fault of this program");
         assert!(finished.load(Ordering::Relaxed));
+    }
+
+    #[tokio::test]
+    async fn a_token_that_was_revoked_holds_for_nothing_that_was_begun_with_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("opendcre.toml");
+        let text = "[server]\nlisten = '127.0.0.1:0'\n[auth]\nrequired = true\n[state]\ndirectory";
+        std::fs::write(&path, format!("{text} = {:?}\n", folder.path())).unwrap();
+        let config = Config::load(&path).unwrap();
+        let clock: Arc<dyn WallClock> = Arc::new(SystemClock);
+        let service = Service::open(&config, &clock).await.unwrap();
+        let tokens = TokenStore::open(config.tokens_file()).unwrap();
+        let grants = vec![Grant { role: "admin".to_owned(), extent: Extent::default() }];
+        let night =
+            NewToken { name: "night".to_owned(), grants, created_by: "root".to_owned(), expires: None };
+        tokens.create(&night, clock.now()).unwrap();
+        let subject = tokens.bearer("night", clock.now()).await.unwrap();
+        let principal = Principal {
+            subject: Arc::new(subject),
+            remote: "192.0.2.7:4711".to_owned(),
+            request_id: "r-1".to_owned(),
+        };
+        let confirm = async || {
+            let confirmed = service.gateway().confirm(&principal, Verb::Control, "everything").await;
+            confirmed.map_err(|error| error.code())
+        };
+        let why = async || {
+            let user = Some("token:night".to_owned());
+            let question = Question { user, action: "power".to_owned(), ..Question::default() };
+            let other =
+                Subject { name: "root".to_owned(), login: Login::Local, ..(*principal.subject).clone() };
+            let other = Principal { subject: Arc::new(other), ..principal.clone() };
+            let told = service.gateway().why(&other, &question).await;
+            told.map_or_else(|error| error.to_string(), |told| told.reason)
+        };
+        assert_eq!(confirm().await, Ok(()));
+        assert_eq!(why().await, "the role admin permits it");
+        tokens.revoke("night", clock.now()).unwrap();
+        assert_eq!(confirm().await, Err("credential_revoked"));
+        assert!(why().await.starts_with("the token \"night\" ("), "{}", why().await);
     }
 
     #[test]

@@ -433,6 +433,18 @@ fn an_answer_of_something_else_is_an_error() {
 }
 
 #[test]
+fn a_server_that_speaks_tls_only_is_said_how_to_reach() {
+    let page = "this port speaks HTTPS only; use https:// in the address\n";
+    let server = Server::start(&[("400 Bad Request", page)]);
+    let (plain, secure) = (format!("http://{}", server.address), format!("https://{}", server.address));
+    let run = run(&["--server", &plain, "list"]);
+    assert_eq!(run.exit, 3, "{}", run.err);
+    assert!(run.err.contains(&format!("{plain} speaks TLS only; use {secure}, and")), "{}", run.err);
+    assert!(run.err.contains("--fingerprint"), "{}", run.err);
+    server.requests();
+}
+
+#[test]
 fn a_watch_goes_on_after_an_error() {
     let server = Server::start(&[NOTHING, ("503 Service Unavailable", ""), NOTHING]);
     let run = run(&["watch", "a", "--interval", "1ms", "--count", "3", "--server", &server.address]);

@@ -2,6 +2,7 @@
 //! pyghmi's BMC, our emulated BMC with ipmitool, FreeIPMI's programs and pyghmi.
 
 mod emulated;
+mod event_log;
 mod gateway;
 mod simulated;
 mod simulator;

@@ -16,6 +16,7 @@ mod ipmi;
 mod nodes;
 mod peer;
 mod readme;
+mod secret;
 mod serve;
 mod start;
 mod support;

@@ -1,6 +1,8 @@
 //! How the product refuses to start: one line that says what is wrong and how to mend it.
 
+use std::fs::Permissions;
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -90,6 +92,42 @@ fn serving_beyond_this_machine_without_protection_has_to_be_written_out() {
         let config = write(directory.path(), &text);
         refused(&run(&["config", "check", "--config", &config]), &["insecure", key]);
     }
+}
+
+#[test]
+fn a_secret_that_everybody_can_write_is_named_and_one_that_they_can_read_is_said() {
+    let directory = tempfile::tempdir().unwrap();
+    let set_mode = |path: &Path, mode| std::fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+    set_mode(directory.path(), 0o755);
+    let password = directory.path().join("bmc");
+    std::fs::write(&password, "calvin").unwrap();
+    let (address, log) = (free_address(), directory.path().join("log"));
+    let text = format!(
+        "[server]\nlisten = \"{address}\"\n[log]\ndirectory = {log:?}\n\
+         [[ipmi]]\nrack = \"r\"\naddress = \"127.0.0.1\"\npassword_file = \"bmc\"\n"
+    );
+    let config = write(directory.path(), &text);
+    set_mode(&password, 0o666);
+    for command in [&["serve"][..], &["config", "check"]] {
+        let output = run(&[command, &["--config", &config]].concat());
+        refused(&output, &["everybody on this machine can write", password.to_str().unwrap(), "chmod 600"]);
+    }
+    set_mode(&password, 0o644);
+    let checked = String::from_utf8(run(&["config", "check", "--config", &config]).stdout).unwrap();
+    let warning = format!("warning: everybody on this machine can read {}; ", password.display());
+    assert!(checked.starts_with(&warning) && checked.contains("chmod 600"), "{checked}");
+}
+
+#[test]
+fn a_missing_folder_for_tokens_is_named() {
+    let directory = tempfile::tempdir().unwrap();
+    let (address, log, state) = (free_address(), directory.path(), directory.path().join("state"));
+    let text = format!(
+        "[server]\nlisten = \"{address}\"\n[auth]\nrequired = true\n[state]\ndirectory = {state:?}\n\
+         [log]\ndirectory = {log:?}\n"
+    );
+    let output = run(&["serve", "--config", &write(directory.path(), &text)]);
+    refused(&output, &["tokens.db", &format!("{} is missing; make it", state.display())]);
 }
 
 #[test]

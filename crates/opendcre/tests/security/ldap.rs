@@ -207,3 +207,25 @@ fn nobody_can_have_an_account_locked() {
     assert!(OPENLDAP.accepts("uid=gus,ou=people,dc=example,dc=test", &password("gus")));
     gateway.finish();
 }
+
+#[test]
+fn neither_a_reload_nor_another_table_nor_another_spelling_is_a_way_to_have_an_account_locked() {
+    const NAME: &str = "uid=finn,ou=people,dc=example,dc=test";
+    let direct = "user_dn = \"UID={user}, ou=People,dc=example,dc=test\"";
+    let tables = [
+        directory(LDAPS, FORGETFUL),
+        directory("\"ldap://ldap.test\"", FORGETFUL).replace("\"corp\"", "\"again\""),
+        directory(LDAPS, &format!("{FORGETFUL}\n{direct}")).replace("\"corp\"", "\"direct\""),
+    ];
+    let gateway = Gateway::start(&tables.concat());
+    for (attempt, name) in ["finn", "ｆinn", "fｉnn", "fiｎn", "finｎ", "ｆｉnn"].iter().enumerate() {
+        let answer =
+            gateway.read().user(name, "s3cr7t-wrong").from(&format!("127.0.10.{}", attempt + 1)).send();
+        assert_eq!(answer.status, 401, "{answer:?}");
+        gateway.reload();
+        let reloads = || gateway.log().matches("configuration read again").count();
+        eventually("the configuration is read again", || (reloads() > attempt).then_some(()));
+    }
+    assert!(OPENLDAP.accepts(NAME, &password("finn")));
+    gateway.finish();
+}

@@ -38,7 +38,7 @@ fn folding(request: &Request) -> Vec<Answer> {
 fn direct(identity: &Identity, server: &TestServer) -> Ldap {
     let user_dn = Some("{user}@ad.example".to_owned());
     let (cache, negative_cache) = (Duration::ZERO, Duration::ZERO);
-    Ldap::new(LdapSettings { user_dn, cache, negative_cache, ..settings(identity, &[server]) }).unwrap()
+    open(LdapSettings { user_dn, cache, negative_cache, ..settings(identity, &[server]) }).unwrap()
 }
 
 fn user_binds(server: &TestServer) -> Vec<String> {
@@ -50,7 +50,7 @@ fn user_binds(server: &TestServer) -> Vec<String> {
 async fn all_spellings_of_a_name_are_one_account() {
     let identity = identity();
     let server = TestServer::start(&identity, Mode::Ldaps, folding);
-    let ldap = Ldap::new(settings(&identity, &[&server])).unwrap();
+    let ldap = open(settings(&identity, &[&server])).unwrap();
     for name in SPELLINGS {
         rejection(login(&ldap, name, "wrong").await);
     }
@@ -170,4 +170,111 @@ async fn only_passwords_that_a_server_may_have_checked_count() {
         works.store(true, Ordering::SeqCst);
         assert_eq!(login(&ldap, "ada", "adapw").await.is_err(), counts);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_has_failed_counts_for_the_description_that_takes_the_place_of_another() {
+    let identity = identity();
+    let server = TestServer::start(&identity, Mode::Ldaps, folding);
+    let guard = Arc::<BindGuard>::default();
+    for number in 0..5 {
+        let ldap = Ldap::new(settings(&identity, &[&server]), Arc::clone(&guard)).unwrap();
+        rejection(login(&ldap, "ada", &format!("wrong {number}")).await);
+    }
+    assert_eq!(user_binds(&server), [ADA; 3]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn all_descriptions_of_a_directory_count_together() {
+    let identity = identity();
+    let server = TestServer::start(&identity, Mode::Ldaps, folding);
+    let all = || settings(&identity, &[&server]);
+    let user_dn = |name: &str| Some(name.to_owned());
+    let descriptions = [
+        all(),
+        LdapSettings { name: "staff".to_owned(), user_base: user_dn("OU=People, DC=Example"), ..all() },
+        LdapSettings { user_dn: user_dn("userid={user}, ou=People,dc=example"), ..all() },
+        LdapSettings { user_dn: user_dn("{user}@ad.example"), ..all() },
+        LdapSettings { user_dn: user_dn("{user}"), user_base: user_dn("dc=example"), ..all() },
+    ];
+    for first in &descriptions {
+        let guard = Arc::<BindGuard>::default();
+        let before = user_binds(&server).len();
+        for settings in [first].into_iter().chain(&descriptions) {
+            let ldap = Ldap::new(settings.clone(), Arc::clone(&guard)).unwrap();
+            for name in ["ada", "ADA", "Ada", "aDa"] {
+                rejection(login(&ldap, name, "wrong").await);
+            }
+        }
+        assert_eq!(user_binds(&server).len() - before, 3, "{:?}", user_binds(&server));
+    }
+}
+
+/// An Active Directory, in which Ada is called by her account and by her principal name.
+fn active_directory(request: &Request) -> Vec<Answer> {
+    let names = ["ada", "ada@ad.example", "king@ad.example", "AD\\ada"];
+    match request {
+        Request::Bind { name, password } if names.contains(&name.to_lowercase().as_str()) => {
+            vec![bound(if password == "adapw" { 0 } else { 49 }, "")]
+        }
+        Request::Bind { name, password } if name == "ada@other.example" => {
+            vec![bound(if password == "otherpw" { 0 } else { 49 }, "")]
+        }
+        Request::Search { filter, .. } if asks_for(filter, "king") && !asks_for(filter, "member") => {
+            vec![entry(ADA, &[("uid", &["ada"])]), done(0)]
+        }
+        Request::Search { filter, .. } if asks_for(filter, "other") && !asks_for(filter, "member") => {
+            vec![entry("uid=other,dc=other", &[("uid", &["other"])]), done(0)]
+        }
+        Request::Bind { name, password } if name == "uid=other,dc=other" => {
+            vec![bound(if password == "otherpw" { 0 } else { 49 }, "")]
+        }
+        request => directory(request),
+    }
+}
+
+fn whatever_is_typed(identity: &Identity, server: &TestServer) -> Ldap {
+    let (cache, negative_cache) = (Duration::ZERO, Duration::ZERO);
+    let user_dn = Some("{user}".to_owned());
+    open(LdapSettings { user_dn, cache, negative_cache, ..settings(identity, &[server]) }).unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn names_with_and_without_a_domain_are_one_account() {
+    let identity = identity();
+    let server = TestServer::start(&identity, Mode::Ldaps, active_directory);
+    let ldap = whatever_is_typed(&identity, &server);
+    for name in ["ada", "ada@ad.example", "ADA@AD", "ada", "Ada@ad.example", "ada@AD"] {
+        rejection(login(&ldap, name, "wrong").await);
+    }
+    assert_eq!(user_binds(&server).len(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn somebody_of_the_same_name_elsewhere_does_not_excuse_failures() {
+    let identity = identity();
+    let server = TestServer::start(&identity, Mode::Ldaps, active_directory);
+    let ldap = whatever_is_typed(&identity, &server);
+    for _ in 0..3 {
+        rejection(login(&ldap, "ada", "wrong").await);
+        // Not after the third: that name could be hers.
+        let _ = login(&ldap, "ada@other.example", "otherpw").await;
+    }
+    rejection(login(&ldap, "ada", "wrong").await);
+    assert_eq!(user_binds(&server).iter().filter(|name| *name == "ada").count(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn names_that_have_led_to_one_entry_are_one_account() {
+    let identity = identity();
+    let server = TestServer::start(&identity, Mode::Ldaps, active_directory);
+    let ldap = whatever_is_typed(&identity, &server);
+    for name in ["ada", "king@ad.example"] {
+        login(&ldap, name, "adapw").await.unwrap();
+    }
+    let before = user_binds(&server).len();
+    for name in ["ada", "king@ad.example", "ADA", "king@AD.example", "ada", "king@ad.example"] {
+        rejection(login(&ldap, name, "wrong").await);
+    }
+    assert_eq!(user_binds(&server).len() - before, 3);
 }

@@ -106,7 +106,7 @@ pub(super) fn clear(device: &mut Device, data: &[u8], now: Duration) -> Answer {
     match action {
         BEGIN => {
             check_reservation(device, [r, s])?;
-            device.log.clear(device.seconds(now));
+            device.clear_log(now);
             // Whoever has cleared it still may ask how far it is.
             Ok(vec![COMPLETED])
         }

@@ -86,6 +86,12 @@ impl Climate {
         f64::from(byte) / 127.5 - 1.0
     }
 
+    /// Whether it is in the first quarter of an interval. Those of different machines begin at different times.
+    pub(crate) fn is_in_first_quarter(&self, interval: Duration, now: Duration) -> bool {
+        let [phase, ..] = self.phases;
+        (now.as_secs_f64() / interval.as_secs_f64() + f64::from(phase)).fract() < 0.25
+    }
+
     fn load(&self, seconds: f64) -> f64 {
         (0.45 + 0.27 * self.wave(0, seconds, 900.0) + 0.13 * self.wave(1, seconds, 131.0)).clamp(0.02, 1.0)
     }

@@ -265,7 +265,53 @@ async fn what_was_done_is_named() {
     let found = findings("DELETE FROM entry WHERE sequence > 7").await;
     assert!(found[0].starts_with("the log ends with entry 7, but entry 9:"), "{found:?}");
     let found = findings("CREATE TRIGGER more AFTER INSERT ON entry BEGIN DELETE FROM entry; END").await;
-    assert!(found[0].contains("its tables and triggers are not those of an audit log"), "{found:?}");
+    assert_eq!(found, ["the file was rebuilt by something else: \"more\" was added"]);
+}
+
+#[tokio::test]
+async fn a_file_without_its_triggers_is_told_of_and_its_entries_are_looked_at_all_the_same() {
+    let room = Room::with_entries(9).await;
+    let connection = room.connection();
+    connection
+        .execute_batch(
+            "DROP TRIGGER entry_update; DROP TRIGGER head_delete;
+             CREATE TRIGGER head_delete AFTER DELETE ON head BEGIN SELECT 1; END;
+             UPDATE entry SET text = '{}' WHERE sequence = 3",
+        )
+        .unwrap();
+    let verdict = room.verdict();
+    let findings: Vec<String> = verdict.findings.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        findings,
+        [
+            "the file was rebuilt by something else: the trigger entry_update is gone or changed",
+            "the file was rebuilt by something else: the trigger head_delete is gone or changed",
+            "entry 3 was changed, or what it followed was changed, replaced or removed",
+        ]
+    );
+    assert_eq!((verdict.entries, verdict.head), (9, Some(room.head())));
+}
+
+#[tokio::test]
+async fn the_entries_of_a_file_with_other_tables_are_not_looked_at() {
+    for statement in [
+        "DROP TABLE head",
+        "DROP TABLE entry; CREATE VIEW entry AS SELECT 1 AS sequence, '' AS text, zeroblob(32) AS hash",
+        "ALTER TABLE entry ADD COLUMN more TEXT",
+        "PRAGMA user_version = 0",
+    ] {
+        let room = Room::with_entries(3).await;
+        remove_triggers(&room.connection());
+        room.connection().execute_batch(statement).unwrap();
+        let verdict = room.verdict();
+        let findings: Vec<String> = verdict.findings.iter().map(ToString::to_string).collect();
+        assert_eq!(findings.len(), 1, "{statement}: {findings:?}");
+        assert!(
+            findings[0].contains("its tables are not those of an audit log"),
+            "{statement}: {findings:?}"
+        );
+        assert_eq!(verdict.entries, 0);
+    }
 }
 
 #[tokio::test]

@@ -22,6 +22,10 @@ pub struct Oidc {
     /// How its tokens may be signed.
     #[serde(default = "default_algorithms")]
     pub algorithms: Vec<TokenAlgorithm>,
+    /// Whether tokens must say in their header that they are access tokens (RFC 9068), as those of some providers do. Otherwise
+    /// ID tokens are told by their claims.
+    #[serde(default)]
+    pub access_token_type_required: bool,
     /// The authorities in PEM that its certificate comes from; those of the system unless given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ca: Option<PathBuf>,

@@ -229,7 +229,7 @@ fn everybody_reads_the_same_events() {
 
 /// Without what every program writes as it likes.
 fn plain(text: &str) -> String {
-    text.replace('-', " ").replace(',', "").to_ascii_lowercase()
+    text.replace('-', " ").replace('/', " or ").replace(',', "").to_ascii_lowercase()
 }
 
 #[test]

@@ -20,20 +20,20 @@ const FREEIPMI: &str = "-D LAN_2_0 -W opensesspriv -l ADMIN";
 const PACKED_NAME: &str = "VBAT";
 
 /// One running BMC.
-struct Bmc {
-    address: SocketAddr,
+pub(super) struct Bmc {
+    pub(super) address: SocketAddr,
     directory: tempfile::TempDir,
     _simulator: Simulator,
 }
 
 impl Bmc {
-    fn start() -> Self {
+    pub(super) fn start() -> Self {
         let (address, directory) = (bmc_address(), tempfile::tempdir().unwrap());
         let simulator = Simulator::start(directory.path(), &[address]);
         Self { address, directory, _simulator: simulator }
     }
 
-    fn ipmitool(&self, words: &str) -> String {
+    pub(super) fn ipmitool(&self, words: &str) -> String {
         let words: Vec<_> = words.split_whitespace().collect();
         success(&ipmitool(self.address, ADMIN, "-I lanplus -C 3", &words))
     }
