@@ -10,7 +10,7 @@ use std::time::Duration;
 use opendcre_model::{DeviceAddress, Health};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
-use super::number::{Gap, MOST_GAPS};
+use super::number::{GREATEST, Gap, MOST_GAPS};
 use super::{Event, EventSettings, Kept, told};
 use crate::sqlite::{self, Check, Database, Durability, Format, SetAside, Sharing, checksum};
 
@@ -105,9 +105,9 @@ pub(super) fn open(
 
 fn load(connection: &Connection, newest: usize) -> rusqlite::Result<Loaded> {
     let mut loaded = Loaded { oldest: oldest(connection)?, ..Loaded::default() };
-    let mut statement =
-        connection.prepare("SELECT id, checksum, lived, record FROM event ORDER BY id DESC LIMIT ?1")?;
-    let mut rows = statement.query([i64::try_from(newest).unwrap_or(i64::MAX)])?;
+    let query = "SELECT id, checksum, lived, record FROM event WHERE id <= ?1 ORDER BY id DESC LIMIT ?2";
+    let mut statement = connection.prepare(query)?;
+    let mut rows = statement.query([GREATEST.cast_signed(), i64::try_from(newest).unwrap_or(i64::MAX)])?;
     while let Some(row) = rows.next()? {
         loaded.latest = loaded.latest.max(Some(number(row)?));
         loaded.newest.extend(decode_or_leave_out(row));

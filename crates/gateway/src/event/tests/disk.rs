@@ -149,8 +149,14 @@ async fn rows_that_are_not_ours_are_left_out() {
     let text = "{}";
     let sum = sqlite::checksum(4, text.as_bytes());
     room.execute(&format!("UPDATE event SET record = '{text}', checksum = {sum} WHERE id = 4"));
+    for id in [i64::MIN, -1, i64::MAX] {
+        room.execute(&format!("INSERT INTO event VALUES ({id}, {id}, {id}, x'00')"));
+        room.execute(&format!("INSERT INTO gap VALUES ({id}, {})", i64::MAX));
+        room.execute(&format!("INSERT INTO told VALUES ({id}, 'ok?')"));
+    }
     let log = room.open();
     assert_eq!(numbers(&read_all(&log).await), [1, 5]);
+    assert_eq!(log.unwell().unwrap(), []);
     publish(&log, [6]);
     log.flush().await.unwrap();
     assert_eq!(numbers(&read_all(&log).await), [1, 5, 6]);
