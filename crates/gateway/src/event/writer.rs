@@ -6,7 +6,6 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use jiff::Timestamp;
 use opendcre_model::WallClock;
 use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
@@ -262,8 +261,8 @@ impl Shared {
 
     /// Adds an event of the log about itself.
     fn add(&self, state: &mut State, event: NewEvent) {
-        let (time, lived): (Timestamp, _) = (self.clock.now(), self.lived_before + self.started.elapsed());
-        state.memory.add(event, time, lived);
+        let lived = self.lived_before + self.started.elapsed();
+        state.memory.add(event, self.clock.now(), lived);
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
