@@ -23,13 +23,14 @@ pub(crate) mod service;
 pub(crate) mod source;
 #[cfg(test)]
 mod tests;
+mod told;
 mod writer;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use opendcre_model::WallClock;
+use opendcre_model::{DeviceAddress, Health, WallClock};
 use thiserror::Error;
 
 use database::Reader;
@@ -166,6 +167,15 @@ impl EventLog {
             log.publish(service::set_aside(set_aside));
         }
         Ok((log, set_aside))
+    }
+
+    /// The health that was told last of every device that was not well then, over restarts. Blocks on the disk.
+    ///
+    /// # Errors
+    /// [`EventError::Read`].
+    pub(crate) fn unwell(&self) -> Result<Vec<(DeviceAddress, Health)>, EventError> {
+        let failed = |reason| EventError::Read { path: self.path.clone(), reason };
+        self.reader.unwell().map_err(failed)
     }
 
     /// Takes an event, which can be read a moment later. Never waits: if too many wait for the disk, it is not taken but

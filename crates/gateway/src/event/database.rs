@@ -7,10 +7,11 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use opendcre_model::{DeviceAddress, Health};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
-use super::number::{Gap, MOST_GAPS};
-use super::{Event, EventSettings, Kept};
+use super::number::{GREATEST, Gap, MOST_GAPS};
+use super::{Event, EventSettings, Kept, told};
 use crate::sqlite::{self, Check, Database, Durability, Format, SetAside, Sharing, checksum};
 
 /// How long whoever reads waits for a file that is being opened.
@@ -29,7 +30,8 @@ const MOST_FORGOTTEN: u64 = 10_000;
 const MIGRATIONS: [(i64, &str); 1] = [(
     1,
     "CREATE TABLE event (id INTEGER PRIMARY KEY, checksum INTEGER, lived INTEGER, record TEXT);
-     CREATE TABLE gap (id INTEGER PRIMARY KEY, skipped INTEGER);",
+     CREATE TABLE gap (id INTEGER PRIMARY KEY, skipped INTEGER);
+     CREATE TABLE told (id INTEGER PRIMARY KEY, health TEXT);",
 )];
 
 /// An open file.
@@ -103,9 +105,9 @@ pub(super) fn open(
 
 fn load(connection: &Connection, newest: usize) -> rusqlite::Result<Loaded> {
     let mut loaded = Loaded { oldest: oldest(connection)?, ..Loaded::default() };
-    let mut statement =
-        connection.prepare("SELECT id, checksum, lived, record FROM event ORDER BY id DESC LIMIT ?1")?;
-    let mut rows = statement.query([i64::try_from(newest).unwrap_or(i64::MAX)])?;
+    let query = "SELECT id, checksum, lived, record FROM event WHERE id <= ?1 ORDER BY id DESC LIMIT ?2";
+    let mut statement = connection.prepare(query)?;
+    let mut rows = statement.query([GREATEST.cast_signed(), i64::try_from(newest).unwrap_or(i64::MAX)])?;
     while let Some(row) = rows.next()? {
         loaded.latest = loaded.latest.max(Some(number(row)?));
         loaded.newest.extend(decode_or_leave_out(row));
@@ -135,6 +137,7 @@ impl EventFile {
             write_gaps(transaction, gaps)?;
             for event in events {
                 write(transaction, event)?;
+                told::note(transaction, &event.event)?;
             }
             if let Some(horizon) = horizon {
                 forgotten += forget_before(transaction, horizon)?;
@@ -163,6 +166,13 @@ impl Reader {
         let mut reader = self.lock();
         let connection = reader.as_mut().ok_or("it is not open")?;
         read(connection, after, before, limit).map_err(|error| error.to_string())
+    }
+
+    /// The devices that are not well, as far as that was told.
+    pub(super) fn unwell(&self) -> Result<Vec<(DeviceAddress, Health)>, String> {
+        let reader = self.lock();
+        let connection = reader.as_ref().ok_or("it is not open")?;
+        told::load(connection).map_err(|error| error.to_string())
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Connection>> {

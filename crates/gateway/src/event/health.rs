@@ -1,9 +1,9 @@
 //! Events about the health of devices.
 
-use opendcre_model::{Device, DeviceId, Health, Quantity};
+use opendcre_model::{Device, DeviceAddress, DeviceId, Health, Quantity};
 use serde_json::json;
 
-use super::{EventKind, NewEvent};
+use super::{Event, EventKind, NewEvent};
 use crate::BoardRecord;
 use crate::health::{Cause, HealthChange};
 
@@ -24,6 +24,16 @@ pub(crate) fn health_changed(board: &BoardRecord, change: &HealthChange) -> NewE
         Cause::Equipment(words) => event.with("words", json!(words)),
         Cause::NoValue => event,
     }
+}
+
+/// What an event tells about the health of a device, if it does.
+pub(super) fn told_health(event: &Event) -> Option<(DeviceAddress, Health)> {
+    let (EventKind::HealthChanged, Some(board), Some(device)) = (event.kind, event.board, event.device)
+    else {
+        return None;
+    };
+    let health = serde_json::from_value(event.detail.get("to")?.clone()).ok()?;
+    Some((DeviceAddress { board, device }, health))
 }
 
 /// A device of a board, in a few words.

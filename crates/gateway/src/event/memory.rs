@@ -130,19 +130,19 @@ impl Memory {
         self.oldest_saved = None;
     }
 
-    /// What was lost since this was asked last.
-    pub(super) const fn take_lost(&mut self) -> Lost {
-        std::mem::replace(&mut self.untold, Lost { refused: 0, unsaved: 0 })
+    /// How many were refused since this was asked last.
+    pub(super) const fn take_refused(&mut self) -> u64 {
+        std::mem::replace(&mut self.untold.refused, 0)
+    }
+
+    /// How many are missing on the disk that were given up since this was asked last.
+    pub(super) const fn take_unsaved(&mut self) -> u64 {
+        std::mem::replace(&mut self.untold.unsaved, 0)
     }
 
     /// What was lost since the start.
     pub(super) const fn lost(&self) -> Lost {
         self.lost
-    }
-
-    /// Whether anything was refused that was not told.
-    pub(super) const fn has_refused(&self) -> bool {
-        self.untold.refused > 0
     }
 
     /// How many wait to be shown.

@@ -7,6 +7,10 @@ const SKIPPED: u64 = 1_000_000;
 /// How many starts are remembered. Of older ones it is only known that there were more events than there were.
 pub(super) const MOST_GAPS: usize = 1_024;
 
+/// No number is greater, so that every program can read it, also those that know only floating-point numbers. What has a
+/// greater one is damaged.
+pub(super) const GREATEST: u64 = 1 << 53;
+
 /// Numbers that were never given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Gap {
@@ -71,7 +75,7 @@ impl Numbers {
         let all = before.saturating_sub(after).saturating_sub(1);
         let skipped = self.gaps.iter().map(|gap| {
             let first = after.max(gap.after);
-            let last = before.saturating_sub(1).min(gap.after + gap.skipped);
+            let last = before.saturating_sub(1).min(gap.after.saturating_add(gap.skipped));
             last.saturating_sub(first)
         });
         skipped.fold(all, u64::saturating_sub)

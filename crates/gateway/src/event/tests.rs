@@ -2,6 +2,7 @@
 
 mod disk;
 mod family;
+mod memory;
 mod process;
 
 use std::fs;

@@ -6,7 +6,6 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use jiff::Timestamp;
 use opendcre_model::WallClock;
 use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
@@ -183,9 +182,9 @@ impl Shared {
         let (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
         let gathered = self.wake.wait_timeout_while(state, self.limits.pause, |state| !state.is_urgent());
         let (mut state, _) = gathered.unwrap_or_else(PoisonError::into_inner);
-        if state.memory.has_refused() {
-            let lost = state.memory.take_lost();
-            self.add(&mut state, service::too_many(lost.refused));
+        let refused = state.memory.take_refused();
+        if refused > 0 {
+            self.add(&mut state, service::too_many(refused));
         }
         Work { waiters: mem::take(&mut state.waiters), is_last: state.is_closed }
     }
@@ -231,7 +230,7 @@ impl Shared {
                 self.add(&mut state, event);
             }
             (Some(_), None) => {
-                let missing = state.memory.take_lost().unsaved;
+                let missing = state.memory.take_unsaved();
                 tracing::info!(missing, "events are kept on the disk again");
                 self.add(&mut state, service::on_disk_again(missing));
             }
@@ -262,8 +261,8 @@ impl Shared {
 
     /// Adds an event of the log about itself.
     fn add(&self, state: &mut State, event: NewEvent) {
-        let (time, lived): (Timestamp, _) = (self.clock.now(), self.lived_before + self.started.elapsed());
-        state.memory.add(event, time, lived);
+        let lived = self.lived_before + self.started.elapsed();
+        state.memory.add(event, self.clock.now(), lived);
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {

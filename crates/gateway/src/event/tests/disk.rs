@@ -107,6 +107,10 @@ async fn what_memory_could_not_hold_until_the_disk_was_better_is_counted() {
     }
     let lost = log.statistics().lost;
     assert_eq!(lost, 21, "all but the newest ten, with the one that tells of the disk");
+    publish(&log, 40..=51);
+    log.flush().await.unwrap_err();
+    let (lost, refused) = (log.statistics().lost, log.statistics().refused);
+    assert_eq!((lost, refused), (32, 2), "and the one that tells of those that did not fit");
     other.execute_batch("ROLLBACK").unwrap();
     log.flush().await.unwrap();
     log.flush().await.unwrap();
@@ -117,7 +121,7 @@ async fn what_memory_could_not_hold_until_the_disk_was_better_is_counted() {
         .unwrap();
     assert_eq!(told.detail["count"], lost);
     drop(log);
-    assert_eq!(numbers(&read_all(&room.open()).await), [&[1][..], &(30..40).collect::<Vec<_>>()].concat());
+    assert_eq!(numbers(&read_all(&room.open()).await), [&[1][..], &(41..50).collect::<Vec<_>>()].concat());
 }
 
 #[tokio::test]
@@ -149,8 +153,14 @@ async fn rows_that_are_not_ours_are_left_out() {
     let text = "{}";
     let sum = sqlite::checksum(4, text.as_bytes());
     room.execute(&format!("UPDATE event SET record = '{text}', checksum = {sum} WHERE id = 4"));
+    for id in [i64::MIN, -1, i64::MAX] {
+        room.execute(&format!("INSERT INTO event VALUES ({id}, {id}, {id}, x'00')"));
+        room.execute(&format!("INSERT INTO gap VALUES ({id}, {})", i64::MAX));
+        room.execute(&format!("INSERT INTO told VALUES ({id}, 'ok?')"));
+    }
     let log = room.open();
     assert_eq!(numbers(&read_all(&log).await), [1, 5]);
+    assert_eq!(log.unwell().unwrap(), []);
     publish(&log, [6]);
     log.flush().await.unwrap();
     assert_eq!(numbers(&read_all(&log).await), [1, 5, 6]);

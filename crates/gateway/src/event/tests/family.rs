@@ -108,6 +108,34 @@ fn changes_of_health_say_why() {
     assert_eq!(event.message, format!("{place} is ok again: there is nothing to measure now"));
 }
 
+#[tokio::test]
+async fn the_health_that_was_told_is_known_after_a_restart() {
+    let room = Room::new();
+    let log = room.open();
+    let of = |device, to| HealthChange {
+        device: DeviceAddress { board: board().id, device },
+        from: Health::Ok,
+        to,
+        cause: Cause::NoValue,
+    };
+    let (fan, supply) = (DeviceId(0x0302), DeviceId(u16::MAX));
+    for (device, to) in
+        [(INLET, Health::Warning), (fan, Health::Critical), (INLET, Health::Ok), (supply, Health::Failed)]
+    {
+        log.publish(health::health_changed(&board(), &of(device, to)));
+    }
+    log.flush().await.unwrap();
+    drop(log);
+    let log = room.open();
+    let told = |device, health| (DeviceAddress { board: board().id, device }, health);
+    assert_eq!(log.unwell().unwrap(), [told(fan, Health::Critical), told(supply, Health::Failed)]);
+
+    let removed = NewEvent::new(EventKind::BoardRemoved, Severity::Info, "gone").of_board(&board());
+    log.publish(removed);
+    log.flush().await.unwrap();
+    assert_eq!(log.unwell().unwrap(), []);
+}
+
 #[test]
 fn changes_of_power_say_who_ordered_them() {
     let (on, off) = (PowerState::On, PowerState::Off);
