@@ -12,6 +12,7 @@ mod check;
 mod command;
 mod document;
 mod group;
+mod history;
 mod inventory;
 mod ipmi;
 mod legacy;
@@ -41,6 +42,7 @@ pub use board::Board;
 pub use change::changed_keys;
 pub use command::run;
 pub use document::Problem;
+pub use history::History;
 pub use inventory::Inventory;
 pub use ipmi::{Auth, Broker, Ipmi, PrivilegeLimit, UserLookup};
 pub use sealed::Secrets;
@@ -85,6 +87,8 @@ pub struct Config {
     pub groups: BTreeMap<String, String>,
     /// The record of all equipment that was ever found.
     pub inventory: Inventory,
+    /// The record of what sensors said.
+    pub history: History,
     /// Files of the original OpenDCRE.
     pub legacy: Legacy,
     /// Where and how much is logged.
@@ -482,6 +486,12 @@ impl Config {
     #[must_use]
     pub fn inventory_file(&self) -> PathBuf {
         self.inventory.file.clone().unwrap_or_else(|| self.state.directory.join("inventory.db"))
+    }
+
+    /// Where the history is kept.
+    #[must_use]
+    pub fn history_file(&self) -> PathBuf {
+        self.history.file.clone().unwrap_or_else(|| self.state.directory.join("history.db"))
     }
 
     /// The audit file that is used.

@@ -48,6 +48,7 @@ pub(super) fn check(config: &Config) -> Vec<Finding> {
     check_annotations(&config.ipmi, &config.board, &mut findings);
     group::check(&config.groups, &mut findings);
     config.inventory.check(&mut findings);
+    config.history.check(&mut findings);
     findings.0
 }
 
