@@ -6,7 +6,7 @@ use crate::step::{program, run};
 use crate::tool;
 
 /// The measurements by name, each a bench target of the product.
-pub(crate) const PARTS: [&str; 4] = ["bus", "server", "ipmi", "inventory"];
+pub(crate) const PARTS: [&str; 5] = ["bus", "server", "ipmi", "inventory", "history"];
 
 /// Installs what is missing and runs these measurements on optimised binaries; without any, all.
 ///

@@ -38,6 +38,9 @@ impl Intake {
     ) -> Self {
         let mut health = HealthTracker::new(thresholds);
         boards.for_each(|board| health.learn(board));
+        for (device, told) in events.as_ref().map(unwell).unwrap_or_default() {
+            health.recall(device, told);
+        }
         let (health, power) = (Mutex::new(health), Mutex::default());
         Self { history, events, health, power, tails: Tails::default() }
     }
@@ -160,4 +163,12 @@ impl Intake {
         // As above.
         self.power.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The devices that were not well when the service ended.
+fn unwell(events: &EventLog) -> Vec<(DeviceAddress, Health)> {
+    events.unwell().unwrap_or_else(|failure| {
+        tracing::warn!(%failure, "what was told of the health of devices is told again");
+        Vec::new()
+    })
 }

@@ -14,6 +14,7 @@ mod document;
 mod event;
 pub(crate) mod exposure;
 mod group;
+mod history;
 mod inventory;
 mod ipmi;
 mod legacy;
@@ -46,6 +47,7 @@ pub use change::changed_keys;
 pub use command::run;
 pub use document::Problem;
 pub use event::Events;
+pub use history::History;
 pub use inventory::Inventory;
 pub use ipmi::{Auth, Broker, Ipmi, PrivilegeLimit, UserLookup};
 pub use poll::{Poll, Rule as PollRule};
@@ -99,6 +101,8 @@ pub struct Config {
     pub threshold: Vec<Threshold>,
     /// How often values are read before anybody asks.
     pub poll: Poll,
+    /// The record of what sensors said.
+    pub history: History,
     /// Files of the original OpenDCRE.
     pub legacy: Legacy,
     /// Where and how much is logged.
@@ -505,6 +509,10 @@ impl Config {
     #[must_use]
     pub fn events_file(&self) -> PathBuf {
         self.events.file.clone().unwrap_or_else(|| self.state.directory.join("events.db"))
+    /// Where the history is kept.
+    #[must_use]
+    pub fn history_file(&self) -> PathBuf {
+        self.history.file.clone().unwrap_or_else(|| self.state.directory.join("history.db"))
     }
 
     /// The audit file that is used.

@@ -16,6 +16,7 @@ mod emulator_config;
 mod emulator_request;
 mod entropy;
 mod fru;
+mod history;
 mod hostile;
 mod ipmi_bmc;
 mod ipmi_client;
@@ -39,6 +40,7 @@ pub use credentials::credentials;
 pub use emulator_config::emulator_config;
 pub use emulator_request::emulator_request;
 pub use fru::fru;
+pub use history::history;
 pub use ipmi_bmc::ipmi_bmc;
 pub use ipmi_client::ipmi_client;
 pub use ldap::ldap;
@@ -67,6 +69,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("emulator_config", emulator_config),
     ("emulator_request", emulator_request),
     ("fru", fru),
+    ("history", history),
     ("ipmi_bmc", ipmi_bmc),
     ("ipmi_client", ipmi_client),
     ("ldap", ldap),

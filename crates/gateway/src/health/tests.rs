@@ -240,9 +240,20 @@ fn what_is_not_in_the_inventory_is_not_kept() {
     let mut tracker = tracker(&[warm()]);
     let stranger = DeviceAddress { board: BoardId(7), device: DeviceId(1) };
     assert_eq!(tracker.note(stranger, &celsius(90.0)), None);
+    tracker.recall(stranger, Health::Critical);
     assert_eq!(tracker.device(stranger), None);
     tracker.forget(BoardId(1));
     assert_eq!(tracker.note(INLET, &celsius(90.0)), None);
+}
+
+#[test]
+fn what_was_told_before_a_restart_is_not_told_again() {
+    let mut tracker = tracker(&[warm()]);
+    tracker.recall(INLET, Health::Critical);
+    assert_eq!(tracker.note(INLET, &celsius(45.0)), None);
+    tracker.recall(FAN, Health::Warning);
+    let change = tracker.note(FAN, &says(Health::Ok)).unwrap();
+    assert_eq!((change.from, change.to), (Health::Warning, Health::Ok));
 }
 
 #[test]

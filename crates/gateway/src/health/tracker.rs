@@ -85,6 +85,14 @@ impl HealthTracker {
         self.boards.remove(&board);
     }
 
+    /// Notes what was told of a device before the service started, so that it is not told again.
+    pub(crate) fn recall(&mut self, device: DeviceAddress, told: Health) {
+        let devices = self.boards.get_mut(&device.board);
+        if let Some(tracked) = devices.and_then(|devices| find(devices, device.device)) {
+            tracked.told = Some(told);
+        }
+    }
+
     /// Judges an answer that a device has just given, each answer once. Nothing if that is no news.
     pub(crate) fn note(&mut self, device: DeviceAddress, answer: &Observation) -> Option<HealthChange> {
         let statement = Statement::of(answer)?;

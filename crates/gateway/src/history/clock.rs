@@ -10,24 +10,28 @@ use tokio::time::Instant;
 /// How long both must have agreed.
 const PROBATION: Duration = Duration::from_secs(60 * 60);
 
+/// How long both are compared with the same look before. Otherwise many small steps between many looks were no jump.
+const STRIDE: Duration = Duration::from_secs(30);
+
 /// What a clock that is only being adjusted may move between two looks, besides a hundredth of the time between them.
 const TOLERANCE: SignedDuration = SignedDuration::from_secs(2);
 
 /// Compares the time of day with time that only passes.
 #[derive(Debug, Default)]
 pub(super) struct ClockJudge {
-    /// Both times at the last look, and since when they have agreed.
+    /// Both times at a look before, and since when they have agreed.
     last: Option<(Timestamp, Instant, Instant)>,
 }
 
 impl ClockJudge {
     /// The time of day, if it can be trusted. To be asked every few minutes or more often.
     pub(super) fn judge(&mut self, time: Timestamp, now: Instant) -> Option<Timestamp> {
-        let since = match self.last {
-            Some((last_time, last, since)) if agree(time.duration_since(last_time), now - last) => since,
-            _ => now,
-        };
-        self.last = Some((time, now, since));
+        let agreed =
+            self.last.filter(|(last_time, last, _)| agree(time.duration_since(*last_time), now - *last));
+        let since = agreed.map_or(now, |(_, _, since)| since);
+        if agreed.is_none_or(|(_, last, _)| now - last >= STRIDE) {
+            self.last = Some((time, now, since));
+        }
         (now - since >= PROBATION).then_some(time)
     }
 }
@@ -82,6 +86,18 @@ mod tests {
             assert_eq!(room.pass(60), 0);
             assert_eq!(room.pass(1), 1);
         }
+    }
+
+    #[test]
+    fn many_small_steps_are_a_jump() {
+        let mut room = Room::new();
+        room.pass(100);
+        let trusted = (0..100).filter(|_| {
+            room.time += SignedDuration::from_secs(1);
+            room.now += Duration::from_millis(1);
+            room.judge.judge(room.time, room.now).is_some()
+        });
+        assert!(trusted.count() <= 3);
     }
 
     #[test]

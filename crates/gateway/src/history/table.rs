@@ -105,6 +105,7 @@ impl Table {
     /// Adds samples of a row of the log.
     pub(super) fn restore(&mut self, row: u64, entries: impl IntoIterator<Item = Entry>) {
         self.next_row = row;
+        self.has_older = true;
         for Entry { series, time, value } in entries {
             self.reserve(series);
             self.put(series, Datum { time, value });

@@ -246,7 +246,11 @@ impl Shared {
     fn carry_out(&self, task: Task, waiters: Vec<Reply>, is_last: bool, keeper: &mut Keeper) {
         let done = match task {
             Task::Commit => self.commit(keeper, is_last).map(|()| self.settings.commit),
-            Task::Seal => self.seal(keeper).map(|()| Duration::ZERO),
+            Task::Seal => {
+                // More of them may be more than there is room for.
+                self.lock().hasten(Task::Tidy);
+                self.seal(keeper).map(|()| Duration::ZERO)
+            }
             Task::Tidy => self.tidy(keeper).map(|more| if more { Duration::ZERO } else { TIDY }),
         };
         let now = Instant::now();
@@ -335,7 +339,7 @@ impl Shared {
         }
         if error.sqlite_error_code() == Some(ErrorCode::DiskFull) {
             // What there is to forget makes room.
-            self.lock().note(Task::Tidy, Instant::now(), None);
+            self.lock().hasten(Task::Tidy);
         }
         Err(error.to_string())
     }
@@ -399,10 +403,17 @@ impl State {
         let is_urgent = self.table.is_urgent() && failure.is_none();
         if self.is_closed || !self.waiters.is_empty() || is_urgent || *commit <= now {
             Some(Task::Commit)
-        } else if self.table.has_closed() && *seal <= now {
+        } else if self.table.has_closed() && *seal <= now && seal <= tidy {
             Some(Task::Seal)
         } else {
             (*tidy <= now).then_some(Task::Tidy)
+        }
+    }
+
+    /// Makes a task due now.
+    fn hasten(&mut self, task: Task) {
+        if let Some((due, _)) = self.tasks.get_mut(task as usize) {
+            *due = Instant::now().min(*due);
         }
     }
 

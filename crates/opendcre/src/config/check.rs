@@ -53,6 +53,7 @@ pub(super) fn check(config: &Config) -> Vec<Finding> {
     config.events.check(&mut findings);
     threshold::check(&config.threshold, &mut findings);
     config.poll.check(&mut findings);
+    config.history.check(&mut findings);
     findings.0
 }
 

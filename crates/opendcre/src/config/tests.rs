@@ -21,6 +21,8 @@ fn nothing_at_all_is_a_configuration() {
     let inventory = &config.inventory;
     assert_eq!(config.inventory_file(), Path::new("/var/lib/opendcre/inventory.db"));
     assert_eq!((inventory.refresh, inventory.cache), (Duration::from_secs(300), Duration::from_secs(600)));
+    assert_eq!(config.history_file(), Path::new("/var/lib/opendcre/history.db"));
+    assert_eq!(config.history.settings(), opendcre_gateway::HistorySettings::default());
     assert_eq!(problems("[inventory]\nrefresh = \"0s\"\ncache = \"0s\""), [""; 0]);
 }
 
@@ -127,6 +129,15 @@ const FAULTS: &[(&str, &str)] = &[
     ),
     ("[inventory]\nrefresh = \"25h\"", "2: inventory.refresh: 25h is out of range"),
     ("[inventory]\ncache = \"24h 1s\"", "2: inventory.cache: 24h 1s is out of range; use 0s to 24h"),
+    (
+        "[history]\nfile = \"\"",
+        "2: history.file: is empty; name a file, or leave the key out for history.db in state.directory",
+    ),
+    ("[history]\nraw_days = 0", "2: history.raw_days: 0 is out of range; use 1 to 36500"),
+    ("[history]\nraw_days = 91", "1: history.minute_days: 90 is out of range; use 91 to 36500"),
+    ("[history]\nhour_days = 89", "2: history.hour_days: 89 is out of range; use 90 to 36500"),
+    ("[history]\nsize = \"15MiB\"", "2: history.size: 15MiB is out of range; use 16MiB to 1024GiB"),
+    ("[history]\ncommit = \"0s\"", "2: history.commit: 0s is out of range; use 1s to 10m"),
     ("[log]\ndirectory = \"\"", "2: log.directory: is empty; name a directory"),
     ("[audit]\nfile = \"\"", "2: audit.file: is empty; name a file"),
     (
