@@ -200,7 +200,7 @@ impl Gateway {
         self.inner.news.notify_waiters();
         self.inner.intake.publish(service::stopped());
         self.save_everything().await;
-        self.inner.intake.flush().await;
+        self.inner.intake.close().await;
     }
 
     /// For a process that must end now: refuses commands, and records as uncertain what came of every change that still

@@ -130,8 +130,8 @@ impl Intake {
             .collect()
     }
 
-    /// Returns when everything is on the disk, or cannot be.
-    pub(crate) async fn flush(&self) {
+    /// Takes nothing more, and returns when everything is on the disk, or cannot be.
+    pub(crate) async fn close(&self) {
         if let Some(history) = &self.history
             && let Err(failure) = history.flush().await
         {
@@ -141,6 +141,9 @@ impl Intake {
             && let Err(failure) = events.flush().await
         {
             tracing::warn!(%failure, "the newest events are not on the disk");
+        }
+        if let Some(events) = &self.events {
+            events.close();
         }
     }
 

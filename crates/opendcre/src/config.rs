@@ -509,6 +509,8 @@ impl Config {
     #[must_use]
     pub fn events_file(&self) -> PathBuf {
         self.events.file.clone().unwrap_or_else(|| self.state.directory.join("events.db"))
+    }
+
     /// Where the history is kept.
     #[must_use]
     pub fn history_file(&self) -> PathBuf {

@@ -24,7 +24,7 @@ use opendcre_model::{BoardId, SERVERS, WallClock};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::login;
+use super::{login, records};
 use crate::config::{self, BoardRange, Config};
 
 /// The boards that a serial bus can hold; the ids above belong to other protocols.
@@ -70,22 +70,23 @@ impl Service {
         }
         let (mount, bmcs) = open_bmcs(bmcs.served, &config.broker, clock)?.unzip();
         mounts.extend(mount);
-        let (store, stored, set_aside) = open_store(config.inventory_file()).await?;
-        defects.extend(set_aside.map(forgotten));
+        let (records, lost) = records::open(config, clock).await?;
+        defects.extend(lost);
         for Defect { name, message, .. } in &defects {
             tracing::error!("{name}: {message}");
         }
-        let audit = open_audit(config.audit_file(), Arc::clone(clock)).await?;
+        let audit = records.audit.clone();
         let groups = config.groups.iter();
         let groups = groups.map(|(name, members)| Group { name: name.clone(), members: members.clone() });
-        let equipment = Equipment { mounts, groups: groups.collect(), defects };
+        let thresholds: Vec<Threshold> = config.threshold.iter().filter_map(config::Threshold::meaning).collect();
+        let thresholds = Thresholds::new(&thresholds)?;
+        let equipment = Equipment { mounts, groups: groups.collect(), defects, thresholds };
         let settings = Settings {
             read_only: config.server.read_only,
             cache: config.inventory.cache,
             ..Settings::default()
         };
-        let (store, policy) = (Some((store, stored)), login::policy(config)?);
-        let gateway = Gateway::new(equipment, audit.clone(), store, policy, Arc::clone(clock), settings)
+        let gateway = Gateway::new(equipment, records, login::policy(config)?, Arc::clone(clock), settings)
             .with_credentials(Arc::new(login::Logins(Arc::clone(&authenticator))));
         if let Some(tls) = &tls {
             gateway.watch_over(Arc::clone(tls) as _);
@@ -261,29 +262,11 @@ fn open_bmcs(
     Ok(Some((mount, owner)))
 }
 
-/// What was known of the equipment. The disk may hang, so that it must not hold up anything else.
-async fn open_store(path: PathBuf) -> anyhow::Result<(Store, Stored, Option<SetAside>)> {
-    let open = tokio::task::spawn_blocking(move || Store::open(&path));
-    Ok(open.await.context("the inventory was not read by a fault of this program")??)
-}
-
-/// The record of changes. The disk may hang, so that it must not hold up anything else.
-async fn open_audit(path: PathBuf, clock: Arc<dyn WallClock>) -> anyhow::Result<AuditLog> {
-    let open = tokio::task::spawn_blocking(move || AuditLog::open(path, clock));
-    Ok(open.await.context("the audit log was not opened by a fault of this program")??)
-}
-
 /// Records something that happens all the same.
 async fn record(audit: &AuditLog, entry: AuditEntry) {
     if let Err(failure) = audit.append(&entry).await {
         tracing::warn!(%failure, ?entry, "this is missing in the audit log");
     }
-}
-
-/// What is lost with a database that cannot be read.
-fn forgotten(set_aside: SetAside) -> Defect {
-    let SetAside { code, message, .. } = set_aside;
-    Defect { name: "inventory.file".to_owned(), code, message }
 }
 
 /// Waits for every wire owner, also after one that failed, so that none is cut off on the wire.
