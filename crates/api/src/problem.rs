@@ -8,7 +8,7 @@ use std::time::Duration;
 use http::header::{ALLOW, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
 use hyper::body::Bytes;
-use opendcre_gateway::{CredentialError, GatewayError, LookupError, RangeError, SubmitError};
+use opendcre_gateway::{CredentialError, GatewayError, HistoryError, LookupError, RangeError, SubmitError};
 use opendcre_model::Fault;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -57,6 +57,7 @@ codes! {
     CROSS_SITE = "cross_site", FORBIDDEN;
     FORBIDDEN = "forbidden", FORBIDDEN;
     NOT_FOUND = "not_found", NOT_FOUND;
+    NOT_KEPT = "not_kept", NOT_FOUND;
     UNKNOWN_BOARD = "unknown_board", NOT_FOUND;
     UNKNOWN_DEVICE = "unknown_device", NOT_FOUND;
     UNKNOWN_GROUP = "unknown_group", NOT_FOUND;
@@ -75,6 +76,7 @@ codes! {
     UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE;
     WRONG_HOST = "wrong_host", MISDIRECTED_REQUEST;
     IDEMPOTENCY_MISMATCH = "idempotency_mismatch", UNPROCESSABLE_ENTITY;
+    TOO_MANY_POINTS = "too_many_points", UNPROCESSABLE_ENTITY;
     TOO_MANY_TARGETS = "too_many_targets", UNPROCESSABLE_ENTITY;
     INVALID = "invalid", UNPROCESSABLE_ENTITY;
     UNSUPPORTED = "unsupported", UNPROCESSABLE_ENTITY;
@@ -89,6 +91,8 @@ codes! {
     AUTH_UNAVAILABLE = "auth_unavailable", SERVICE_UNAVAILABLE;
     AUDIT_UNAVAILABLE = "audit_unavailable", SERVICE_UNAVAILABLE;
     BUSY = "busy", SERVICE_UNAVAILABLE;
+    EVENTS_UNAVAILABLE = "events_unavailable", SERVICE_UNAVAILABLE;
+    HISTORY_UNAVAILABLE = "history_unavailable", SERVICE_UNAVAILABLE;
     SHUTTING_DOWN = "shutting_down", SERVICE_UNAVAILABLE;
     STORE_UNAVAILABLE = "store_unavailable", SERVICE_UNAVAILABLE;
     TIMEOUT = "timeout", GATEWAY_TIMEOUT;
@@ -348,6 +352,10 @@ fn class(error: &GatewayError) -> Code {
         GatewayError::Credential(CredentialError::Void { .. }) => Code::CREDENTIAL_REVOKED,
         GatewayError::Credential(CredentialError::Unknown { .. }) => Code::AUTH_UNAVAILABLE,
         GatewayError::AuditUnavailable(_) | GatewayError::AuditUnreadable(_) => Code::AUDIT_UNAVAILABLE,
+        GatewayError::NotKept(_) => Code::NOT_KEPT,
+        GatewayError::HistoryUnreadable(HistoryError::TooMuch { .. }) => Code::TOO_MANY_POINTS,
+        GatewayError::HistoryUnreadable(_) => Code::HISTORY_UNAVAILABLE,
+        GatewayError::EventsUnreadable(_) => Code::EVENTS_UNAVAILABLE,
         GatewayError::ShuttingDown => Code::SHUTTING_DOWN,
         GatewayError::Driver(error) if error.code == Code::UNKNOWN_DEVICE.name => Code::UNKNOWN_DEVICE,
         GatewayError::Driver(error) => of_fault(error.fault),

@@ -308,6 +308,7 @@ impl Room {
             mounts: vec![hat, ipmi],
             groups: vec![Group { name: "cold".to_owned(), members: "rack_1".to_owned() }],
             defects: vec![defect],
+            ..Equipment::default()
         };
         let gateway = Gateway::new(equipment, audit.into(), Policy::open(), Arc::new(FixedClock), settings);
         let entrance = Entrance::new(Arc::new(Authenticator::open(Arc::new(FixedClock))));

@@ -263,6 +263,7 @@ impl Room {
             ],
             groups: vec![group("near", "rack_1"), group("far", "rack_2")],
             defects: Vec::new(),
+            ..Equipment::default()
         };
         let policy = Policy::new(PolicySettings { rules, ..PolicySettings::default() }).unwrap();
         let (clock, settings) = (Arc::new(FixedClock), Settings::default());

@@ -16,8 +16,8 @@ use opendcre_devicebus::{Protocol, ReplyMatching, address};
 use opendcre_drivers::devicebus::{BusConfig, BusOwner, DeviceBus};
 use opendcre_drivers::ipmi::{self, BackOff, BmcConfig, BmcsOwner, Pacing};
 use opendcre_gateway::{
-    AuditEntry, AuditKind, AuditLog, Defect, Equipment, Gateway, Group, Mount, PollSettings, SetAside,
-    Settings, Store, Stored,
+    AuditEntry, AuditKind, AuditLog, Defect, Equipment, Gateway, Group, Mount, PollSettings, Settings,
+    Thresholds,
 };
 use opendcre_ipmi::client::Timing;
 use opendcre_model::{BoardId, SERVERS, WallClock};
@@ -78,7 +78,7 @@ impl Service {
         let audit = records.audit.clone();
         let groups = config.groups.iter();
         let groups = groups.map(|(name, members)| Group { name: name.clone(), members: members.clone() });
-        let thresholds: Vec<Threshold> = config.threshold.iter().filter_map(config::Threshold::meaning).collect();
+        let thresholds: Vec<_> = config.threshold.iter().filter_map(config::Threshold::meaning).collect();
         let thresholds = Thresholds::new(&thresholds)?;
         let equipment = Equipment { mounts, groups: groups.collect(), defects, thresholds };
         let settings = Settings {
