@@ -22,7 +22,7 @@ impl Room {
         let folder = tempfile::tempdir().unwrap();
         let audit = AuditLog::open(folder.path().join("audit.db"), Arc::new(FixedClock)).unwrap();
         let (clock, settings) = (Arc::new(FixedClock), Settings::default());
-        let gateway = Gateway::new(Equipment::default(), audit, None, Policy::open(), clock, settings);
+        let gateway = Gateway::new(Equipment::default(), audit.into(), Policy::open(), clock, settings);
         let entrance = Entrance::new(Arc::new(Authenticator::open(Arc::new(FixedClock))));
         let api = Api::new(gateway, entrance.only_for([]), &FixedClock, Limits::default());
         Self { api, folder }
