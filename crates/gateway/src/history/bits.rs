@@ -66,7 +66,7 @@ impl<'a> Input<'a> {
     }
 
     /// A number of seven bits a byte, the lowest first.
-    pub(super) fn number(&mut self) -> Result<u64, ChunkError> {
+    fn number(&mut self) -> Result<u64, ChunkError> {
         let mut number = 0_u64;
         for shift in (0..u64::BITS).step_by(7) {
             let byte = self.byte()?;
@@ -80,6 +80,12 @@ impl<'a> Input<'a> {
             }
         }
         Err(ChunkError("a number in it is too large"))
+    }
+
+    /// How many of something there are, at most so many.
+    pub(super) fn count(&mut self, most: usize) -> Result<usize, ChunkError> {
+        let count = usize::try_from(self.number()?).ok().filter(|count| *count <= most);
+        count.ok_or(ChunkError("it has too many points"))
     }
 
     /// A number of either sign.
@@ -136,7 +142,7 @@ impl BitReader<'_, '_> {
 }
 
 /// Adds a number of seven bits a byte, the lowest first.
-pub(super) fn put_number(bytes: &mut Vec<u8>, mut number: u64) {
+fn put_number(bytes: &mut Vec<u8>, mut number: u64) {
     while number >= 0x80 {
         let [low, ..] = number.to_le_bytes();
         bytes.push(low | 0x80);
@@ -144,6 +150,11 @@ pub(super) fn put_number(bytes: &mut Vec<u8>, mut number: u64) {
     }
     let [low, ..] = number.to_le_bytes();
     bytes.push(low);
+}
+
+/// Adds how many of something there are.
+pub(super) fn put_count(bytes: &mut Vec<u8>, count: usize) {
+    put_number(bytes, count as u64);
 }
 
 /// Adds a number of either sign; it is short if it is near to zero.

@@ -3,17 +3,17 @@
 
 use thiserror::Error;
 
-use super::bits::Input;
-use super::column::{self, put_count};
+use super::bits::{Input, put_count};
+use super::column;
 use super::value::{self, digits_of, from_decimal, to_decimal};
 
-/// The most samples or rollups of a chunk. What says that it has more is refused, so that a few hostile bytes cannot ask for all
-/// memory.
+/// The most samples or rollups of a chunk. What says that it has more is refused, so that a few hostile bytes cannot ask
+/// for all memory.
 pub const MOST_POINTS: usize = 1 << 17;
 
-/// The first byte of what comes from decimals. Any other value of the first byte of rollups is refused but this and [`OTHERS`].
+/// The form of rollups of decimals.
 const DECIMALS: u8 = 0;
-/// The first byte of what does not.
+/// The form of any other rollups.
 const OTHERS: u8 = 1;
 
 /// Why bytes are not a chunk.
@@ -69,7 +69,7 @@ pub fn decode(base: i64, bytes: &[u8]) -> Result<Vec<Datum>, ChunkError> {
 
 /// Takes samples from the front.
 pub(super) fn take(base: i64, input: &mut Input<'_>) -> Result<Vec<Datum>, ChunkError> {
-    let count = take_count(input)?;
+    let count = input.count(MOST_POINTS)?;
     let times = column::decode(count, input)?;
     let values = value::decode(count, input)?;
     let sample = |(time, value): (i64, f64)| Datum { time: time.wrapping_add(base), value };
@@ -102,7 +102,7 @@ pub fn encode_rollups(rollups: &[Rollup]) -> Vec<u8> {
 /// The bytes are not those of rollups.
 pub fn decode_rollups(bytes: &[u8]) -> Result<Vec<Rollup>, ChunkError> {
     let mut input = Input::new(bytes);
-    let length = take_count(&mut input)?;
+    let length = input.count(MOST_POINTS)?;
     let slots = column::decode(length, &mut input)?;
     let counts = column::decode(length, &mut input)?;
     let counts: Option<Vec<u32>> =
@@ -201,11 +201,6 @@ fn to_whole(value: f64, digits: u8) -> Option<i64> {
 /// The mean of so many decimals, of which this is the sum without its point.
 pub(super) fn mean_of(sum: i64, count: u32, digits: u8) -> f64 {
     from_decimal(sum, digits) / f64::from(count)
-}
-
-fn take_count(input: &mut Input<'_>) -> Result<usize, ChunkError> {
-    let count = usize::try_from(input.number()?).ok().filter(|count| *count <= MOST_POINTS);
-    count.ok_or(ChunkError("it has too many points"))
 }
 
 fn at_end(input: &Input<'_>) -> Result<(), ChunkError> {

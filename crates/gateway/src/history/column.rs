@@ -3,8 +3,7 @@
 //! What is to be expected is the middle number of the column, or the number before plus the middle difference. That suits
 //! times at a steady pace, sensors that hardly move, and counters that rise. It knows nothing of what the numbers are.
 
-use super::bits::{BitWriter, Input, MOST_BITS, put_signed, to_zigzag};
-use super::bits::{from_zigzag, put_number};
+use super::bits::{BitWriter, Input, MOST_BITS, from_zigzag, put_signed, to_zigzag};
 use super::chunk::ChunkError;
 
 /// In the first byte: the differences to the number before are coded, not the numbers.
@@ -159,11 +158,6 @@ fn size_at(residues: &[u64], width: u32) -> usize {
 fn median(numbers: &mut [i64]) -> i64 {
     let middle = numbers.len() / 2;
     if numbers.is_empty() { 0 } else { *numbers.select_nth_unstable(middle).1 }
-}
-
-/// Adds how many of something there are.
-pub(super) fn put_count(bytes: &mut Vec<u8>, count: usize) {
-    put_number(bytes, count as u64);
 }
 
 #[cfg(test)]

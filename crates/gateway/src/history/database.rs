@@ -44,13 +44,6 @@ pub(super) struct Database {
     damaged: Arc<AtomicU64>,
 }
 
-/// What sealing chunks has come to.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Sealed {
-    /// The samples that had no room in their chunk.
-    pub(super) lost: u64,
-}
-
 /// Opens the file at `path`, or sets it aside and opens a fresh one. How often something damaged is found is counted.
 pub(super) fn open(
     path: &Path,
@@ -117,20 +110,20 @@ impl Database {
         })
     }
 
-    /// Makes chunks of windows, all or none, together with their rollups.
-    pub(super) fn seal(&mut self, closed: &[Closed]) -> rusqlite::Result<Sealed> {
+    /// Makes chunks of windows, all or none, together with their rollups. Tells how many samples had no room in a chunk.
+    pub(super) fn seal(&mut self, closed: &[Closed]) -> rusqlite::Result<u64> {
         let damaged = Arc::clone(&self.damaged);
         self.file.commit(Durability::Likely, |transaction| {
             let chunks = Chunks { connection: transaction, damaged: &damaged };
-            let mut sealed = Sealed::default();
+            let mut lost = 0;
             for Closed { series, window } in closed {
                 let Some(samples) = chunks.whole_window(window) else {
-                    sealed.lost += window.count as u64;
+                    lost += window.count as u64;
                     continue;
                 };
-                sealed.lost += chunks.seal(*series, window.period, samples)?;
+                lost += chunks.seal(*series, window.period, samples)?;
             }
-            Ok(sealed)
+            Ok(lost)
         })
     }
 
@@ -157,6 +150,12 @@ impl Database {
                 (SELECT id FROM chunk WHERE id >= ?1 AND id < ?2 ORDER BY id LIMIT ?3)";
             transaction.prepare_cached(statement)?.execute(params![range.start, range.end, most])
         })
+    }
+
+    /// The first period of a resolution that has a chunk.
+    #[cfg(test)]
+    pub(super) fn first_period(&self, resolution: Resolution) -> rusqlite::Result<Option<i64>> {
+        next_period(self.file.connection(), resolution, i64::MIN..i64::MAX)
     }
 
     /// The pages of the file, and those of them that hold nothing.
@@ -196,7 +195,7 @@ pub(super) struct Chunks<'c> {
 impl Chunks<'_> {
     /// The samples of a chunk, if it is there and whole.
     pub(super) fn samples(&self, series: u32, period: i64) -> rusqlite::Result<Option<Vec<Datum>>> {
-        let start = period.saturating_mul(Resolution::Raw.period());
+        let start = Resolution::Raw.start(period);
         self.chunk(key(Resolution::Raw, period, series), |bytes| chunk::decode(start, bytes))
     }
 
@@ -237,7 +236,7 @@ impl Chunks<'_> {
 
     /// Adds samples to a chunk and its rollups, and tells how many had no room.
     fn seal(&self, series: u32, period: i64, samples: Vec<Datum>) -> rusqlite::Result<u64> {
-        let start = period.saturating_mul(Resolution::Raw.period());
+        let start = Resolution::Raw.start(period);
         let windows = [(period, samples)];
         // Before the samples: whether those that are known are all there are is seen from the chunk as it was.
         for resolution in [Resolution::Minute, Resolution::Hour] {

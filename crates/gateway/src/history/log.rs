@@ -1,15 +1,12 @@
 //! Rows of the log: the samples that came between two commits, as few bytes. It knows nothing of files.
 
-use super::bits::Input;
+use super::bits::{Input, put_count};
 use super::chunk::{ChunkError, MOST_POINTS};
-use super::column::{self, put_count};
-use super::value::{MOST_DIGITS, from_decimal, to_decimal};
+use super::column;
+use super::value::{NO_DIGITS, from_parts, to_parts};
 
 /// The most samples of a row.
 pub(super) const MOST_ENTRIES: usize = 1 << 15;
-
-/// Stands for the number of digits of a value that is no decimal; its bits are written then.
-const NO_DIGITS: i64 = 15;
 
 /// A sample and its series.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -24,7 +21,9 @@ pub(super) struct Entry {
 
 /// A row of these samples.
 pub(super) fn encode(entries: &[Entry]) -> Vec<u8> {
-    let (digits, numbers): (Vec<i64>, Vec<i64>) = entries.iter().map(|entry| split(entry.value)).unzip();
+    let parts = entries.iter().map(|entry| to_parts(entry.value));
+    let (digits, numbers): (Vec<i64>, Vec<i64>) =
+        parts.map(|(digits, number)| (i64::from(digits), number)).unzip();
     let mut bytes = Vec::new();
     put_count(&mut bytes, entries.len());
     column::encode(&entries.iter().map(|entry| entry.series.into()).collect::<Vec<_>>(), &mut bytes);
@@ -37,30 +36,17 @@ pub(super) fn encode(entries: &[Entry]) -> Vec<u8> {
 /// The samples of a row.
 pub(super) fn decode(bytes: &[u8]) -> Result<Vec<Entry>, ChunkError> {
     let mut input = Input::new(bytes);
-    let count = usize::try_from(input.number()?).ok().filter(|count| *count <= MOST_POINTS);
-    let count = count.ok_or(ChunkError("it has too many points"))?;
+    let count = input.count(MOST_POINTS)?;
     let mut column = || column::decode(count, &mut input);
     let (series, times, digits, numbers) = (column()?, column()?, column()?, column()?);
     let entries = series.into_iter().zip(times).zip(digits.into_iter().zip(numbers));
     let entry = |((series, time), (digits, number))| {
         let series = u32::try_from(series).map_err(|_| ChunkError("a series in it is out of range"))?;
-        Ok(Entry { series, time, value: join(digits, number)? })
+        let value = from_parts(u8::try_from(digits).unwrap_or(NO_DIGITS), number);
+        let is_finite = value.is_finite().then_some(Entry { series, time, value });
+        is_finite.ok_or(ChunkError("a value in it is not finite"))
     };
     entries.map(entry).collect()
-}
-
-/// The number of digits after the point and the value without it.
-fn split(value: f64) -> (i64, i64) {
-    let decimal = |digits: u8| Some((i64::from(digits), to_decimal(value, digits)?));
-    (0..=MOST_DIGITS).find_map(decimal).unwrap_or((NO_DIGITS, value.to_bits().cast_signed()))
-}
-
-fn join(digits: i64, number: i64) -> Result<f64, ChunkError> {
-    let value = match u8::try_from(digits).ok().filter(|digits| *digits <= MOST_DIGITS) {
-        Some(digits) => from_decimal(number, digits),
-        None => f64::from_bits(number.cast_unsigned()),
-    };
-    if value.is_finite() { Ok(value) } else { Err(ChunkError("a value in it is not finite")) }
 }
 
 #[cfg(test)]

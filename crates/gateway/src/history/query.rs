@@ -27,9 +27,9 @@ pub struct HistoryQuery {
     pub from: Timestamp,
     /// Before this time.
     pub to: Timestamp,
-    /// The time of one point. Zero for every sample. From a minute on it is made whole minutes, from an hour on whole hours, upwards.
-    /// Points begin at whole multiples of it since 1970. Where samples are not kept any more, points are as fine as is
-    /// still known.
+    /// The time of one point; zero for every sample. From a minute on it is made whole minutes, from an hour on whole
+    /// hours, upwards. Points begin at whole multiples of it since 1970. Where samples are not kept any more, points are
+    /// as fine as is still known.
     pub step: Duration,
     /// The most points of all tracks together.
     pub limit: usize,
@@ -158,7 +158,7 @@ impl Plan {
         }
         let asked = self.range.start.div_euclid(length)..(self.range.end - 1).div_euclid(length) + 1;
         let windows = wanted.iter().flat_map(|source| &source.windows);
-        let starts = windows.map(|(window, _)| window * Resolution::Raw.period());
+        let starts = windows.map(|(window, _)| Resolution::Raw.start(*window));
         let mut periods: BTreeSet<i64> = starts.map(|start| start.div_euclid(length)).collect();
         for resolution in Resolution::ALL.into_iter().filter(|one| *one >= self.resolution) {
             let each = resolution.period() / length;
@@ -197,7 +197,7 @@ impl Source {
         period: i64,
     ) -> rusqlite::Result<Vec<Piece>> {
         let Some(number) = self.number else { return Ok(Vec::new()) };
-        let start = period * resolution.period();
+        let start = resolution.start(period);
         let time = start..start + resolution.period();
         for resolution in Resolution::ALL.into_iter().filter(|one| *one >= resolution) {
             let mut pieces = match resolution.slot() {
@@ -234,8 +234,7 @@ impl Source {
         start: i64,
     ) -> rusqlite::Result<Vec<Piece>> {
         let period = start.div_euclid(resolution.period());
-        let is_within =
-            |window: i64| (window * Resolution::Raw.period()).div_euclid(resolution.period()) == period;
+        let is_within = |window: i64| Resolution::Raw.start(window).div_euclid(resolution.period()) == period;
         let windows: Vec<_> = self.windows.iter().filter(|(window, _)| is_within(*window)).cloned().collect();
         let rollups = chunks.rollups(resolution, number, period, &windows)?;
         let piece = |rollup: Rollup| Piece { time: rollup.slot.saturating_mul(slot), length: slot, rollup };

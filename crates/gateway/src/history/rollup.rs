@@ -38,6 +38,11 @@ impl Resolution {
             Self::Hour => 24 * HOUR,
         }
     }
+
+    /// When a period begins, in milliseconds since 1970.
+    pub(super) const fn start(self, period: i64) -> i64 {
+        period.saturating_mul(self.period())
+    }
 }
 
 /// The rollups of samples that are in the order of their times; nothing for [`Resolution::Raw`].

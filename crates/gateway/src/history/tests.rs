@@ -1,5 +1,6 @@
 //! Histories that are asked what was given to them, through restarts and jumps of the clock.
 
+mod keep;
 mod luck;
 
 use std::collections::BTreeMap;

@@ -3,12 +3,14 @@
 
 use std::collections::BTreeSet;
 
-use super::bits::Input;
+use super::bits::{Input, put_count};
 use super::chunk::{ChunkError, MOST_POINTS};
-use super::column::{self, put_count};
+use super::column;
 
 /// The most digits after the point of a value that is taken for a decimal. It is the form of a column of decimals.
 pub(super) const MOST_DIGITS: u8 = 9;
+/// Stands for the digits after the point of what is no decimal.
+pub(super) const NO_DIGITS: u8 = MOST_DIGITS + 1;
 /// The form of a column of few values: each value once, and which one comes when.
 const FEW: u8 = 0x10;
 /// The form of a column of anything, plus how many low bits are zero in all of them.
@@ -19,10 +21,13 @@ const MOST_EXACT: f64 = 9_007_199_254_740_992.0;
 
 /// Adds a column in the smallest of the forms. The values must be finite.
 pub(super) fn encode(values: &[f64], bytes: &mut Vec<u8>) {
-    let forms = [as_decimals(values), as_few(values), Some(as_any(values))];
-    if let Some(smallest) = forms.into_iter().flatten().min_by_key(Vec::len) {
-        bytes.extend(smallest);
+    let mut smallest = as_decimals(values);
+    // Otherwise, as almost always, the other forms are not worth the time.
+    if smallest.as_ref().is_none_or(|decimals| decimals.len() > values.len()) {
+        let forms = [smallest, as_few(values), Some(as_any(values))];
+        smallest = forms.into_iter().flatten().min_by_key(Vec::len);
     }
+    bytes.extend(smallest.unwrap_or_default());
 }
 
 /// Takes a column of so many values, all of them finite.
@@ -33,9 +38,7 @@ pub(super) fn decode(count: usize, input: &mut Input<'_>) -> Result<Vec<f64>, Ch
             Ok(numbers.into_iter().map(|number| from_decimal(number, digits)).collect())
         }
         FEW => {
-            let distinct = input.number()?;
-            let distinct = usize::try_from(distinct).ok().filter(|distinct| *distinct <= MOST_POINTS);
-            let distinct = distinct.ok_or(ChunkError("it has too many values"))?;
+            let distinct = input.count(MOST_POINTS)?;
             let zeros = input.byte()?;
             let values = decode_any(distinct, zeros, input)?;
             let places = column::decode(count, input)?;
@@ -133,6 +136,18 @@ pub(super) fn to_decimal(value: f64, digits: u8) -> Option<i64> {
     #[expect(clippy::cast_possible_truncation, reason = "it is whole and below 2^53")]
     let number = shifted as i64;
     (from_decimal(number, digits).to_bits() == value.to_bits()).then_some(number)
+}
+
+/// The fewest digits after the point of a value, and the value without it; of what is no decimal [`NO_DIGITS`] and its
+/// bits.
+pub(super) fn to_parts(value: f64) -> (u8, i64) {
+    let parts = |digits: u8| Some((digits, to_decimal(value, digits)?));
+    (0..=MOST_DIGITS).find_map(parts).unwrap_or((NO_DIGITS, value.to_bits().cast_signed()))
+}
+
+/// The value that was taken apart.
+pub(super) fn from_parts(digits: u8, number: i64) -> f64 {
+    if digits <= MOST_DIGITS { from_decimal(number, digits) } else { f64::from_bits(number.cast_unsigned()) }
 }
 
 /// The value of a number whose last so many digits are after the point.

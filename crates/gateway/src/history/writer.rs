@@ -292,10 +292,10 @@ impl Shared {
     /// Makes some chunks.
     fn seal(&self, keeper: &mut Keeper) -> Result<(), String> {
         let closed = self.lock().table.closed(BATCH);
-        let sealed = self.on_disk(keeper, |database| database.seal(&closed))?;
+        let lost = self.on_disk(keeper, |database| database.seal(&closed))?;
         let row = {
             let mut state = self.lock();
-            state.table.lose(sealed.lost);
+            state.table.lose(lost);
             state.table.sealed(&closed);
             if state.table.has_closed() { None } else { Some(state.table.first_row()) }
         };
@@ -333,9 +333,12 @@ impl Shared {
         {
             *self.reader() = None;
             let set_aside = database.set_aside(&error.to_string())?;
-            let mut state = self.lock();
-            state.set_aside = Some(set_aside);
-            state.table.forget_disk();
+            {
+                let mut state = self.lock();
+                state.set_aside = Some(set_aside);
+                state.table.forget_disk();
+            }
+            keeper.database = Some(self.begin_anew()?);
         }
         if error.sqlite_error_code() == Some(ErrorCode::DiskFull) {
             // What there is to forget makes room.

@@ -109,7 +109,7 @@ async fn a_flipped_bit_never_yields_anything_false() {
         let newest = (6 * HOUR, 1.0);
         history.record([sample(3, newest.0, newest.1)]);
         let found = history.query(question(&[3], 0..7 * HOUR, Duration::ZERO)).await;
-        assert!(found.is_err() || raw(&history, 3, 0..7 * HOUR).await == [newest]);
+        assert!(found.is_err() || found.is_ok_and(|tracks| tracks[0].points.len() == 1));
         let _ = history.writer.seal().await;
         history.writer.seal().await.unwrap();
         let found = raw(&history, 3, 0..7 * HOUR).await;
@@ -142,20 +142,32 @@ async fn a_file_that_breaks_while_it_is_used_makes_way_for_another() {
 }
 
 #[tokio::test]
-async fn samples_survive_a_restart_and_nothing_else_is_needed_for_it() {
+async fn a_power_cut_costs_whole_commits_and_only_the_last_ones() {
     let room = Room::new();
     let history = room.open();
-    history.record((0..1_000).map(|step| sample(1, step * 1_000, value_at(step * 1_000))));
-    history.flush().await.unwrap();
-    // What a power cut would leave.
-    let copy = Room::new();
-    for suffix in ["", "-wal"] {
-        let name = format!("history.db{suffix}");
-        fs::copy(room.folder.path().join(&name), copy.folder.path().join(&name)).unwrap();
+    for commit in 0..20 {
+        let times = (commit * 50..(commit + 1) * 50).map(|step| step * 20_000);
+        history.record(times.map(|time| sample(1, time, value_at(time))));
+        history.flush().await.unwrap();
+        if commit % 6 == 5 {
+            history.writer.seal().await.unwrap();
+        }
     }
-    let found = raw(&copy.open(), 1, 0..HOUR).await;
-    assert_eq!(found.len(), 1_000);
-    assert_genuine(&found);
+    // What a power cut would leave, with any part of the log of writes.
+    let log = fs::read(room.folder.path().join("history.db-wal")).unwrap();
+    for length in (0..=log.len()).rev().step_by(2_999) {
+        let copy = Room::new();
+        fs::copy(&room.path, &copy.path).unwrap();
+        fs::write(copy.folder.path().join("history.db-wal"), &log[..length]).unwrap();
+        let history = copy.open();
+        let found = raw(&history, 1, 0..10 * HOUR).await;
+        assert_genuine(&found);
+        assert!(found.len() % 50 == 0 && (found.len() == 1_000 || length < log.len()), "{}", found.len());
+        let times: Vec<i64> = found.iter().map(|(time, _)| time / 20_000).collect();
+        assert_eq!(times, (0..found.len() as i64).collect::<Vec<_>>());
+        let hours = ask(&history, 1, 0..10 * HOUR, Duration::from_secs(3_600)).await;
+        assert_eq!(hours.iter().map(|hour| hour.4).sum::<u32>() as usize, found.len());
+    }
 }
 
 #[tokio::test]
@@ -197,7 +209,9 @@ async fn without_a_disk_memory_is_bounded_and_what_is_lost_is_counted() {
     let statistics = history.statistics();
     assert!(statistics.memory <= 40_000 && statistics.lost > 0, "{statistics:?}");
     let kept = raw(&history, 1, 0..all * 60_000).await;
-    assert!(kept.len() as u64 + statistics.lost >= statistics.recorded, "{} {statistics:?}", kept.len());
+    // Of the rest, a little may have fitted onto the disk and have been forgotten there again.
+    assert!(kept.len() > 1_000, "{} {statistics:?}", kept.len());
+    assert!(kept.len() as u64 + statistics.lost <= statistics.recorded, "{} {statistics:?}", kept.len());
     assert_eq!(kept.last().unwrap().0, (all - 1) * 60_000);
 }
 
