@@ -61,7 +61,7 @@ struct Inner {
 #[derive(Clone, Copy)]
 pub(crate) struct Caller<'a> {
     pub(crate) subject: &'a Arc<Subject>,
-    pub(crate) remote: &'a str,
+    pub(crate) remote: &'a Arc<str>,
     pub(crate) request_id: &'a RequestId,
 }
 
@@ -70,8 +70,8 @@ impl Caller<'_> {
     pub(crate) fn principal(&self) -> Principal {
         Principal {
             subject: Arc::clone(self.subject),
-            remote: self.remote.to_owned(),
-            request_id: self.request_id.as_str().to_owned(),
+            remote: Arc::clone(self.remote),
+            request_id: Arc::clone(self.request_id.text()),
         }
     }
 }

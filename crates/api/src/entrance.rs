@@ -136,12 +136,11 @@ impl Entrance {
         } else {
             self.authenticator.authenticate(&attempt).await.map_err(Turned::Login)?
         };
-        let address = self.authenticator.client_behind_proxy(&attempt).or(peer.address());
-        match &self.rate {
-            Some(rate) => rate.admit(&subject, address, Instant::now()),
-            None => Ok(()),
+        if let Some(rate) = &self.rate {
+            let address = self.authenticator.client_behind_proxy(&attempt).or(peer.address());
+            let admitted = rate.admit(&subject, address, Instant::now());
+            admitted.map_err(|retry_after| Turned::TooFast { retry_after })?;
         }
-        .map_err(|retry_after| Turned::TooFast { retry_after })?;
         Ok(subject)
     }
 
@@ -173,12 +172,16 @@ impl Entrance {
         let Some(host) = host.or_else(|| headers.get(HOST).map(HeaderValue::as_bytes)) else {
             return Ok(());
         };
-        let host = String::from_utf8_lossy(host).to_ascii_lowercase();
+        let host = String::from_utf8_lossy(host);
         let name = without_port(&host);
-        if is_address(name) || hosts.contains(name) {
+        if is_address(name) {
             return Ok(());
         }
-        Err(Turned::WrongHost(opendcre_model::excerpt(name)))
+        let name = name.to_ascii_lowercase();
+        if hosts.contains(&name) {
+            return Ok(());
+        }
+        Err(Turned::WrongHost(opendcre_model::excerpt(&name)))
     }
 }
 

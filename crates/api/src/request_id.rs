@@ -1,6 +1,7 @@
 //! Names for requests, so that an answer, the access log and the audit log can be laid side by side.
 
 use std::fmt::Write;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -14,7 +15,7 @@ const MAX_LENGTH: usize = 64;
 
 /// The name of a request: 1 to 64 letters, digits, dots, underscores and hyphens.
 #[derive(Debug, Clone)]
-pub(crate) struct RequestId(HeaderValue);
+pub(crate) struct RequestId(Arc<str>);
 
 /// Makes names that are unique across restarts.
 #[derive(Debug)]
@@ -26,12 +27,17 @@ pub(crate) struct RequestIds {
 
 impl RequestId {
     pub(crate) fn as_str(&self) -> &str {
-        // Only visible ASCII gets in.
-        self.0.to_str().unwrap_or_default()
+        &self.0
+    }
+
+    /// The text itself, for those who keep it.
+    pub(crate) const fn text(&self) -> &Arc<str> {
+        &self.0
     }
 
     pub(crate) fn to_header(&self) -> HeaderValue {
-        self.0.clone()
+        // Every character of a name may stand in a header.
+        HeaderValue::from_str(&self.0).unwrap_or_else(|_| HeaderValue::from_static(""))
     }
 }
 
@@ -42,8 +48,9 @@ impl RequestIds {
 
     /// The name that the client gave, if it is one, else a new one.
     pub(crate) fn name(&self, headers: &HeaderMap) -> RequestId {
-        match headers.get(X_REQUEST_ID) {
-            Some(given) if is_acceptable(given.as_bytes()) => RequestId(given.clone()),
+        let given = headers.get(X_REQUEST_ID).and_then(|value| value.to_str().ok());
+        match given {
+            Some(given) if is_acceptable(given) => RequestId(given.into()),
             _ => self.next(),
         }
     }
@@ -52,15 +59,15 @@ impl RequestIds {
         let number = self.count.fetch_add(1, Ordering::Relaxed);
         let mut name = String::with_capacity(MAX_LENGTH);
         name.push_str(&self.prefix);
-        // Memory takes everything, and a header these characters.
+        // Memory takes everything.
         write!(name, "{number:x}").ok();
-        RequestId(HeaderValue::try_from(name).unwrap_or_else(|_| HeaderValue::from(number)))
+        RequestId(name.into())
     }
 }
 
-fn is_acceptable(name: &[u8]) -> bool {
-    let acceptable = |byte: &u8| byte.is_ascii_alphanumeric() || b"._-".contains(byte);
-    (1..=MAX_LENGTH).contains(&name.len()) && name.iter().all(acceptable)
+fn is_acceptable(name: &str) -> bool {
+    let acceptable = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    (1..=MAX_LENGTH).contains(&name.len()) && name.bytes().all(acceptable)
 }
 
 #[cfg(test)]
@@ -70,10 +77,10 @@ mod tests {
     #[test]
     fn only_short_plain_names_are_accepted() {
         for good in ["a", "A.b_c-9", &"x".repeat(64)] {
-            assert!(is_acceptable(good.as_bytes()), "{good}");
+            assert!(is_acceptable(good), "{good}");
         }
         for bad in ["", "a b", "a\"b", "ä", "a/b", &"x".repeat(65)] {
-            assert!(!is_acceptable(bad.as_bytes()), "{bad}");
+            assert!(!is_acceptable(bad), "{bad}");
         }
     }
 }

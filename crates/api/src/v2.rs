@@ -122,15 +122,25 @@ fn segments<'a>(path: &'a str) -> Vec<Cow<'a, str>> {
     let mut segments = Vec::with_capacity(USUAL_DEPTH);
     // Hardly any path needs decoding, and it takes but one look to see that.
     let decode: fn(&'a str) -> Cow<'a, str> = if path.contains('%') { decode } else { Cow::Borrowed };
-    // Not with `split`, whose search is made for texts that are longer than segments.
-    let mut rest = path;
-    while let Some(slash) = rest.bytes().position(|byte| byte == b'/') {
-        let (segment, behind) = rest.split_at(slash);
-        segments.push(decode(segment));
-        rest = behind.strip_prefix('/').unwrap_or_default();
-    }
-    segments.push(decode(rest));
+    segments.extend(cut(path, b'/').map(decode));
     segments
+}
+
+/// The parts of a text between these ASCII characters. Not with `split`, whose search is made for longer parts.
+fn cut(text: &str, at: u8) -> impl Iterator<Item = &str> {
+    let mut rest = Some(text);
+    std::iter::from_fn(move || {
+        let text = rest?;
+        let (part, behind) = cut_once(text, at).map_or((text, None), |(part, behind)| (part, Some(behind)));
+        rest = behind;
+        Some(part)
+    })
+}
+
+/// What is before the first of these ASCII characters, and what is behind it.
+fn cut_once(text: &str, at: u8) -> Option<(&str, &str)> {
+    let (before, rest) = text.split_at_checked(text.bytes().position(|byte| byte == at)?)?;
+    Some((before, rest.get(1..)?))
 }
 
 /// The body, if `route` reads one. Any other is taken off the connection, so that it can be used again.

@@ -112,8 +112,9 @@ impl Authenticator {
             return Ok(Arc::new(subject));
         }
         let subject = match authorization::credentials(attempt.headers)? {
-            Some(Credentials::Bearer(token)) => self.by_token(&providers, token, remote).await?,
-            Some(Credentials::Basic(login)) => self.by_password(providers, login, remote).await?,
+            // Apart, because the future of every request has room for these, and is moved several times.
+            Some(Credentials::Bearer(token)) => Box::pin(self.by_token(&providers, token, remote)).await?,
+            Some(Credentials::Basic(login)) => Box::pin(self.by_password(providers, login, remote)).await?,
             None => match (&providers.certificates, attempt.certificate) {
                 (Some(rules), Some(certificate)) => self.by_certificate(rules, certificate)?,
                 _ if providers.anonymous => return Ok(Arc::clone(&self.anonymous)),

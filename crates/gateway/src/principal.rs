@@ -4,15 +4,15 @@ use std::sync::Arc;
 
 use opendcre_model::Subject;
 
-/// Whoever sent a command: who they are, and where this request came from.
+/// Whoever sent a command: who they are, and where this request came from. Clones are cheap.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Principal {
     /// Who they are, and how that was proved.
     pub subject: Arc<Subject>,
     /// Where the request came from, such as a remote address and port.
-    pub remote: String,
+    pub remote: Arc<str>,
     /// The id of the request, to find it again in the access log.
-    pub request_id: String,
+    pub request_id: Arc<str>,
 }
 
 impl Principal {

@@ -76,49 +76,49 @@ pub struct DeviceAddress {
     pub device: DeviceId,
 }
 
-/// The hexadecimal digits of an identifier.
-struct Digits<const N: usize>([u8; N]);
-
-impl<const N: usize> Digits<N> {
-    /// Two digits for each byte, of which there are half as many.
-    fn of(bytes: &[u8]) -> Self {
-        let digit = |value: u8| if value < 10 { b'0' + value } else { b'a' - 10 + value };
-        let mut digits = [b'0'; N];
-        for (pair, byte) in digits.chunks_exact_mut(2).zip(bytes) {
-            pair.copy_from_slice(&[digit(byte >> 4), digit(byte & 0xf)]);
-        }
-        Self(digits)
+/// The last hexadecimal digits of a number, in ASCII. Not by the general formatter: answers are full of identifiers, and it
+/// pads digit by digit.
+fn hexadecimal<const N: usize>(number: u32) -> [u8; N] {
+    let mut digits = [b'0'; N];
+    let mut rest = number;
+    for digit in digits.iter_mut().rev() {
+        let value = (rest & 0xf) as u8;
+        *digit = if value < 10 { b'0' + value } else { b'a' - 10 + value };
+        rest >>= 4;
     }
+    digits
+}
 
-    fn as_str(&self) -> &str {
-        // Digits are ASCII.
-        std::str::from_utf8(&self.0).unwrap_or_default()
-    }
+/// Digits are ASCII, and so are a text.
+fn as_text(digits: &[u8]) -> &str {
+    std::str::from_utf8(digits).unwrap_or_default()
 }
 
 impl BoardId {
-    /// As it is written. Not by the general formatter: answers are full of ids, and it pads digit by digit.
-    fn digits(self) -> Digits<8> {
-        Digits::of(&self.0.to_be_bytes())
+    /// As it is written, in ASCII.
+    #[must_use]
+    pub fn digits(self) -> [u8; 8] {
+        hexadecimal(self.0)
     }
 }
 
 impl DeviceId {
-    /// As it is written.
-    fn digits(self) -> Digits<4> {
-        Digits::of(&self.0.to_be_bytes())
+    /// As it is written, in ASCII.
+    #[must_use]
+    pub fn digits(self) -> [u8; 4] {
+        hexadecimal(self.0.into())
     }
 }
 
 impl fmt::Display for BoardId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.digits().as_str())
+        f.write_str(as_text(&self.digits()))
     }
 }
 
 impl fmt::Display for DeviceId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.digits().as_str())
+        f.write_str(as_text(&self.digits()))
     }
 }
 
@@ -151,7 +151,7 @@ macro_rules! serialize_as_text {
     ($id:ty) => {
         impl Serialize for $id {
             fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.serialize_str(self.digits().as_str())
+                serializer.serialize_str(as_text(&self.digits()))
             }
         }
 

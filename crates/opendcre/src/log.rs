@@ -25,7 +25,7 @@ pub(crate) use filter::{Filter, FilterError};
 
 use crate::config::{self, LogFormat};
 use queue::{Carrier, Queue};
-use request_line::RequestLine;
+use request_line::RequestLines;
 use rotate::{Bounds, RotatingFile};
 
 /// The target of the line that each request gets.
@@ -163,10 +163,12 @@ fn format<S>(format: LogFormat, queue: Queue, place: Place) -> BoxedLayer<S>
 where
     S: tracing::Subscriber + for<'a> tracing_subscriber::registry::LookupSpan<'a>,
 {
+    if format == LogFormat::Text && place == Place::AccessFile {
+        return RequestLines::new(queue).boxed();
+    }
     let colours = place == Place::Stderr && io::stderr().is_terminal();
     let layer = fmt::layer().with_ansi(colours).with_writer(move || queue.clone());
     match format {
-        LogFormat::Text if place == Place::AccessFile => layer.event_format(RequestLine).boxed(),
         LogFormat::Text => layer.boxed(),
         LogFormat::Json => layer.json().flatten_event(true).boxed(),
     }

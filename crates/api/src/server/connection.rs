@@ -220,7 +220,8 @@ fn http1(limits: &Limits) -> http1::Builder {
     http.header_read_timeout(None)
         // A client that has said everything (`nc -N`) still wants its answer.
         .half_close(true)
-        .max_headers(Limits::HEADERS)
+        // The library takes `Limits::HEADERS` header fields by itself. Where it is told so, it fills room for as many at
+        // every request.
         .max_header_size(limits.header_bytes)
         .max_buf_size(limits.header_bytes.max(MIN_BUFFER));
     http

@@ -13,11 +13,14 @@ use serde::de::{
 use serde::forward_to_deserialize_any;
 
 use super::mistake::Mistake;
+use super::{cut, cut_once};
 use crate::problem::{Code, Problem};
 
 /// The parameters of a request, decoded, in their order.
 #[derive(Debug, Default)]
 pub(super) struct Query<'a> {
+    /// As it came.
+    text: &'a str,
     pairs: Vec<Pair<'a>>,
 }
 
@@ -26,8 +29,8 @@ pub(super) struct Query<'a> {
 struct Pair<'a> {
     name: Cow<'a, str>,
     value: Cow<'a, str>,
-    /// Where it begins behind the question mark, in characters.
-    position: usize,
+    /// Where it begins in the text, in bytes.
+    start: usize,
 }
 
 impl<'a> Query<'a> {
@@ -36,27 +39,29 @@ impl<'a> Query<'a> {
         let text = text.unwrap_or_default();
         // Hardly any query needs decoding, and it takes but one look to see that.
         let decode: fn(&'a str) -> Cow<'a, str> =
-            if text.contains(['%', '+']) { decode } else { Cow::Borrowed };
+            if text.bytes().any(|byte| matches!(byte, b'%' | b'+')) { decode } else { Cow::Borrowed };
         let mut next = 0;
-        let pairs = text.split('&').map(|pair| {
-            let position = next;
-            next += pair.chars().count() + 1;
-            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            Pair { name: decode(name), value: decode(value), position }
+        let pairs = cut(text, b'&').map(|pair| {
+            let start = next;
+            next += pair.len() + 1;
+            let (name, value) = cut_once(pair, b'=').unwrap_or((pair, ""));
+            Pair { name: decode(name), value: decode(value), start }
         });
-        Self { pairs: pairs.filter(|pair| !(pair.name.is_empty() && pair.value.is_empty())).collect() }
+        let pairs = pairs.filter(|pair| !(pair.name.is_empty() && pair.value.is_empty()));
+        Self { text, pairs: pairs.collect() }
     }
 
     /// Refuses every parameter that is not in `known`.
     pub(super) fn only(&self, known: &[String]) -> Result<(), Problem> {
         let is_unknown = |pair: &&Pair<'_>| !known.iter().any(|known| *known == pair.name);
-        let Some(Pair { name, position, .. }) = self.pairs.iter().find(is_unknown) else { return Ok(()) };
+        let Some(Pair { name, start, .. }) = self.pairs.iter().find(is_unknown) else { return Ok(()) };
+        let position = self.text.get(..*start).unwrap_or_default().chars().count();
         let name = opendcre_model::excerpt(name);
         let detail = match known {
             [] => format!("there is no parameter {name:?} here, nor any other"),
             _ => format!("there is no parameter {name:?} here; there are {}", known.join(", ")),
         };
-        let problem = Problem::new(Code::UNKNOWN_PARAMETER, detail).in_parameter(&name).at(*position);
+        let problem = Problem::new(Code::UNKNOWN_PARAMETER, detail).in_parameter(&name).at(position);
         Err(problem.with_candidates(known.to_vec()))
     }
 

@@ -247,11 +247,14 @@ impl Route {
         Self { is_versioned: true, ..self }
     }
 
-    /// Whether a path, cut at its slashes, is one of this route, and the values of its parameters.
+    /// How many segments its path has.
+    pub(super) const fn depth(&self) -> usize {
+        self.segments.len()
+    }
+
+    /// Whether a path of this [depth](Self::depth), cut at its slashes, is one of this route, and the values of its
+    /// parameters.
     pub(super) fn captures<'a>(&self, path: &[Cow<'a, str>]) -> Option<Captures<'a>> {
-        if path.len() != self.segments.len() {
-            return None;
-        }
         let mut captures = Captures::default();
         let mut free = captures.iter_mut();
         for (segment, text) in self.segments.iter().zip(path) {

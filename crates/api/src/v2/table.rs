@@ -22,6 +22,8 @@ pub(super) struct Table {
 
 /// A path, and what its methods do.
 pub(super) struct Resource {
+    /// How many segments the path has.
+    depth: usize,
     get: Option<Route>,
     post: Option<Route>,
     delete: Option<Route>,
@@ -113,7 +115,7 @@ impl Table {
             match resources.iter_mut().find(|resource| resource.path() == Some(route.path)) {
                 Some(resource) => resource.add(route),
                 None => {
-                    let mut resource = Resource { get: None, post: None, delete: None };
+                    let mut resource = Resource { depth: route.depth(), get: None, post: None, delete: None };
                     resource.add(route);
                     resources.push(resource);
                 }
@@ -127,7 +129,8 @@ impl Table {
         &'static self,
         path: &[Cow<'a, str>],
     ) -> Option<(&'static Resource, Captures<'a>)> {
-        self.resources.iter().find_map(|resource| {
+        // Most paths have another depth, and to see that takes no look at what they are made of.
+        self.resources.iter().filter(|resource| resource.depth == path.len()).find_map(|resource| {
             let captures = resource.routes().next()?.captures(path)?;
             Some((resource, captures))
         })

@@ -80,6 +80,21 @@ impl WriteJson for Timestamp {
     }
 }
 
+/// Digits need no escapes.
+macro_rules! write_digits {
+    ($($type:ty),+) => {
+        $(impl WriteJson for $type {
+            fn write(&self, text: &mut Vec<u8>) {
+                text.push(b'"');
+                text.extend_from_slice(&self.digits());
+                text.push(b'"');
+            }
+        })+
+    };
+}
+
+write_digits!(BoardId, DeviceId);
+
 /// What serde writes.
 macro_rules! write_as_serde_does {
     ($($type:ty),+) => {
@@ -91,7 +106,7 @@ macro_rules! write_as_serde_does {
     };
 }
 
-write_as_serde_does!(BoardId, DeviceId, f64, u64);
+write_as_serde_does!(f64, u64);
 
 /// Appends plain values and texts, which can always be written to memory.
 fn write_any(text: &mut Vec<u8>, value: &(impl Serialize + ?Sized)) {

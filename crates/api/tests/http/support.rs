@@ -221,8 +221,8 @@ impl Room {
     pub(crate) async fn look_around(&self) {
         let nobody = Principal {
             subject: opendcre_model::Subject::anonymous().into(),
-            remote: String::new(),
-            request_id: String::new(),
+            remote: "".into(),
+            request_id: "".into(),
         };
         self.api.gateway().execute(&nobody, Command::Refresh(Scope::All)).await.unwrap();
         self.forget_calls();

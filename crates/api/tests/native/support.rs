@@ -319,8 +319,8 @@ impl Room {
     pub(crate) async fn refresh(&self) {
         let principal = Principal {
             subject: opendcre_model::Subject::anonymous().into(),
-            remote: String::new(),
-            request_id: String::new(),
+            remote: "".into(),
+            request_id: "".into(),
         };
         self.api.gateway().execute(&principal, Command::Refresh(Scope::All)).await.unwrap();
         self.bus.take_calls();

@@ -325,7 +325,7 @@ impl Room {
 fn owner() -> Principal {
     let grants = vec![Grant { role: "admin".to_owned(), extent: Extent::default() }];
     let subject = Subject { name: "owner".to_owned(), login: Login::Token, grants, ..Subject::anonymous() };
-    Principal { subject: subject.into(), remote: String::new(), request_id: String::new() }
+    Principal { subject: subject.into(), remote: "".into(), request_id: "".into() }
 }
 
 /// A job that switches a board of the bus.

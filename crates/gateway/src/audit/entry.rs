@@ -159,7 +159,7 @@ impl AuditEntry {
     #[must_use]
     pub fn by(self, principal: &Principal) -> Self {
         let Principal { subject, remote, request_id } = principal;
-        let (remote, request_id) = (remote.clone(), request_id.clone());
+        let (remote, request_id) = (remote.to_string(), request_id.to_string());
         Self { who: Some(subject.as_ref().into()), remote, request_id, ..self }
     }
 

@@ -37,7 +37,7 @@ pub(crate) fn power_changed(
         Some(PowerOrder { action, principal }) => event
             .with("action", action)
             .with("who", principal.name())
-            .with("request_id", principal.request_id.as_str()),
+            .with("request_id", &*principal.request_id),
         None => event,
     }
 }

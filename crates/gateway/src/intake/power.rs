@@ -95,8 +95,8 @@ mod tests {
     fn somebody() -> Principal {
         Principal {
             subject: Subject::anonymous().into(),
-            remote: "192.0.2.7:4711".to_owned(),
-            request_id: "r-1".to_owned(),
+            remote: "192.0.2.7:4711".into(),
+            request_id: "r-1".into(),
         }
     }
 

@@ -94,7 +94,7 @@ fn jobs_in_memory() -> Jobs {
 
 fn principal(name: &str) -> Principal {
     let subject = Subject { name: name.to_owned(), ..Subject::anonymous() };
-    Principal { subject: subject.into(), remote: "127.0.0.1:40000".to_owned(), request_id: "r-1".to_owned() }
+    Principal { subject: subject.into(), remote: "127.0.0.1:40000".into(), request_id: "r-1".into() }
 }
 
 fn board(id: u32) -> BoardRecord {

@@ -97,7 +97,7 @@ fn rack(name: &str) -> Extent {
 
 pub(crate) fn person(name: &str) -> Principal {
     let subject = Subject { name: name.to_owned(), login: Login::Ldap, ..Subject::anonymous() };
-    Principal { subject: subject.into(), remote: "192.0.2.7:4711".to_owned(), request_id: "r-1".to_owned() }
+    Principal { subject: subject.into(), remote: "192.0.2.7:4711".into(), request_id: "r-1".into() }
 }
 
 impl Room {

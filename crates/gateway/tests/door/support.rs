@@ -185,8 +185,8 @@ pub(crate) fn failure(driver: &str, fault: Fault) -> DriverError {
 pub(crate) fn somebody() -> Principal {
     Principal {
         subject: Subject::anonymous().into(),
-        remote: "192.0.2.7:4711".to_owned(),
-        request_id: "r-1".to_owned(),
+        remote: "192.0.2.7:4711".into(),
+        request_id: "r-1".into(),
     }
 }
 

@@ -43,7 +43,7 @@ pub(crate) fn gateway(boards: u32) -> Gateway {
 /// What somebody sees who may see everything.
 pub(crate) fn view(gateway: &Gateway) -> View {
     let subject = Arc::new(Subject::anonymous());
-    let principal = Principal { subject, remote: String::new(), request_id: String::new() };
+    let principal = Principal { subject, remote: "".into(), request_id: "".into() };
     gateway.view(principal).expect("an open door")
 }
 

@@ -94,8 +94,8 @@ fn principal() -> Principal {
             login: Login::Local,
             ..Subject::anonymous()
         }),
-        remote: "command line".to_owned(),
-        request_id: format!("process {}", std::process::id()),
+        remote: "command line".into(),
+        request_id: format!("process {}", std::process::id()).into(),
     }
 }
 

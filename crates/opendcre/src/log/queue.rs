@@ -62,6 +62,21 @@ pub(super) fn start(writer: impl Write + Send + 'static) -> io::Result<(Queue, C
 }
 
 impl Queue {
+    /// Leaves a whole line.
+    pub(super) fn add(&self, line: &[u8]) {
+        let mut state = self.shared.state();
+        if state.lines.len() + line.len() > CAPACITY_BYTES {
+            self.shared.lost.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        state.lines.extend_from_slice(line);
+        let asleep = std::mem::take(&mut state.asleep);
+        drop(state);
+        if asleep {
+            self.shared.wake.notify_one();
+        }
+    }
+
     /// The count of lines that found no room, or that the writer did not take.
     pub(super) fn lost(&self) -> u64 {
         self.shared.lost.load(Ordering::Relaxed)
@@ -70,17 +85,7 @@ impl Queue {
 
 impl Write for Queue {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        let mut state = self.shared.state();
-        if state.lines.len() + line.len() > CAPACITY_BYTES {
-            self.shared.lost.fetch_add(1, Ordering::Relaxed);
-            return Ok(line.len());
-        }
-        state.lines.extend_from_slice(line);
-        let asleep = std::mem::take(&mut state.asleep);
-        drop(state);
-        if asleep {
-            self.shared.wake.notify_one();
-        }
+        self.add(line);
         Ok(line.len())
     }
 

@@ -3,16 +3,16 @@
 //! The general text form costs as much as the cheapest request. This one writes the same `name=value` pairs without
 //! the detours that colours and spans need.
 
-use std::fmt::{self, Debug, Write};
+use std::fmt::{Debug, Write};
 
 use jiff::fmt::temporal::DateTimePrinter;
 use opendcre_model::WallClock;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
-use tracing_subscriber::fmt::format::Writer;
-use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
-use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::Layer;
+use tracing_subscriber::layer::Context;
 
+use super::queue::Queue;
 use crate::clock::SystemClock;
 
 /// How times are written.
@@ -21,35 +21,32 @@ const TIMES: DateTimePrinter = DateTimePrinter::new().precision(Some(6));
 /// What most lines fit into, in bytes.
 const USUAL: usize = 256;
 
-/// Formats an event as its time and its fields.
-pub(super) struct RequestLine;
+/// Leaves a line for each event in a queue: its time and its fields.
+pub(super) struct RequestLines {
+    queue: Queue,
+}
 
-impl<S, N> FormatEvent<S, N> for RequestLine
-where
-    S: Subscriber + for<'a> LookupSpan<'a>,
-    N: for<'a> FormatFields<'a> + 'static,
-{
-    fn format_event(
-        &self,
-        _context: &FmtContext<'_, S, N>,
-        mut writer: Writer<'_>,
-        event: &Event<'_>,
-    ) -> fmt::Result {
-        // Into a text of its own, because every word that goes through a `Writer` takes a detour.
+impl RequestLines {
+    pub(super) const fn new(queue: Queue) -> Self {
+        Self { queue }
+    }
+}
+
+impl<S: Subscriber> Layer<S> for RequestLines {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         let mut line = String::with_capacity(USUAL);
-        TIMES.print_timestamp(&SystemClock.now(), &mut line).map_err(|_| fmt::Error)?;
-        let mut fields = Fields { line, result: Ok(()) };
+        // Here and below: memory takes everything.
+        TIMES.print_timestamp(&SystemClock.now(), &mut line).ok();
+        let mut fields = Fields { line };
         event.record(&mut fields);
-        fields.result?;
         fields.line.push('\n');
-        writer.write_str(&fields.line)
+        self.queue.add(fields.line.as_bytes());
     }
 }
 
 /// The fields that were recorded so far.
 struct Fields {
     line: String,
-    result: fmt::Result,
 }
 
 impl Fields {
@@ -57,10 +54,6 @@ impl Fields {
         self.line.push(' ');
         self.line.push_str(field.name());
         self.line.push('=');
-    }
-
-    fn value(&mut self, value: fmt::Arguments<'_>) {
-        self.result = self.result.and_then(|()| self.line.write_fmt(value));
     }
 }
 
@@ -73,7 +66,7 @@ impl Visit for Fields {
             self.line.push_str(value);
             self.line.push('"');
         } else {
-            self.value(format_args!("{value:?}"));
+            write!(self.line, "{value:?}").ok();
         }
     }
 
@@ -84,7 +77,7 @@ impl Visit for Fields {
 
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
         self.name(field);
-        self.value(format_args!("{value:?}"));
+        write!(self.line, "{value:?}").ok();
     }
 }
 
@@ -103,6 +96,7 @@ mod tests {
     use tracing_subscriber::layer::SubscriberExt;
 
     use super::*;
+    use crate::log::queue;
 
     #[derive(Clone, Default)]
     struct Buffer(Arc<Mutex<Vec<u8>>>);
@@ -120,12 +114,13 @@ mod tests {
     #[test]
     fn a_request_is_one_line_whatever_its_client_sends() {
         let buffer = Buffer::default();
-        let writer = buffer.clone();
-        let layer =
-            tracing_subscriber::fmt::layer().event_format(RequestLine).with_writer(move || writer.clone());
+        let (queue, carrier) = queue::start(buffer.clone()).unwrap();
+        let layer = RequestLines::new(queue);
         tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
             tracing::info!(method = "GET", path = "/a\"b\n", status = 200_u16, took = %"1:2", half = 0.5);
         });
+        // What waits is written out.
+        drop(carrier);
         let bytes = buffer.0.lock().unwrap().clone();
         let line = String::from_utf8(bytes).unwrap();
         let (_time, fields) = line.split_once(' ').unwrap();

@@ -415,8 +415,8 @@ mod tests {
         let subject = tokens.bearer("night", clock.now()).await.unwrap();
         let principal = Principal {
             subject: Arc::new(subject),
-            remote: "192.0.2.7:4711".to_owned(),
-            request_id: "r-1".to_owned(),
+            remote: "192.0.2.7:4711".into(),
+            request_id: "r-1".into(),
         };
         let confirm = async || {
             let confirmed = service.gateway().confirm(&principal, Verb::Control, "everything").await;

@@ -59,7 +59,7 @@ fn too_warm(value: f64) -> Cause {
 
 fn ada() -> Principal {
     let subject = Subject { name: "ada".to_owned(), login: Login::Token, ..Subject::anonymous() };
-    Principal { subject: Arc::new(subject), remote: "10.0.0.9:4711".to_owned(), request_id: "r-1".to_owned() }
+    Principal { subject: Arc::new(subject), remote: "10.0.0.9:4711".into(), request_id: "r-1".into() }
 }
 
 #[test]
