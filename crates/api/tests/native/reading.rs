@@ -110,10 +110,10 @@ async fn a_value_that_is_young_enough_is_not_asked_for_again() {
 async fn the_worst_reading_is_the_health_of_its_board() {
     let room = Room::new().await;
     assert_eq!(room.json("/boards/web-01").await["health"], json!(null));
-    room.bmcs.answer(TEMPERATURE, Ok(reading(DeviceKind::Temperature, 99.0, Health::Critical)));
+    room.bmcs.answer(TEMPERATURE, Ok(reading(DeviceKind::Temperature, 99.0, Health::Failed)));
     room.json("/readings").await;
-    assert_eq!(room.json("/boards/web-01").await["health"], "critical");
-    assert_eq!(room.json("/boards/web-02").await["health"], "ok");
+    assert_eq!(room.json("/boards/web-01").await["health"], "failed");
+    assert_eq!(room.json("/boards/web-02").await["health"], "critical", "its power is over-current");
     let sorted = room.json("/boards?sort=-health&fields=id,health&limit=1").await;
     assert_eq!(sorted["items"][0]["id"], "40000001");
 }
