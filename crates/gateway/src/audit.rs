@@ -168,6 +168,11 @@ impl AuditLog {
         self.writer.note(entry);
     }
 
+    /// Lets `listener` know of refusals, a minute's at a time, when they are written.
+    pub(crate) fn tell(&self, listener: impl Fn(&AuditEntry) + Send + Sync + 'static) {
+        self.writer.tell(Box::new(listener));
+    }
+
     /// Whether what is given to it reaches the disk. Does no I/O.
     ///
     /// # Errors

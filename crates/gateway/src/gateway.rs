@@ -16,6 +16,7 @@ use tokio_util::task::TaskTracker;
 use crate::audit::AuditLog;
 use crate::command::{Command, Outcome};
 use crate::credential::Credentials;
+use crate::event::audit::audited;
 use crate::event::service;
 use crate::intake::Intake;
 use crate::inventory::Inventory;
@@ -92,6 +93,9 @@ impl Gateway {
         let Stored { boards, changes, jobs, log_marks } = stored.unwrap_or_default();
         let started = clock.now();
         let inventory = Inventory::new(&mounts, groups, boards, changes, started);
+        if let Some(events) = events.clone() {
+            audit.tell(move |refused| audited(refused).into_iter().for_each(|event| events.publish(event)));
+        }
         let intake = Intake::new(history, events, thresholds, inventory.records());
         intake.tails.recall(log_marks);
         intake.publish(service::started(env!("CARGO_PKG_VERSION")));

@@ -138,12 +138,13 @@ impl Tally {
         self.entries().iter().filter_map(|entry| entry.count).sum()
     }
 
-    /// The texts of an entry for each sort of them, in the order in which they happened first.
+    /// The texts of the entries.
     pub(super) fn texts(&self) -> Result<Vec<String>, serde_json::Error> {
         self.entries().into_iter().map(AuditEntry::to_text).collect()
     }
 
-    fn entries(&self) -> Vec<&AuditEntry> {
+    /// An entry for each sort of them, in the order in which they happened first.
+    pub(super) fn entries(&self) -> Vec<&AuditEntry> {
         let mut entries: Vec<&AuditEntry> =
             self.principals.entries().chain(self.strangers.entries()).collect();
         entries.sort_by_key(|entry| entry.time);

@@ -6,7 +6,7 @@
 
 use std::mem;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::{self, JoinHandle};
 
 use opendcre_model::WallClock;
@@ -38,7 +38,12 @@ struct Shared {
     keeper: Mutex<Keeper>,
     state: Mutex<State>,
     closing: Condvar,
+    /// Who is told of refusals when they have been written.
+    listener: OnceLock<Listener>,
 }
+
+/// Somebody who is told of entries.
+type Listener = Box<dyn Fn(&AuditEntry) + Send + Sync>;
 
 struct State {
     waiting: Vec<Waiting>,
@@ -70,6 +75,7 @@ impl Writer {
             keeper: Mutex::new(keeper),
             state: Mutex::new(state),
             closing: Condvar::new(),
+            listener: OnceLock::new(),
         });
         let look_after = {
             let shared = Arc::clone(&shared);
@@ -86,6 +92,12 @@ impl Writer {
 
     pub(super) fn health(&self) -> Result<(), AuditError> {
         self.shared.lock().failure.clone().map_or(Ok(()), Err)
+    }
+
+    /// Lets `listener` know of refusals when they have been written. The first one stays.
+    pub(super) fn tell(&self, listener: Listener) {
+        // There is one gateway for each log.
+        let _ = self.shared.listener.set(listener);
     }
 
     /// Gives it a refusal to count. Never waits for the disk.
@@ -173,6 +185,9 @@ impl Shared {
         if let Err(failure) = texts.and_then(|texts| keeper.write(&texts)) {
             let refusals = refused.count();
             tracing::error!(target: "audit", refusals, %failure, "refusals are missing in the audit log");
+        }
+        if let Some(listener) = self.listener.get() {
+            refused.entries().into_iter().for_each(listener);
         }
         self.lock().failure = keeper.failure().cloned();
     }

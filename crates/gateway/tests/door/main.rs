@@ -15,3 +15,4 @@ mod policy;
 mod poll;
 mod servers;
 mod support;
+mod telemetry;

@@ -27,7 +27,7 @@ const SILENCE: Duration = Duration::from_millis(500);
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// Boards with temperature sensors, on one wire or on one for each of them.
-struct Sensors {
+pub(crate) struct Sensors {
     boards: Vec<Board>,
     has_many_wires: bool,
     /// How the boards and devices fail that do.
@@ -38,7 +38,7 @@ struct Sensors {
 }
 
 impl Sensors {
-    fn new(boards: u32, devices: u16, has_many_wires: bool) -> Arc<Self> {
+    pub(crate) fn new(boards: u32, devices: u16, has_many_wires: bool) -> Arc<Self> {
         let device =
             |id| Device::new(DeviceId(id), DeviceKind::Temperature, Capabilities::of(&[Capability::Reading]));
         let board = |id| Board::new(BoardId(id), (1..=devices).map(device).collect());
