@@ -38,6 +38,8 @@ mod settings;
 mod sqlite;
 mod store;
 mod telemetry;
+#[cfg(test)]
+mod testing;
 mod view;
 
 pub use audit::{

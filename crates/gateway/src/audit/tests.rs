@@ -6,7 +6,6 @@ mod tampering;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::sync::Mutex;
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -16,22 +15,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::*;
-
-/// A clock that a test sets.
-#[derive(Debug, Default)]
-struct TestClock(Mutex<SignedDuration>);
-
-impl TestClock {
-    fn advance(&self, by: SignedDuration) {
-        *self.0.lock().unwrap() += by;
-    }
-}
-
-impl WallClock for TestClock {
-    fn now(&self) -> Timestamp {
-        "2026-12-01T10:00:00Z".parse::<Timestamp>().unwrap() + *self.0.lock().unwrap()
-    }
-}
+use crate::testing::TestClock;
 
 /// A folder with the path of an audit log in it.
 struct Room {

@@ -7,7 +7,6 @@ mod process;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::sync::Mutex;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -16,25 +15,10 @@ use tokio::time::timeout;
 
 use super::memory::Room as Bounds;
 use super::*;
+use crate::testing::TestClock;
 
 /// Longer than anything takes here.
 const PATIENCE: Duration = Duration::from_secs(30);
-
-/// A clock that a test sets.
-#[derive(Debug, Default)]
-struct TestClock(Mutex<SignedDuration>);
-
-impl TestClock {
-    fn shift(&self, by: SignedDuration) {
-        *self.0.lock().unwrap() += by;
-    }
-}
-
-impl WallClock for TestClock {
-    fn now(&self) -> Timestamp {
-        "2026-12-01T10:00:00Z".parse::<Timestamp>().unwrap() + *self.0.lock().unwrap()
-    }
-}
 
 /// A folder with the path of an event log in it.
 struct Room {
@@ -310,12 +294,12 @@ async fn events_grow_old_while_the_service_runs() {
         publish(&log, [number]);
         log.flush().await.unwrap();
         tokio::time::advance(Duration::from_secs(600)).await;
-        room.clock.shift(SignedDuration::from_secs(600));
+        room.clock.advance(SignedDuration::from_secs(600));
     }
     assert_eq!(log.statistics().saved, 7);
     drop(log);
     // How long the service was not there does not matter, nor what the clock says.
-    room.clock.shift(SignedDuration::from_hours(1_000));
+    room.clock.advance(SignedDuration::from_hours(1_000));
     let (log, _) = room.open_with(settings, small(5, 5));
     publish(&log, [13]);
     log.flush().await.unwrap();
@@ -328,9 +312,9 @@ async fn a_clock_that_is_set_wrong_costs_no_event_and_is_told() {
     let log = room.open();
     let years = SignedDuration::from_hours(24 * 365 * 10);
     publish(&log, [1]);
-    room.clock.shift(years);
+    room.clock.advance(years);
     publish(&log, [2]);
-    room.clock.shift(-years * 2);
+    room.clock.advance(-years * 2);
     publish(&log, [3]);
     log.flush().await.unwrap();
     let events = read_all(&log).await;

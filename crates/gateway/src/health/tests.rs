@@ -1,7 +1,5 @@
 //! What readings make of the health of devices, boards and racks.
 
-use std::collections::BTreeMap;
-
 use jiff::Timestamp;
 use opendcre_model::{
     BoardId, Capabilities, Device, DeviceId, DeviceKind, Electrical, Measurement, Number, Observation,
@@ -10,6 +8,7 @@ use opendcre_model::{
 use proptest::prelude::*;
 
 use super::*;
+use crate::testing;
 use crate::{BoardFailure, BoardRecord, BoardState};
 
 const INLET: DeviceAddress = DeviceAddress { board: BoardId(1), device: DeviceId(1) };
@@ -20,25 +19,8 @@ fn device(id: u16, kind: DeviceKind, name: &str) -> Device {
 }
 
 fn board(id: u32) -> BoardRecord {
-    BoardRecord {
-        id: BoardId(id),
-        name: format!("web-{id}"),
-        rack: "rack_1".to_owned(),
-        driver: "hat".to_owned(),
-        place: Some(BoardId(id)),
-        identity: None,
-        firmware: None,
-        hostnames: Vec::new(),
-        ip_addresses: Vec::new(),
-        labels: BTreeMap::new(),
-        groups: Vec::new(),
-        devices: vec![device(2, DeviceKind::FanSpeed, "Fan 1"), device(1, DeviceKind::Temperature, "Inlet")],
-        state: BoardState::Present,
-        since: Timestamp::UNIX_EPOCH,
-        first_seen: None,
-        last_seen: None,
-        failure: None,
-    }
+    let devices = vec![device(2, DeviceKind::FanSpeed, "Fan 1"), device(1, DeviceKind::Temperature, "Inlet")];
+    BoardRecord { devices, ..testing::board(id, &format!("web-{id}")) }
 }
 
 fn reading(quantity: Quantity, value: f64) -> Reading {

@@ -2,7 +2,7 @@
 
 mod keys;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 
 use opendcre_model::{
     Action, BoardId, BootOverride, BootTarget, Capabilities, ChamberLedSetting, Device, DeviceAddress,
@@ -13,7 +13,8 @@ use tokio::time::{Instant, sleep};
 
 use super::run::PARALLEL;
 use super::*;
-use crate::{BoardRecord, BoardState, ScanReport};
+use crate::testing;
+use crate::{BoardRecord, ScanReport};
 
 /// How long the door takes for one target.
 const TURN: Duration = Duration::from_secs(1);
@@ -98,25 +99,7 @@ fn principal(name: &str) -> Principal {
 }
 
 fn board(id: u32) -> BoardRecord {
-    BoardRecord {
-        id: BoardId(id),
-        name: format!("node-{id}"),
-        rack: "rack_1".to_owned(),
-        driver: "hat".to_owned(),
-        place: Some(BoardId(id)),
-        identity: None,
-        firmware: None,
-        hostnames: Vec::new(),
-        ip_addresses: Vec::new(),
-        labels: BTreeMap::new(),
-        groups: Vec::new(),
-        devices: Vec::new(),
-        state: BoardState::Present,
-        since: Timestamp::UNIX_EPOCH,
-        first_seen: None,
-        last_seen: None,
-        failure: None,
-    }
+    testing::board(id, &format!("node-{id}"))
 }
 
 fn device(id: u16) -> Device {

@@ -193,35 +193,19 @@ fn part(whole: Duration, hash: u64) -> Duration {
 
 #[cfg(test)]
 mod tests {
-    use jiff::Timestamp;
     use opendcre_model::{Capabilities, Capability, Device, DeviceId, DeviceKind};
 
     use super::*;
-    use crate::BoardState;
     use crate::poll::rule::PollSettings;
+    use crate::testing;
 
     const INTERVAL: Duration = Duration::from_secs(30);
 
     fn board(id: u32) -> Arc<BoardRecord> {
         let capabilities = Capabilities::of(&[Capability::Reading]);
         Arc::new(BoardRecord {
-            id: BoardId(id),
-            name: id.to_string(),
-            rack: "rack_1".to_owned(),
-            driver: "a".to_owned(),
-            place: None,
-            identity: None,
-            firmware: None,
-            hostnames: Vec::new(),
-            ip_addresses: Vec::new(),
-            labels: std::collections::BTreeMap::new(),
-            groups: Vec::new(),
             devices: vec![Device::new(DeviceId(1), DeviceKind::Temperature, capabilities)],
-            state: BoardState::Present,
-            since: Timestamp::UNIX_EPOCH,
-            first_seen: None,
-            last_seen: None,
-            failure: None,
+            ..testing::board(id, &id.to_string())
         })
     }
 

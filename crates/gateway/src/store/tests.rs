@@ -11,8 +11,9 @@ use opendcre_model::{LogCursor, Login};
 use tempfile::TempDir;
 
 use super::*;
+use crate::ChangeKind;
 use crate::job::{JobKind, JobRecord, JobState};
-use crate::{BoardState, ChangeKind};
+use crate::testing;
 
 /// The test that is run as a process of its own, to be killed, and where it finds its database.
 const VICTIM: &str = "store::tests::victim";
@@ -20,23 +21,10 @@ const VICTIM_PATH: &str = "OPENDCRE_TEST_STORE";
 
 pub(super) fn board(id: u32) -> BoardRecord {
     BoardRecord {
-        id: BoardId(id),
-        name: format!("board-{id}"),
-        rack: "rack_1".to_owned(),
-        driver: "hat".to_owned(),
-        place: Some(BoardId(id)),
-        identity: None,
         firmware: Some("1.3".to_owned()),
         hostnames: vec![format!("host-{id}")],
-        ip_addresses: Vec::new(),
         labels: BTreeMap::from([("role".to_owned(), "db".to_owned())]),
-        groups: Vec::new(),
-        devices: Vec::new(),
-        state: BoardState::Present,
-        since: Timestamp::UNIX_EPOCH,
-        first_seen: None,
-        last_seen: None,
-        failure: None,
+        ..testing::board(id, &format!("board-{id}"))
     }
 }
 

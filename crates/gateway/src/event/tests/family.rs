@@ -1,7 +1,5 @@
 //! What events of each family say.
 
-use std::collections::BTreeMap;
-
 use opendcre_model::{
     BoardId, Capabilities, Device, DeviceAddress, DeviceId, DeviceKind, DriverError, Fault, Health, Login,
     PowerState, Quantity, Subject,
@@ -12,9 +10,9 @@ use super::*;
 use crate::event::log_entry::LoggedEntry;
 use crate::event::power::PowerOrder;
 use crate::health::{Cause, HealthChange};
+use crate::testing;
 use crate::{
-    AuditEntry, AuditKind, AuditTarget, AuditWho, BoardRecord, BoardState, ChangeKind, InventoryChange,
-    Principal, Side,
+    AuditEntry, AuditKind, AuditTarget, AuditWho, BoardRecord, ChangeKind, InventoryChange, Principal, Side,
 };
 
 const INLET: DeviceId = DeviceId(0x0301);
@@ -24,28 +22,9 @@ fn board() -> BoardRecord {
         name: name.map(ToOwned::to_owned),
         ..Device::new(DeviceId(id), kind, Capabilities::NONE)
     };
-    BoardRecord {
-        id: BoardId(0x4000_0001),
-        name: "web-01".to_owned(),
-        rack: "rack_2".to_owned(),
-        driver: "ipmi".to_owned(),
-        place: None,
-        identity: None,
-        firmware: None,
-        hostnames: Vec::new(),
-        ip_addresses: Vec::new(),
-        labels: BTreeMap::new(),
-        groups: Vec::new(),
-        devices: vec![
-            device(0x0301, Some("Inlet"), DeviceKind::Temperature),
-            device(0x0100, None, DeviceKind::Power),
-        ],
-        state: BoardState::Present,
-        since: Timestamp::UNIX_EPOCH,
-        first_seen: None,
-        last_seen: None,
-        failure: None,
-    }
+    let devices =
+        vec![device(0x0301, Some("Inlet"), DeviceKind::Temperature), device(0x0100, None, DeviceKind::Power)];
+    BoardRecord { rack: "rack_2".to_owned(), devices, ..testing::board(0x4000_0001, "web-01") }
 }
 
 fn health(from: Health, to: Health, cause: Cause) -> NewEvent {
