@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use crate::reply::Reply;
 use crate::request_id::RequestId;
+use crate::traffic::Traffic;
 
 /// The status of a request whose client went away first. No client ever sees it.
 const CLIENT_WENT_AWAY: u16 = 499;
@@ -14,7 +15,7 @@ const CLIENT_WENT_AWAY: u16 = 499;
 /// The part of a path that is logged, in bytes.
 const MAX_PATH: usize = 256;
 
-/// A running request; says how it went when it is dropped.
+/// A running request; says how it went, and counts it, when it is dropped.
 pub(crate) struct Entry {
     head: Arc<Parts>,
     remote: Arc<str>,
@@ -22,11 +23,18 @@ pub(crate) struct Entry {
     start: Instant,
     status: u16,
     bytes: u64,
+    traffic: Arc<Traffic>,
 }
 
 impl Entry {
-    pub(crate) fn start(head: Arc<Parts>, remote: Arc<str>, request_id: RequestId) -> Self {
-        Self { head, remote, request_id, start: Instant::now(), status: CLIENT_WENT_AWAY, bytes: 0 }
+    pub(crate) fn start(
+        head: Arc<Parts>,
+        remote: Arc<str>,
+        request_id: RequestId,
+        traffic: Arc<Traffic>,
+    ) -> Self {
+        let start = Instant::now();
+        Self { head, remote, request_id, start, status: CLIENT_WENT_AWAY, bytes: 0, traffic }
     }
 
     /// Notes the answer, and logs the request: now, or when the body has been sent if only that says how long it is.
@@ -47,6 +55,7 @@ impl Entry {
 impl Drop for Entry {
     fn drop(&mut self) {
         let path = self.head.uri.path();
+        self.traffic.note(path, self.status, self.bytes);
         tracing::info!(
             target: "access",
             method = self.head.method.as_str(),

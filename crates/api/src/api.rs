@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use http::header::RETRY_AFTER;
@@ -26,14 +26,17 @@ use crate::browser;
 use crate::entrance::{Entrance, LoginProvider, Turned};
 use crate::error::ApiError;
 use crate::limits::Limits;
+use crate::metrics;
 use crate::peer::{Peer, Remote};
 use crate::probe::{self, Probe};
 use crate::problem::Problem;
 use crate::reply::Reply;
 use crate::request_id::{RequestId, RequestIds, X_REQUEST_ID};
+use crate::traffic::Traffic;
 use crate::upload::{self, UploadError};
 use crate::v1::{self, Generation};
 use crate::v2::Call;
+use crate::vitals::Vitals;
 use crate::{v1_1, v1_3, v2};
 
 /// The most readings that all answers together hold while they are gathered, about a kilobyte each: those of 10,000 servers.
@@ -55,6 +58,9 @@ struct Inner {
     stopping: CancellationToken,
     /// Readings that answers hold at the same time.
     readings: Arc<Semaphore>,
+    traffic: Arc<Traffic>,
+    /// The server that it belongs to, once that runs.
+    vitals: OnceLock<Vitals>,
 }
 
 /// Who sent a request.
@@ -88,6 +94,8 @@ impl Api {
             started: clock.now(),
             stopping: CancellationToken::new(),
             readings: Arc::new(Semaphore::new(MAX_READINGS)),
+            traffic: Arc::default(),
+            vitals: OnceLock::new(),
         };
         Self { inner: Arc::new(inner) }
     }
@@ -124,6 +132,21 @@ impl Api {
         &self.inner.stopping
     }
 
+    /// What was counted of requests.
+    pub(crate) fn traffic(&self) -> &Traffic {
+        &self.inner.traffic
+    }
+
+    /// How the server is doing that this API belongs to, if it runs.
+    pub(crate) fn vitals(&self) -> Option<&Vitals> {
+        self.inner.vitals.get()
+    }
+
+    /// Makes known the server that this API belongs to, which there is one of.
+    pub(crate) fn belongs_to(&self, server: impl FnOnce() -> Vitals) {
+        self.inner.vitals.get_or_init(server);
+    }
+
     /// Room for an answer with `count` readings. Nothing while others hold too many; one answer alone may be of any size.
     pub(crate) fn room_for(&self, count: usize) -> Option<OwnedSemaphorePermit> {
         let count = u32::try_from(count.min(MAX_READINGS)).ok()?;
@@ -146,7 +169,8 @@ impl Api {
         let (head, body) = request.into_parts();
         let head = Arc::new(head);
         let request_id = self.inner.request_ids.name(&head.headers);
-        let entry = Entry::start(Arc::clone(&head), Arc::clone(peer.text()), request_id.clone());
+        let traffic = Arc::clone(&self.inner.traffic);
+        let entry = Entry::start(Arc::clone(&head), Arc::clone(peer.text()), request_id.clone(), traffic);
         let limit = self.inner.limits.request_timeout;
         // One limit for everything, so that nobody is kept waiting for a provider either.
         let answer = timeout(limit, self.answer(&head, body, &peer, &request_id)).await;
@@ -205,7 +229,7 @@ impl Api {
             });
         }
         let advice = self.inner.entrance.advice(&turned, &head.headers);
-        let mut reply = if v2::is_below(head.uri.path()) {
+        let mut reply = if tells_problems(head.uri.path()) {
             Problem::from(&turned).to_reply(request_id)
         } else {
             failure(&decode(head.uri.path()), &ApiError::Turned(turned))
@@ -240,6 +264,8 @@ impl Api {
             Probe::Health => probe::health(head),
             Probe::Readiness => probe::readiness(head, &self.inner.gateway, &caller.principal()),
             Probe::Version => v1_3::version(head),
+            Probe::Metrics => metrics::of_service(self, head, caller),
+            Probe::DeviceMetrics => metrics::of_devices(self, head, caller),
         }
     }
 }
@@ -254,6 +280,11 @@ pub(crate) fn decode(path: &str) -> Cow<'_, str> {
     percent_decode_str(path).decode_utf8_lossy()
 }
 
+/// Whether failures at this path are told as problem documents. Elsewhere they have the form that they have always had.
+fn tells_problems(path: &str) -> bool {
+    v2::is_below(path) || metrics::is_at(path)
+}
+
 /// The answer that tells why a request failed, in the form of the generation that was asked.
 fn failure(path: &str, error: &ApiError) -> Reply {
     match Generation::of(path) {
@@ -264,7 +295,7 @@ fn failure(path: &str, error: &ApiError) -> Reply {
 
 /// The answer to a request that takes longer than `limit`.
 fn too_late(head: &Parts, limit: Duration, request_id: &RequestId) -> Reply {
-    if v2::is_below(head.uri.path()) {
+    if tells_problems(head.uri.path()) {
         return Problem::timed_out(limit).to_reply(request_id);
     }
     failure(&decode(head.uri.path()), &ApiError::TimedOut(limit))

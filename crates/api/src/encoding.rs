@@ -22,7 +22,7 @@ const SMALL: u64 = 1024;
 const FAST: Compression = Compression::new(1);
 
 /// Weights are counted in thousandths; this is `q=1`.
-const FULL_WEIGHT: u16 = 1000;
+pub(crate) const FULL_WEIGHT: u16 = 1000;
 
 /// Pieces that are compressed while they pass.
 struct Gzip {
@@ -87,7 +87,7 @@ fn weighted(entry: &str) -> Option<(&str, u16)> {
 }
 
 /// Reads `0`, `0.5` or `1.000`.
-fn thousandths(weight: &str) -> u16 {
+pub(crate) fn thousandths(weight: &str) -> u16 {
     let (whole, fraction) = weight.split_once('.').unwrap_or((weight, ""));
     if fraction.len() > 3 || !fraction.bytes().all(|byte| byte.is_ascii_digit()) {
         return 0;

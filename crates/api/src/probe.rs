@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::error::ApiError;
 use crate::method::{Methods, Verb};
+use crate::metrics;
 use crate::reply::{self, Reply};
 use crate::v1_3;
 
@@ -18,11 +19,18 @@ pub(crate) enum Probe {
     Health,
     Readiness,
     Version,
+    Metrics,
+    DeviceMetrics,
 }
 
 /// The paths that belong to no generation. There are no others.
-pub(crate) const ROUTES: [(&str, Probe); 3] =
-    [("/healthz", Probe::Health), ("/readyz", Probe::Readiness), (v1_3::VERSION, Probe::Version)];
+pub(crate) const ROUTES: [(&str, Probe); 5] = [
+    ("/healthz", Probe::Health),
+    ("/readyz", Probe::Readiness),
+    (v1_3::VERSION, Probe::Version),
+    (metrics::SERVICE, Probe::Metrics),
+    (metrics::DEVICES, Probe::DeviceMetrics),
+];
 
 /// The answer of `/readyz` when every driver can be used.
 #[derive(Serialize)]

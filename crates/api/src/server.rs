@@ -23,6 +23,8 @@ use crate::tls::Tls;
 
 pub use listener::{BindError, Listen};
 
+pub(crate) use place::Places;
+
 use connection::Connections;
 use listener::Listener;
 

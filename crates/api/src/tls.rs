@@ -93,6 +93,7 @@ pub(crate) struct Trust {
     /// Grows with every change.
     generation: u64,
     fingerprint: [u8; 32],
+    expires: Timestamp,
 }
 
 // === impl TlsFiles ===
@@ -132,6 +133,11 @@ impl Tls {
     #[must_use]
     pub fn fingerprint(&self) -> String {
         Fingerprint(self.current().fingerprint).to_string()
+    }
+
+    /// When the certificate of the server expires.
+    pub(crate) fn expires(&self) -> Timestamp {
+        self.current().expires
     }
 
     /// Reads the files again, and uses them for new connections. Open connections stay; the client certificates that
@@ -208,7 +214,7 @@ impl fmt::Debug for Tls {
 
 impl Trust {
     fn new(material: Material, clock: &Arc<dyn WallClock>, generation: u64) -> Result<Self, TlsError> {
-        let fingerprint = material.fingerprint();
+        let (fingerprint, expires) = (material.fingerprint(), material.expires);
         let (verifier, lists) = (material.verifier, material.lists);
         let provider = Arc::new(suite::provider());
         let builder = ServerConfig::builder_with_details(provider, Arc::new(Clock(Arc::clone(clock))))
@@ -222,7 +228,7 @@ impl Trust {
         config.alpn_protocols = PROTOCOLS.map(<[u8]>::to_vec).to_vec();
         config.ignore_client_order = true;
         config.ticketer = Ticketer::new().map_err(TlsError::Library)?;
-        Ok(Self { config: Arc::new(config), verifier, lists, generation, fingerprint })
+        Ok(Self { config: Arc::new(config), verifier, lists, generation, fingerprint, expires })
     }
 }
 

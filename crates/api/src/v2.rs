@@ -43,7 +43,8 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC};
 
 use answer::Volatile;
 pub(crate) use call::Call;
-use query::Query;
+pub(crate) use nodes::unknown_rack;
+pub(crate) use query::Query;
 use route::{Request, Route};
 use table::Table;
 

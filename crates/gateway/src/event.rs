@@ -26,6 +26,7 @@ mod tests;
 mod told;
 mod writer;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -236,6 +237,12 @@ impl EventLog {
             refused: memory.lost().refused,
             lost: memory.lost().unsaved,
         }
+    }
+
+    /// How many events of each kind and severity were taken since the start. Does no I/O.
+    #[must_use]
+    pub fn counts(&self) -> BTreeMap<(EventKind, Severity), u64> {
+        self.writer.shared.lock().memory.taken().clone()
     }
 }
 

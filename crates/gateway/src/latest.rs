@@ -63,6 +63,23 @@ impl LatestTable {
         (age < max_age).then(|| Latest { observation: Arc::clone(&entry.observation), time: entry.time, age })
     }
 
+    /// The answers to `queries`, which are all to `board`, in their order.
+    pub(crate) fn get_all(
+        &self,
+        board: BoardId,
+        queries: impl Iterator<Item = Query>,
+    ) -> Vec<Option<Latest>> {
+        let now = Instant::now();
+        let boards = self.boards.read().unwrap_or_else(PoisonError::into_inner);
+        let entries = boards.get(&board);
+        let latest = |entry: &Entry| Latest {
+            observation: Arc::clone(&entry.observation),
+            time: entry.time,
+            age: now.saturating_duration_since(entry.at),
+        };
+        queries.map(|query| entries.and_then(|entries| entries.get(&query)).map(latest)).collect()
+    }
+
     /// Keeps an answer that has just been given.
     pub(crate) fn put(&self, query: Query, observation: Observation, time: Timestamp) -> Latest {
         let observation = Arc::new(observation);

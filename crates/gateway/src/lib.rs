@@ -73,12 +73,12 @@ pub use policy::{
     Considered, Explanation, GrantDefect, Place, Policy, PolicyError, PolicySettings, Question, Rights, Role,
     RoleDefect, Rule, Verb, WhyError,
 };
-pub use poll::{PollRule, PollSettings, PollState, PollStatus};
+pub use poll::{Answering, PollRule, PollSettings, PollState, PollStatistics, PollStatus};
 pub use principal::Principal;
 pub use readiness::{Defect, Part, Readiness};
 pub use records::Records;
 pub use settings::Settings;
 pub use sqlite::SetAside;
 pub use store::{Store, StoreError, Stored};
-pub use telemetry::EventFilter;
+pub use telemetry::{EventFilter, Known};
 pub use view::{GroupMembers, View};

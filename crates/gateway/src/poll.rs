@@ -7,6 +7,7 @@
 mod round;
 mod rule;
 mod schedule;
+mod statistics;
 mod status;
 mod tally;
 
@@ -28,6 +29,7 @@ use rule::Rules;
 use schedule::{Key, Schedule};
 
 pub use rule::{PollRule, PollSettings};
+pub use statistics::{Answering, PollStatistics};
 pub use status::{PollState, PollStatus};
 
 /// How many boards of a driver are read at the same time that has a wire for each of them.

@@ -1,15 +1,15 @@
 //! Looking at what was observed: the latest values, the history of values, and the events. Nobody is shown what they may
 //! not read.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use opendcre_model::{BoardId, DeviceAddress, Query};
+use opendcre_model::{BoardId, Device, DeviceAddress, Query};
 
 use crate::event::{Event, EventKind, EventLog, EventPage, EventStatistics, Severity};
 use crate::history::{History, HistoryQuery, HistoryStatistics, SeriesKey, Track};
 use crate::policy::Verb;
-use crate::{BoardRecord, Gateway, GatewayError, Latest, View};
+use crate::{BoardRecord, Gateway, GatewayError, Latest, Principal, View};
 
 /// Which events are wanted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -30,6 +30,18 @@ impl EventFilter {
     }
 }
 
+/// What is known of a value of a device.
+#[derive(Debug, Clone)]
+pub struct Known<'a> {
+    /// The device.
+    pub device: &'a Device,
+    /// The latest answer, however old it is; nothing before the first.
+    pub latest: Option<Latest>,
+}
+
+/// Why the metrics of the service are refused.
+const NOT_EVERYTHING: &str = "only a role that includes read and holds everywhere permits it";
+
 impl View {
     /// The latest answer to a question, however old it is, if whoever looks may read it. The equipment is not asked.
     #[must_use]
@@ -39,6 +51,21 @@ impl View {
             None => self.reach.has_whole(query.board()),
         };
         is_shown.then(|| self.gateway.inner.latest.get(query, Duration::MAX)).flatten()
+    }
+
+    /// What is known of the values of the devices of a board that a view has shown, by the ids of the devices, each of
+    /// which stands there once. The equipment is not asked.
+    #[must_use]
+    pub fn known<'a>(&self, board: &'a BoardRecord) -> Vec<Known<'a>> {
+        let mut devices: Vec<&Device> = board.devices.iter().collect();
+        devices.sort_by_key(|device| device.id);
+        devices.dedup_by_key(|device| device.id);
+        let questions: Vec<(&Device, Query)> = devices
+            .into_iter()
+            .flat_map(|device| device.questions(board.id).map(move |query| (device, query)))
+            .collect();
+        let answers = self.gateway.inner.latest.get_all(board.id, questions.iter().map(|(_, query)| *query));
+        questions.iter().zip(answers).map(|((device, _), latest)| Known { device, latest }).collect()
     }
 
     /// The events after the one with the number `after` that are wanted, at most `limit`. There is more unless
@@ -98,6 +125,30 @@ impl View {
 }
 
 impl Gateway {
+    /// A view of everything, for whoever may look at everything: what the service counts is not divided by what it is about.
+    ///
+    /// # Errors
+    /// [`GatewayError::Forbidden`].
+    pub fn overview(&self, principal: Principal) -> Result<View, GatewayError> {
+        let reach = self.reach(&principal.subject, Verb::Read);
+        if reach.is_everything() {
+            return Ok(View::new(self.clone(), principal, reach));
+        }
+        Err(self.refuse(&principal, Verb::Read, "the metrics of the service", NOT_EVERYTHING))
+    }
+
+    /// Whether changes can be recorded; if not, they are refused.
+    #[must_use]
+    pub fn can_audit(&self) -> bool {
+        self.inner.audit.health().is_ok()
+    }
+
+    /// How many events of each kind and severity there were since the start; nothing if they are not kept.
+    #[must_use]
+    pub fn event_counts(&self) -> BTreeMap<(EventKind, Severity), u64> {
+        self.inner.intake.events.as_ref().map(EventLog::counts).unwrap_or_default()
+    }
+
     /// Returns when there is an event after the one with the number `after`, or the service stops.
     ///
     /// # Errors

@@ -27,6 +27,7 @@ use crate::limits::Limits;
 use crate::peer::{Peer, Remote};
 use crate::problem::Code;
 use crate::tls::Tls;
+use crate::vitals::Vitals;
 
 /// The smallest buffer that the HTTP library takes.
 const MIN_BUFFER: usize = 8192;
@@ -88,8 +89,10 @@ enum End {
 impl Connections {
     pub(super) fn new(api: Api, tls: Option<Arc<Tls>>, tasks: &TaskTracker) -> Self {
         let (limits, closing) = (api.limits(), CancellationToken::new());
+        let places = Places::new(limits, closing.clone());
+        api.belongs_to(|| Vitals { places: places.clone(), tls: tls.clone() });
         Self {
-            places: Places::new(limits, closing.clone()),
+            places,
             http1: http1(&limits),
             http2: http2(&limits, tasks),
             api,

@@ -21,7 +21,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 /// The places for connections. Clones are the same places.
 #[derive(Clone)]
-pub(super) struct Places {
+pub(crate) struct Places {
     limits: Limits,
     table: Arc<Mutex<Table>>,
     freed: Arc<Notify>,
@@ -84,6 +84,11 @@ impl Places {
                 }
             }
         }
+    }
+
+    /// How many are taken.
+    pub(crate) fn taken(&self) -> usize {
+        self.table().connections.len()
     }
 
     fn enter(&self, remote: Remote, greeting: bool, now: Instant) -> Result<Place, Full> {

@@ -151,6 +151,8 @@ pub(super) struct Material {
     /// By which the verifier knows what is revoked.
     pub(super) lists: Lists,
     fingerprint: [u8; 32],
+    /// When the certificate of the server expires.
+    pub(super) expires: Timestamp,
 }
 
 // === impl Contents ===
@@ -180,11 +182,11 @@ impl Contents {
     pub(super) fn parse(&self, files: &TlsFiles, now: Timestamp) -> Result<Material, TlsError> {
         warn_if_exposed(&files.key);
         let chain = certificates(&files.certificate, &self.certificate)?;
-        check_chain(&files.certificate, &chain, now)?;
+        let expires = check_chain(&files.certificate, &chain, now)?;
         let fingerprint = chain.first().map(|first| Fingerprint::of(first)).unwrap_or_default();
         let resolver = Arc::new(SingleCertAndKey::from(self.certified(files, chain)?));
         let (verifier, lists) = self.verifier(files)?.unzip();
-        Ok(Material { resolver, verifier, lists: lists.unwrap_or_default(), fingerprint })
+        Ok(Material { resolver, verifier, lists: lists.unwrap_or_default(), fingerprint, expires })
     }
 
     fn certified(
@@ -278,8 +280,13 @@ fn private_key(path: &Path, bytes: &[u8]) -> Result<PrivateKeyDer<'static>, TlsE
     })
 }
 
-/// Checks that each certificate is readable and signed by the next, and warns about the time of the first.
-fn check_chain(path: &Path, chain: &[CertificateDer<'static>], now: Timestamp) -> Result<(), TlsError> {
+/// Checks that each certificate is readable and signed by the next, and warns about the time of the first. Tells
+/// when that expires.
+fn check_chain(
+    path: &Path,
+    chain: &[CertificateDer<'static>],
+    now: Timestamp,
+) -> Result<Timestamp, TlsError> {
     if chain.len() > MAX_CHAIN {
         return Err(TlsError::LongChain(path.to_owned()));
     }
@@ -289,10 +296,10 @@ fn check_chain(path: &Path, chain: &[CertificateDer<'static>], now: Timestamp) -
     if let Some(index) = pairs.position(|(one, next)| one.issuer().as_raw() != next.subject().as_raw()) {
         return Err(TlsError::Order { path: path.to_owned(), position: index + 1 });
     }
-    if let Some(first) = parsed.first() {
-        warn_about_time(path, first, now);
-    }
-    Ok(())
+    let Some(first) = parsed.first() else { return Ok(Timestamp::MAX) };
+    warn_about_time(path, first, now);
+    let expires = Timestamp::from_second(first.validity().not_after.timestamp());
+    Ok(expires.unwrap_or(Timestamp::MAX))
 }
 
 fn parse<'a>(

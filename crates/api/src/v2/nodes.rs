@@ -51,7 +51,7 @@ pub(super) fn of_rack(call: &Call, rack: &str) -> Result<Vec<Arc<BoardRecord>>, 
 }
 
 /// No board is in this rack.
-pub(super) fn unknown_rack(rack: &str) -> Problem {
+pub(crate) fn unknown_rack(rack: &str) -> Problem {
     let rack = opendcre_model::excerpt(rack);
     let detail = format!("there is no rack {rack:?}; GET /opendcre/2/racks shows what there is");
     Problem::new(Code::UNKNOWN_RACK, detail)

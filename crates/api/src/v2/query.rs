@@ -18,7 +18,7 @@ use crate::problem::{Code, Problem};
 
 /// The parameters of a request, decoded, in their order.
 #[derive(Debug, Default)]
-pub(super) struct Query<'a> {
+pub(crate) struct Query<'a> {
     /// As it came.
     text: &'a str,
     pairs: Vec<Pair<'a>>,
@@ -35,7 +35,7 @@ struct Pair<'a> {
 
 impl<'a> Query<'a> {
     /// Takes the text behind the question mark apart (as forms are written: `+` is a blank).
-    pub(super) fn of(text: Option<&'a str>) -> Self {
+    pub(crate) fn of(text: Option<&'a str>) -> Self {
         let text = text.unwrap_or_default();
         // Hardly any query needs decoding, and it takes but one look to see that.
         let decode: fn(&'a str) -> Cow<'a, str> =
@@ -52,7 +52,7 @@ impl<'a> Query<'a> {
     }
 
     /// Refuses every parameter that is not in `known`.
-    pub(super) fn only(&self, known: &[String]) -> Result<(), Problem> {
+    pub(crate) fn only(&self, known: &[String]) -> Result<(), Problem> {
         let is_unknown = |pair: &&Pair<'_>| !known.iter().any(|known| *known == pair.name);
         let Some(Pair { name, start, .. }) = self.pairs.iter().find(is_unknown) else { return Ok(()) };
         let position = self.text.get(..*start).unwrap_or_default().chars().count();
@@ -66,7 +66,7 @@ impl<'a> Query<'a> {
     }
 
     /// Reads the parameters that are fields of `T`.
-    pub(super) fn read<T: DeserializeOwned>(&self) -> Result<T, Problem> {
+    pub(crate) fn read<T: DeserializeOwned>(&self) -> Result<T, Problem> {
         let mut current = None;
         T::deserialize(Parameters { query: self, current: &mut current }).map_err(|mistake| {
             let candidates = mistake.candidates();

@@ -12,6 +12,7 @@ mod bridge;
 mod failures;
 mod log;
 mod methods;
+mod metrics;
 mod path;
 mod probes;
 mod server;

@@ -5,7 +5,7 @@
 //! disk. Usually both marks are the same, because nothing is shown before it is on the disk; while the disk cannot be
 //! written, only `shown` moves on.
 
-use std::collections::{VecDeque, vec_deque};
+use std::collections::{BTreeMap, VecDeque, vec_deque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use jiff::Timestamp;
 
 use super::database::Loaded;
 use super::number::{Gap, Numbers};
-use super::{Event, Kept, NewEvent};
+use super::{Event, EventKind, Kept, NewEvent, Severity};
 
 /// How many events there may be.
 #[derive(Debug, Clone, Copy)]
@@ -38,6 +38,8 @@ pub(super) struct Memory {
     untold: Lost,
     /// The same since the start.
     lost: Lost,
+    /// How many were taken since the start.
+    taken: BTreeMap<(EventKind, Severity), u64>,
 }
 
 /// How many events are missing.
@@ -76,6 +78,7 @@ impl Memory {
             oldest_saved: oldest,
             untold: nothing,
             lost: nothing,
+            taken: BTreeMap::new(),
         }
     }
 
@@ -90,6 +93,7 @@ impl Memory {
 
     /// Takes an event about itself, for which there is always room.
     pub(super) fn add(&mut self, event: NewEvent, time: Timestamp, lived: Duration) {
+        *self.taken.entry((event.kind, event.severity)).or_default() += 1;
         let event = Arc::new(event.numbered(self.numbers.give(), time));
         self.queue.push_back(Kept { event, lived });
         self.forget();
@@ -143,6 +147,11 @@ impl Memory {
     /// What was lost since the start.
     pub(super) const fn lost(&self) -> Lost {
         self.lost
+    }
+
+    /// How many were taken since the start.
+    pub(super) const fn taken(&self) -> &BTreeMap<(EventKind, Severity), u64> {
+        &self.taken
     }
 
     /// How many wait to be shown.

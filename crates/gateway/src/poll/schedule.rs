@@ -66,6 +66,17 @@ pub(super) struct Schedule {
     /// An entry whose round is gone, or due at another time, counts for nothing.
     timers: BinaryHeap<Reverse<(Instant, Key)>>,
     boards: HashMap<BoardId, Planned>,
+    totals: Totals,
+}
+
+/// What was counted of all rounds since the start, also of those that are planned no more.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Totals {
+    pub(super) rounds: u64,
+    /// Rounds that brought no answer at all.
+    pub(super) unanswered: u64,
+    /// Rounds that were left out because the one before was not over.
+    pub(super) skipped: u64,
 }
 
 /// A board as it was when its rounds were planned.
@@ -163,10 +174,19 @@ impl Schedule {
         let doublings = round.tally.failures_in_a_row().min(MOST_DOUBLINGS);
         let pause = (key.interval * (1 << doublings)).min(LONGEST_PAUSE.max(key.interval));
         let missed = now.saturating_duration_since(round.beat).as_nanos() / pause.as_nanos().max(1);
-        round.tally.skip(u32::try_from(missed).unwrap_or(u32::MAX));
+        let missed = u32::try_from(missed).unwrap_or(u32::MAX);
+        round.tally.skip(missed);
+        self.totals.rounds += 1;
+        self.totals.unanswered += u64::from(round.tally.failures_in_a_row() > 0);
+        self.totals.skipped += u64::from(missed);
         round.beat = (round.beat + pause).max(now + pause / BREATHER);
         round.due = round.beat + part(pause / JITTER, hash(&(key, round.tally.rounds())));
         self.timers.push(Reverse((round.due, key)));
+    }
+
+    /// What was counted since the start.
+    pub(super) const fn totals(&self) -> Totals {
+        self.totals
     }
 
     /// Every round, with the board as it was planned.

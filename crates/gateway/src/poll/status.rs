@@ -111,7 +111,7 @@ fn status(key: Key, round: &Round, board: Arc<BoardRecord>, now: Instant) -> Pol
     }
 }
 
-fn state(Key { interval, .. }: Key, round: &Round, now: Instant) -> PollState {
+pub(super) fn state(Key { interval, .. }: Key, round: &Round, now: Instant) -> PollState {
     let tally = &round.tally;
     let is_overdue = now.saturating_duration_since(round.due) > LATE.max(interval / 4);
     if is_overdue && round.stage != Stage::Running {
