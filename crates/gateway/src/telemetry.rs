@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use opendcre_model::{BoardId, DeviceAddress, Query};
 
 use crate::event::{Event, EventKind, EventLog, EventPage, EventStatistics, Severity};
@@ -74,6 +75,14 @@ impl View {
         Ok(self.gateway.event_log()?.statistics().latest)
     }
 
+    /// The number to read on from for the newest `count` events of all, or fewer if there are not so many.
+    ///
+    /// # Errors
+    /// [`GatewayError::NotKept`] without an event log.
+    pub fn events_back(&self, count: u64) -> Result<u64, GatewayError> {
+        Ok(self.gateway.event_log()?.back(count))
+    }
+
     /// What the history has of the devices of a board that a view has shown.
     ///
     /// # Errors
@@ -98,6 +107,12 @@ impl View {
 }
 
 impl Gateway {
+    /// The time of the day, by the clock that everything is recorded by.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.inner.clock.now()
+    }
+
     /// Returns when there is an event after the one with the number `after`, or the service stops.
     ///
     /// # Errors
