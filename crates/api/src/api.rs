@@ -42,6 +42,10 @@ use crate::{v1_1, v1_3, v2};
 /// The most readings that all answers together hold while they are gathered, about a kilobyte each: those of 10,000 servers.
 const MAX_READINGS: usize = 200_000;
 
+/// The most streams of events that are open at the same time. Each keeps a connection, of which there must be enough for
+/// everybody else.
+const MAX_STREAMS: usize = 256;
+
 /// The API in all its generations. Clones are the same API.
 #[derive(Clone)]
 pub struct Api {
@@ -61,6 +65,8 @@ struct Inner {
     traffic: Arc<Traffic>,
     /// The server that it belongs to, once that runs.
     vitals: OnceLock<Vitals>,
+    /// Streams of events that are open at the same time.
+    streams: Arc<Semaphore>,
 }
 
 /// Who sent a request.
@@ -96,6 +102,7 @@ impl Api {
             readings: Arc::new(Semaphore::new(MAX_READINGS)),
             traffic: Arc::default(),
             vitals: OnceLock::new(),
+            streams: Arc::new(Semaphore::new(MAX_STREAMS)),
         };
         Self { inner: Arc::new(inner) }
     }
@@ -151,6 +158,11 @@ impl Api {
     pub(crate) fn room_for(&self, count: usize) -> Option<OwnedSemaphorePermit> {
         let count = u32::try_from(count.min(MAX_READINGS)).ok()?;
         Arc::clone(&self.inner.readings).try_acquire_many_owned(count).ok()
+    }
+
+    /// Room for a stream of events; nothing while too many are open.
+    pub(crate) fn room_for_stream(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.inner.streams).try_acquire_owned().ok()
     }
 
     /// Answers one request of the client at `remote`, whose connection is not encrypted.

@@ -8,7 +8,7 @@ use std::task::{Context, Poll, ready};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use futures_util::Stream;
-use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, VARY};
+use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, VARY};
 use http::{HeaderMap, HeaderValue};
 use hyper::body::Bytes;
 
@@ -45,7 +45,7 @@ pub(crate) fn press(plain: &[u8]) -> Bytes {
 pub(crate) fn compress(reply: &mut Reply, request: &HeaderMap) {
     reply.headers_mut().append(VARY, HeaderValue::from_static("accept-encoding"));
     let is_small = reply.body().length().is_some_and(|length| length <= SMALL);
-    if is_small || !prefers_gzip(request) {
+    if is_small || is_stream(reply) || !prefers_gzip(request) {
         return;
     }
     let pressed = reply.extensions_mut().remove::<Pressed>();
@@ -56,6 +56,11 @@ pub(crate) fn compress(reply: &mut Reply, request: &HeaderMap) {
     };
     *reply.body_mut() = body;
     reply.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+}
+
+/// Whether the parts of a body are for now: what is compressed comes only when there is enough of it.
+fn is_stream(reply: &Reply) -> bool {
+    reply.headers().get(CONTENT_TYPE).is_some_and(|kind| kind == "text/event-stream")
 }
 
 /// Whether the client takes gzip, and likes it at least as much as no compression.

@@ -230,13 +230,11 @@ impl Problem {
     }
 
     /// The stable machine-readable code.
-    #[cfg(test)]
     pub(crate) fn code(&self) -> &'static str {
         self.0.code.name
     }
 
     /// The sentence for people.
-    #[cfg(test)]
     pub(crate) fn detail(&self) -> &str {
         &self.0.detail
     }

@@ -206,6 +206,12 @@ impl EventLog {
         let _ = horizon.wait_for(|horizon| horizon.shown > cursor || horizon.is_closed).await;
     }
 
+    /// The cursor to begin with for the newest `count` events. Does no I/O.
+    #[must_use]
+    pub fn back(&self, count: u64) -> u64 {
+        self.writer.shared.lock().memory.back(count)
+    }
+
     /// Whether no events are taken any more.
     #[must_use]
     pub fn is_closed(&self) -> bool {

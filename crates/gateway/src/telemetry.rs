@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use opendcre_model::{BoardId, Device, DeviceAddress, Query};
 
 use crate::event::{Event, EventKind, EventLog, EventPage, EventStatistics, Severity};
@@ -101,6 +102,14 @@ impl View {
         Ok(self.gateway.event_log()?.statistics().latest)
     }
 
+    /// The number to read on from for the newest `count` events of all, or fewer if there are not so many.
+    ///
+    /// # Errors
+    /// [`GatewayError::NotKept`] without an event log.
+    pub fn events_back(&self, count: u64) -> Result<u64, GatewayError> {
+        Ok(self.gateway.event_log()?.back(count))
+    }
+
     /// What the history has of the devices of a board that a view has shown.
     ///
     /// # Errors
@@ -147,6 +156,12 @@ impl Gateway {
     #[must_use]
     pub fn event_counts(&self) -> BTreeMap<(EventKind, Severity), u64> {
         self.inner.intake.events.as_ref().map(EventLog::counts).unwrap_or_default()
+    }
+
+    /// The time of the day, by the clock that everything is recorded by.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.inner.clock.now()
     }
 
     /// Returns when there is an event after the one with the number `after`, or the service stops.

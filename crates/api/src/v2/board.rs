@@ -1,12 +1,13 @@
 //! Boards: who they are, where they are, and whether they are there.
 
 use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use opendcre_gateway::{BoardFailure, BoardRecord, BoardState, View};
-use opendcre_model::{BoardId, DeviceKind, Health};
+use opendcre_gateway::{BoardFailure, BoardRecord, BoardState, Condition, View};
+use opendcre_model::{BoardId, Device, DeviceAddress, DeviceKind, Health};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -16,7 +17,7 @@ use super::device::DeviceBody;
 use super::listing::{Item, Key};
 use super::nodes;
 use super::route::{BoardPath, NoPath, NoQuery};
-use super::schema::{BoardIdText, BoardStateWord, HealthWord, KindWord, LabelText, NodesText};
+use super::schema::{BoardIdText, BoardStateWord, ConditionWord, HealthWord, KindWord, LabelText, NodesText};
 use crate::problem::{Code, Problem};
 
 /// Which boards are listed. All conditions must hold.
@@ -71,9 +72,12 @@ pub(super) struct BoardBody<'a> {
     last_seen: Option<Timestamp>,
     /// Why it is not there, or cannot be used; null if nothing is wrong.
     failure: Option<FailureBody<'a>>,
-    /// The worst that its latest readings say; null if none was taken.
+    /// That of its worst device; null before the first answer of any.
     #[schemars(with = "Option<HealthWord>")]
     health: Option<Health>,
+    /// The same, and whether it is there at all.
+    #[schemars(with = "ConditionWord")]
+    condition: Condition,
     /// What tells it from every other board, wherever it is; null for boards that only their place on a bus tells apart.
     identity: Option<&'a str>,
     /// The version of its firmware; null while it is not known.
@@ -196,18 +200,24 @@ impl Show for BoardItem {
             last_seen: board.last_seen,
             failure: board.failure.as_ref().map(FailureBody::from),
             health: self.health(),
+            condition: self.view.condition(board),
             identity: board.identity.as_ref().map(|identity| identity.0.as_str()),
             firmware: board.firmware.as_deref(),
             hostnames: &board.hostnames,
             ip_addresses: &board.ip_addresses,
             labels: &board.labels,
             groups: &board.groups,
-            devices: board.devices.iter().map(|device| DeviceBody::of(board, device)).collect(),
+            devices: board.devices.iter().map(|device| DeviceBody::of(&self.view, board, device)).collect(),
         }
     }
 
     fn volatile(&self) -> u64 {
-        self.health().map_or(0, |health| 1 + health as u64)
+        let mut hasher = DefaultHasher::new();
+        let health = |device: &Device| {
+            self.view.device_health(DeviceAddress { board: self.record.id, device: device.id })
+        };
+        self.record.devices.iter().map(health).for_each(|health| health.hash(&mut hasher));
+        hasher.finish()
     }
 }
 
@@ -218,8 +228,19 @@ impl BoardItem {
 }
 
 impl Item for BoardItem {
-    const SORT: &'static [&'static str] =
-        &["id", "name", "rack", "driver", "state", "since", "first_seen", "last_seen", "health", "firmware"];
+    const SORT: &'static [&'static str] = &[
+        "id",
+        "name",
+        "rack",
+        "driver",
+        "state",
+        "since",
+        "first_seen",
+        "last_seen",
+        "health",
+        "condition",
+        "firmware",
+    ];
 
     fn key(&self, field: &str) -> Key {
         let board = &*self.record;
@@ -232,6 +253,7 @@ impl Item for BoardItem {
             "first_seen" => board.first_seen.into(),
             "last_seen" => board.last_seen.into(),
             "health" => self.health().map_or(Key::Nothing, |health| Key::Number(health as i64)),
+            "condition" => Key::Number(self.view.condition(board) as i64),
             "firmware" => board.firmware.as_deref().into(),
             _ => self.id(),
         }

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use opendcre_gateway::BoardRecord;
+use opendcre_gateway::{BoardRecord, View};
 use opendcre_model::{
-    BoardId, Capabilities, Capability, ChassisLocation, Depth, Device, DeviceId, DeviceKind, Horizontal,
-    SERVERS, Vertical,
+    BoardId, Capabilities, Capability, ChassisLocation, Depth, Device, DeviceAddress, DeviceId, DeviceKind,
+    Health, Horizontal, SERVERS, Vertical,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -16,7 +16,8 @@ use super::listing::{Item, Key};
 use super::nodes;
 use super::route::{BoardPath, DevicePath, NoPath, NoQuery};
 use super::schema::{
-    BoardIdText, CapabilityWord, DepthWord, DeviceIdText, HorizontalWord, KindWord, NodesText, VerticalWord,
+    BoardIdText, CapabilityWord, DepthWord, DeviceIdText, HealthWord, HorizontalWord, KindWord, NodesText,
+    VerticalWord,
 };
 use crate::problem::Problem;
 
@@ -48,6 +49,9 @@ pub(super) struct DeviceBody<'a> {
     /// What can be asked of it.
     #[schemars(with = "Vec<CapabilityWord>")]
     capabilities: Capabilities,
+    /// How it is, by what it said last and the thresholds of the configuration; null before its first answer.
+    #[schemars(with = "Option<HealthWord>")]
+    health: Option<Health>,
     /// Where in the chassis it is, as its id says; null where ids do not say it.
     location: Option<LocationBody>,
 }
@@ -87,17 +91,23 @@ pub(super) struct PlacedDeviceBody<'a> {
 pub(super) struct DeviceItem {
     board: Arc<BoardRecord>,
     device: Device,
+    view: Arc<View>,
 }
 
 /// `GET /devices`.
 pub(super) async fn list(call: Call, _: NoPath, query: DeviceQuery) -> Result<Vec<DeviceItem>, Problem> {
+    let view = Arc::new(call.view()?);
     let boards = nodes::select(&call, query.nodes.as_deref())?;
     let is_meant = |device: &Device| {
         query.kind.is_none_or(|kind| kind == device.kind)
             && query.capability.is_none_or(|capability| device.capabilities.has(capability))
     };
     let devices = boards.iter().flat_map(|board| {
-        board.devices.iter().filter(|device| is_meant(device)).map(|device| DeviceItem::new(board, device))
+        board
+            .devices
+            .iter()
+            .filter(|device| is_meant(device))
+            .map(|device| DeviceItem::new(&view, board, device))
     });
     Ok(devices.collect())
 }
@@ -108,20 +118,22 @@ pub(super) async fn list_of_board(
     path: BoardPath,
     _: NoQuery,
 ) -> Result<Vec<DeviceItem>, Problem> {
-    let board = call.view()?.lookup(&path.board)?;
-    Ok(board.devices.iter().map(|device| DeviceItem::new(&board, device)).collect())
+    let view = Arc::new(call.view()?);
+    let board = view.lookup(&path.board)?;
+    Ok(board.devices.iter().map(|device| DeviceItem::new(&view, &board, device)).collect())
 }
 
 /// `GET /boards/{board}/devices/{device}`.
 pub(super) async fn get(call: Call, path: DevicePath, _: NoQuery) -> Result<One<DeviceItem>, Problem> {
-    let board = call.view()?.lookup(&path.board)?;
+    let view = Arc::new(call.view()?);
+    let board = view.lookup(&path.board)?;
     let device = nodes::device(&board, &path.device)?;
-    Ok(One(DeviceItem::new(&board, device)))
+    Ok(One(DeviceItem::new(&view, &board, device)))
 }
 
 impl<'a> DeviceBody<'a> {
     /// What is shown of `device` of `board`.
-    pub(super) fn of(board: &BoardRecord, device: &'a Device) -> Self {
+    pub(super) fn of(view: &View, board: &BoardRecord, device: &'a Device) -> Self {
         // Only on a bus does an id name a place.
         let location = (!SERVERS.contains(&board.id)).then(|| ChassisLocation::of(device.id).into());
         Self {
@@ -129,14 +141,19 @@ impl<'a> DeviceBody<'a> {
             kind: device.kind,
             name: device.name.as_deref(),
             capabilities: device.capabilities,
+            health: view.device_health(DeviceAddress { board: board.id, device: device.id }),
             location,
         }
     }
 }
 
 impl DeviceItem {
-    fn new(board: &Arc<BoardRecord>, device: &Device) -> Self {
-        Self { board: Arc::clone(board), device: device.clone() }
+    fn new(view: &Arc<View>, board: &Arc<BoardRecord>, device: &Device) -> Self {
+        Self { board: Arc::clone(board), device: device.clone(), view: Arc::clone(view) }
+    }
+
+    fn health(&self) -> Option<Health> {
+        self.view.device_health(DeviceAddress { board: self.board.id, device: self.device.id })
     }
 }
 
@@ -148,13 +165,17 @@ impl Show for DeviceItem {
             board: self.board.id,
             board_name: &self.board.name,
             rack: &self.board.rack,
-            device: DeviceBody::of(&self.board, &self.device),
+            device: DeviceBody::of(&self.view, &self.board, &self.device),
         }
+    }
+
+    fn volatile(&self) -> u64 {
+        self.health().map_or(0, |health| 1 + health as u64)
     }
 }
 
 impl Item for DeviceItem {
-    const SORT: &'static [&'static str] = &["board", "board_name", "rack", "id", "kind", "name"];
+    const SORT: &'static [&'static str] = &["board", "board_name", "rack", "id", "kind", "name", "health"];
 
     fn key(&self, field: &str) -> Key {
         match field {
@@ -164,6 +185,7 @@ impl Item for DeviceItem {
             "id" => Key::Number(self.device.id.0.into()),
             "kind" => self.device.kind.name().into(),
             "name" => self.device.name.as_deref().into(),
+            "health" => self.health().map_or(Key::Nothing, |health| Key::Number(health as i64)),
             _ => Key::Nothing,
         }
     }

@@ -47,7 +47,8 @@ pub(super) struct ReadingBody<'a> {
     power_state: Option<PowerState>,
     /// What else it reports, in words, such as `over_current`; for a lamp `on` or `off`.
     states: Vec<&'a str>,
-    /// What the value means, as far as thresholds say; null for what has none.
+    /// What that means: the worse of what the equipment says of this value, and of how the device is by all that is known
+    /// of it and the thresholds of the configuration; null if there is nothing to judge.
     #[schemars(with = "Option<HealthWord>")]
     health: Option<Health>,
     #[schemars(with = "QualityWord")]
@@ -124,6 +125,8 @@ impl<'a> ReadingBody<'a> {
     /// What `latest` says about `target`; nothing if it is no reading.
     pub(super) fn of(target: &'a Target, latest: &'a Latest) -> Option<Self> {
         let Said { values, power_state, states, health, quality, raw } = Said::of(&latest.observation)?;
+        // Without a value there is nothing to judge.
+        let health = if quality == Quality::Unavailable { None } else { health.max(target.judged) };
         Some(Self {
             place: PlaceBody::of(target),
             values,

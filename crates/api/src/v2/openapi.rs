@@ -168,6 +168,13 @@ impl Schemas {
         for Documented { status, description, media_type, schema, headers } in
             (route.answers)(&mut self.answers)
         {
+            let written = responses.get_mut(status.as_str());
+            if let Some(Value::Object(content)) =
+                written.and_then(|response: &mut Value| response.get_mut("content"))
+            {
+                content.insert(media_type.to_owned(), json!({ "schema": schema }));
+                continue;
+            }
             let tag = route.is_versioned.then_some(("ETag", "Names this version of the inventory."));
             let headers = headers.iter().copied().chain(tag).map(|(name, description)| {
                 (name.to_owned(), json!({ "description": description, "schema": { "type": "string" } }))

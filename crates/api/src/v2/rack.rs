@@ -1,8 +1,10 @@
 //! Racks: what holds boards. A rack is there because a board is in it.
 
 use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
 
-use opendcre_gateway::{BoardRecord, BoardState};
+use opendcre_gateway::{BoardRecord, BoardState, Condition, RollUp, View};
 use percent_encoding::utf8_percent_encode;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -12,6 +14,7 @@ use super::call::Call;
 use super::listing::{Item, Key};
 use super::nodes;
 use super::route::{NoPath, NoQuery, RackPath};
+use super::schema::ConditionWord;
 use super::{BASE, PLAIN};
 use crate::problem::Problem;
 
@@ -28,7 +31,29 @@ pub(super) struct RackBody<'a> {
     missing: u32,
     /// How many of them have never answered.
     unknown: u32,
+    health: RackHealthBody,
     links: RackLinks,
+}
+
+/// How the boards of a rack are.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "RackHealth")]
+struct RackHealthBody {
+    /// That of the worst board.
+    #[schemars(with = "ConditionWord")]
+    condition: Condition,
+    /// How many boards nothing is known of yet.
+    unknown: usize,
+    /// How many boards are well.
+    ok: usize,
+    /// How many boards are outside what is normal.
+    warning: usize,
+    /// How many boards are outside what is safe.
+    critical: usize,
+    /// How many boards are outside what they survive.
+    failed: usize,
+    /// How many boards do not answer.
+    missing: usize,
 }
 
 /// Paths that go on from a rack.
@@ -47,6 +72,7 @@ struct RackLinks {
 pub(super) struct RackItem {
     id: String,
     counts: Counts,
+    health: RollUp,
 }
 
 /// How many boards are in which state.
@@ -59,21 +85,36 @@ pub(super) struct Counts {
 
 /// `GET /racks`.
 pub(super) async fn list(call: Call, _: NoPath, _: NoQuery) -> Result<Vec<RackItem>, Problem> {
-    let mut racks: BTreeMap<String, Counts> = BTreeMap::new();
-    for board in call.view()?.boards() {
+    let view = call.view()?;
+    let mut racks: BTreeMap<String, Vec<Arc<BoardRecord>>> = BTreeMap::new();
+    for board in view.boards() {
         match racks.get_mut(&board.rack) {
-            Some(counts) => counts.add(&board),
-            None => racks.entry(board.rack.clone()).or_default().add(&board),
+            Some(boards) => boards.push(board),
+            None => racks.entry(board.rack.clone()).or_default().push(board),
         }
     }
-    Ok(racks.into_iter().map(|(id, counts)| RackItem { id, counts }).collect())
+    Ok(racks.into_iter().map(|(id, boards)| RackItem::of(id, &boards, &view)).collect())
 }
 
 /// `GET /racks/{rack}`.
 pub(super) async fn get(call: Call, path: RackPath, _: NoQuery) -> Result<One<RackItem>, Problem> {
-    let mut counts = Counts::default();
-    nodes::of_rack(&call, &path.rack)?.iter().for_each(|board| counts.add(board));
-    Ok(One(RackItem { id: path.rack, counts }))
+    let boards = nodes::of_rack(&call, &path.rack)?;
+    Ok(One(RackItem::of(path.rack, &boards, &call.view()?)))
+}
+
+impl RackItem {
+    fn of(id: String, boards: &[Arc<BoardRecord>], view: &View) -> Self {
+        let mut counts = Counts::default();
+        boards.iter().for_each(|board| counts.add(board));
+        Self { id, counts, health: boards.iter().map(|board| view.condition(board)).collect() }
+    }
+}
+
+impl From<RollUp> for RackHealthBody {
+    fn from(health: RollUp) -> Self {
+        let RollUp { condition, unknown, ok, warning, critical, failed, missing } = health;
+        Self { condition, unknown, ok, warning, critical, failed, missing }
+    }
 }
 
 impl Counts {
@@ -101,12 +142,26 @@ impl Show for RackItem {
             boards: format!("{}/boards?rack={id}", BASE),
             readings: format!("{}/racks/{id}/readings", BASE),
         };
-        RackBody { id: &self.id, boards: self.counts.total(), present, missing, unknown, links }
+        RackBody {
+            id: &self.id,
+            boards: self.counts.total(),
+            present,
+            missing,
+            unknown,
+            health: self.health.into(),
+            links,
+        }
+    }
+
+    fn volatile(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        self.health.hash(&mut hasher);
+        hasher.finish()
     }
 }
 
 impl Item for RackItem {
-    const SORT: &'static [&'static str] = &["id", "boards", "present", "missing", "unknown"];
+    const SORT: &'static [&'static str] = &["id", "boards", "present", "missing", "unknown", "health"];
 
     fn key(&self, field: &str) -> Key {
         match field {
@@ -114,6 +169,7 @@ impl Item for RackItem {
             "present" => Key::Number(self.counts.present.into()),
             "missing" => Key::Number(self.counts.missing.into()),
             "unknown" => Key::Number(self.counts.unknown.into()),
+            "health" => Key::Number(self.health.condition as i64),
             _ => self.id(),
         }
     }

@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use futures_util::{Stream, StreamExt};
 use http::StatusCode;
-use opendcre_gateway::{BoardRecord, GatewayError, Latest};
-use opendcre_model::{Device, DeviceKind, DriverError, Fault, Query};
+use opendcre_gateway::{BoardRecord, GatewayError, Latest, View};
+use opendcre_model::{Device, DeviceAddress, DeviceKind, DriverError, Fault, Health, Query};
 use schemars::{JsonSchema, SchemaGenerator};
 use serde::Deserialize;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
@@ -90,6 +90,16 @@ pub(super) struct Target {
     pub(super) board: Arc<BoardRecord>,
     pub(super) device: Device,
     query: Query,
+    /// How the device is, as thresholds and what it said before see it; nothing until it is asked.
+    pub(super) judged: Option<Health>,
+}
+
+impl Target {
+    /// The same, with how the device is now.
+    fn judged_by(self, view: &View) -> Self {
+        let device = DeviceAddress { board: self.board.id, device: self.device.id };
+        Self { judged: view.device_health(device), ..self }
+    }
 }
 
 /// What came of a question.
@@ -138,7 +148,7 @@ pub(super) async fn of_device(call: Call, path: DevicePath, query: AgeQuery) -> 
             Ok(None) => Box::pin(call.gateway().read(principal, target.query, max_age)).await,
             Err(error) => Err(error),
         };
-        outcomes.push((target, answer));
+        outcomes.push((target.judged_by(&view), answer));
     }
     Ok(Readings::Few(outcomes))
 }
@@ -159,7 +169,7 @@ async fn of_boards(
     }
     let are_few = targets.len() <= TOGETHER;
     let room = call.api.room_for(targets.len()).ok_or_else(too_many)?;
-    let outcomes = Outcomes::of(call, targets, max_age, room);
+    let outcomes = Outcomes::of(call, targets, max_age, room)?;
     if !are_few {
         return Ok(Readings::Many(Body::pieces(Pieces::of(outcomes))));
     }
@@ -168,7 +178,8 @@ async fn of_boards(
     Ok(Readings::Few(outcomes))
 }
 
-fn too_many() -> Problem {
+/// The answer while others hold too much.
+pub(super) fn too_many() -> Problem {
     let message = "other requests are reading too much at the same time; nothing was sent, ask again later";
     let error = DriverError::new(Fault::Busy { retry_after: RETRY_AFTER }, message);
     GatewayError::from(error).into()
@@ -188,7 +199,7 @@ impl ReadingQuery {
 
 /// The questions to one device.
 fn targets<'a>(board: &'a Arc<BoardRecord>, device: &'a Device) -> impl Iterator<Item = Target> + 'a {
-    let target = |query| Target { board: Arc::clone(board), device: device.clone(), query };
+    let target = |query| Target { board: Arc::clone(board), device: device.clone(), query, judged: None };
     device.questions(board.id).map(target)
 }
 
@@ -197,6 +208,7 @@ struct Outcomes {
     /// Asks the equipment. Nothing when everything was asked.
     asking: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
     answers: mpsc::Receiver<(Query, Result<Latest, GatewayError>)>,
+    view: View,
     /// The questions without an answer.
     open: HashMap<Query, Target>,
     deadline: Pin<Box<Sleep>>,
@@ -206,7 +218,13 @@ struct Outcomes {
 }
 
 impl Outcomes {
-    fn of(call: Call, targets: Vec<Target>, max_age: Duration, room: OwnedSemaphorePermit) -> Self {
+    fn of(
+        call: Call,
+        targets: Vec<Target>,
+        max_age: Duration,
+        room: OwnedSemaphorePermit,
+    ) -> Result<Self, Problem> {
+        let view = call.view()?;
         let (sender, answers) = mpsc::channel(WAITING);
         let queries: Vec<Query> = targets.iter().map(|target| target.query).collect();
         let patience = call.api.limits().request_timeout * PATIENCE / 8;
@@ -219,14 +237,15 @@ impl Outcomes {
                 }
             }
         };
-        Self {
+        Ok(Self {
             asking: Some(Box::pin(asking)),
             answers,
+            view,
             open: targets.into_iter().map(|target| (target.query, target)).collect(),
             deadline: Box::pin(sleep_until(Instant::now() + patience)),
             patience,
             _room: room,
-        }
+        })
     }
 
     /// The failure of a question that nobody answered.
@@ -254,7 +273,7 @@ impl Stream for Outcomes {
         }
         while let Some((query, answer)) = ready!(this.answers.poll_recv(context)) {
             if let Some(target) = this.open.remove(&query) {
-                return Poll::Ready(Some((target, answer)));
+                return Poll::Ready(Some((target.judged_by(&this.view), answer)));
             }
         }
         Poll::Ready(None)

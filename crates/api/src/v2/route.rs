@@ -242,6 +242,16 @@ impl Route {
         Self { headers: vec![header], ..self }
     }
 
+    /// Its stream can be taken up where it broke off.
+    pub(super) fn resumable(self) -> Self {
+        let header = (
+            "Last-Event-ID",
+            "The `id` of the last event that is known already, for a stream that goes on after it. It counts more than `after`.",
+            u64::json_schema as WriteSchema,
+        );
+        Self { headers: vec![header], ..self }
+    }
+
     /// Its answer changes only when the inventory does, so it has an entity tag.
     pub(super) fn versioned(self) -> Self {
         Self { is_versioned: true, ..self }

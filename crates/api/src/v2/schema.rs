@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use opendcre_gateway::{AuditKind, Verb};
+use opendcre_gateway::{AuditKind, EventKind, PollState, Verb};
 use opendcre_model::{Capability, DeviceKind, PowerAction};
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -95,8 +95,8 @@ text!(
     /// How old a value may be.
     MaxAgeText, "Duration",
     json_schema!({
-        "type": "string", "pattern": "^[0-9]{1,9}(ms|s|m|h)?$",
-        "description": "A time: a whole number with `ms`, `s`, `m` or `h`; seconds if there is no unit.",
+        "type": "string", "pattern": "^[0-9]{1,9}(ms|s|m|h|d)?$",
+        "description": "A time: a whole number with `ms`, `s`, `m`, `h` or `d`; seconds if there is no unit.",
         "examples": ["500ms", "5s", "10m"],
     })
 );
@@ -151,6 +151,15 @@ text!(
     words(
         "What a value means for the equipment, as far as its thresholds say.",
         ["ok", "warning", "critical", "failed"].into_iter()
+    )
+);
+text!(
+    /// How a board is.
+    ConditionWord, "Condition",
+    words(
+        "How a board is, or several together: the health of the worst device; `missing` if it does not answer, which is \
+         worse than any health; `unknown` if nothing has been read yet.",
+        ["unknown", "ok", "warning", "critical", "failed", "missing"].into_iter()
     )
 );
 text!(
@@ -299,6 +308,57 @@ text!(
             "message": { "type": "string", "description": "What came of it, for people." },
         },
     })
+);
+
+text!(
+    /// A moment.
+    MomentText, "Moment",
+    json_schema!({
+        "type": "string",
+        "description": "A moment: a time as in RFC 3339, `now`, or how long ago it was, such as `-24h`, `-30m` or `-7d`.",
+        "examples": ["2026-11-01T12:00:00Z", "-24h", "now"],
+    })
+);
+text!(
+    /// A step.
+    StepText, "Step",
+    json_schema!({
+        "type": "string", "pattern": "^(raw|[0-9]{1,9}(ms|s|m|h|d)?)$",
+        "description": "The time of one point: a whole number with `ms`, `s`, `m`, `h` or `d`, or `raw` for every sample.",
+        "examples": ["30s", "5m", "1h", "raw"],
+    })
+);
+text!(
+    /// How the polling of a board goes.
+    PollStateWord, "PollState",
+    words(
+        "`waiting`: its values are known, and are read again when they are due; `running`: it is being asked; `pending`: \
+         it has not been asked yet; `partial`: some values were not told; `late`: it is due, and others go before it on \
+         the same wire; `failing`: it does not answer.",
+        PollState::ALL.into_iter().map(PollState::name)
+    )
+);
+text!(
+    /// Kinds of events.
+    EventKindsText, "EventKinds",
+    json_schema!({
+        "type": "string", "description": "Kinds of events, separated by commas.",
+        "examples": ["health_changed", "board_missing,board_returned"],
+    })
+);
+text!(
+    /// A kind of event.
+    EventKindWord, "EventKind",
+    words("What kind of thing happened.", EventKind::ALL.iter().map(|kind| kind.name()))
+);
+text!(
+    /// How much an event matters.
+    SeverityWord, "Severity",
+    words(
+        "How much an event matters: `info` is good to know, after a `warning` somebody should look, after something \
+         `critical` at once.",
+        ["info", "warning", "critical"].into_iter()
+    )
 );
 
 fn words(description: &str, words: impl Iterator<Item = &'static str>) -> Schema {

@@ -1,4 +1,4 @@
-//! Times in queries: `500ms`, `5s`, `10m`, `1h`, or seconds without a unit; and how long a request may wait.
+//! Times in queries: `500ms`, `5s`, `10m`, `1h`, `7d`, or seconds without a unit; and how long a request may wait.
 
 use std::fmt;
 use std::time::Duration;
@@ -68,7 +68,8 @@ impl<'de> Deserialize<'de> for Span {
     }
 }
 
-fn parse(text: &str) -> Option<Duration> {
+/// The time that `text` says.
+pub(super) fn parse(text: &str) -> Option<Duration> {
     let (digits, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
     let count: u64 = digits.parse().ok().filter(|_| digits.len() <= MAX_DIGITS)?;
     match unit {
@@ -76,6 +77,7 @@ fn parse(text: &str) -> Option<Duration> {
         "" | "s" => Some(Duration::from_secs(count)),
         "m" => Some(Duration::from_secs(count * 60)),
         "h" => Some(Duration::from_secs(count * 3600)),
+        "d" => Some(Duration::from_secs(count * 86_400)),
         _ => None,
     }
 }
@@ -86,12 +88,18 @@ mod tests {
 
     #[test]
     fn a_time_has_a_number_and_perhaps_a_unit() {
-        for (text, milliseconds) in
-            [("0", 0), ("5", 5000), ("500ms", 500), ("5s", 5000), ("2m", 120_000), ("1h", 3_600_000)]
-        {
+        for (text, milliseconds) in [
+            ("0", 0),
+            ("5", 5000),
+            ("500ms", 500),
+            ("5s", 5000),
+            ("2m", 120_000),
+            ("1h", 3_600_000),
+            ("2d", 172_800_000),
+        ] {
             assert_eq!(parse(text), Some(Duration::from_millis(milliseconds)), "{text}");
         }
-        for text in ["", "s", "-1", "1.5s", "1 s", "5S", "1d", "0000000005", "é"] {
+        for text in ["", "s", "-1", "1.5s", "1 s", "5S", "1w", "0000000005", "é"] {
             assert_eq!(parse(text), None, "{text}");
         }
     }

@@ -9,8 +9,8 @@ use hyper::body::Bytes;
 
 use super::route::{Captures, Route};
 use super::{
-    audit, auth, bmc, board, change, device, docs, group, job, live, openapi, order, rack, reading, service,
-    source,
+    audit, auth, bmc, board, change, device, docs, event, group, history, job, live, openapi, order, poll,
+    rack, reading, service, source,
 };
 use crate::problem::{Code, Problem};
 use crate::reply::{self, Reply};
@@ -64,6 +64,34 @@ const CHANGES: &[Code] = &[
     Code::RANGE_TOO_LARGE,
 ];
 
+/// How asking for the history may fail.
+const HISTORY: &[Code] = &[
+    Code::BAD_RANGE,
+    Code::UNKNOWN_NAME,
+    Code::UNKNOWN_BOARD,
+    Code::UNKNOWN_DEVICE,
+    Code::AMBIGUOUS_NAME,
+    Code::EMPTY_RANGE,
+    Code::RANGE_TOO_LARGE,
+    Code::NOT_KEPT,
+    Code::TOO_MANY_POINTS,
+    Code::HISTORY_UNAVAILABLE,
+    Code::BUSY,
+];
+
+/// How asking for events may fail.
+const EVENTS: &[Code] = &[
+    Code::BAD_VALUE,
+    Code::BAD_RANGE,
+    Code::UNKNOWN_NAME,
+    Code::AMBIGUOUS_NAME,
+    Code::EMPTY_RANGE,
+    Code::RANGE_TOO_LARGE,
+    Code::NOT_KEPT,
+    Code::EVENTS_UNAVAILABLE,
+    Code::BUSY,
+];
+
 /// How an order may fail.
 const ORDER: &[Code] = &[
     Code::BAD_RANGE,
@@ -100,8 +128,9 @@ const LIVE: &[Code] = &[
     Code::BUSY,
 ];
 
-static TABLE: LazyLock<Table> =
-    LazyLock::new(|| Table::of(inventory().chain(live_values()).chain(orders()).chain(service_routes())));
+static TABLE: LazyLock<Table> = LazyLock::new(|| {
+    Table::of(inventory().chain(live_values()).chain(telemetry()).chain(orders()).chain(service_routes()))
+});
 
 impl Table {
     /// The routes. They are the same for everybody.
@@ -252,6 +281,34 @@ fn inventory() -> impl Iterator<Item = Route> {
                  ask again with `after` and `wait`: the answer comes with the next change.",
             )
             .fails_with(CHANGES),
+    ]
+    .into_iter()
+}
+
+/// What was observed.
+fn telemetry() -> impl Iterator<Item = Route> {
+    [
+        Route::get("/history", "get_history", history::get)
+            .about(
+                "Show the history",
+                "What sensors measured over a time, in steps with mean, least and greatest value, as JSON or, with \
+                 `format=csv` or `Accept: text/csv`, as a table. No equipment is asked.",
+            )
+            .fails_with(HISTORY),
+        Route::get("/events", "list_events", event::list)
+            .about(
+                "List events",
+                "What happened, oldest first: to boards, to the health and power of devices, in the event logs of servers, \
+                 to the service itself, and what was done, which only auditors see. With `Accept: text/event-stream`, a \
+                 stream of Server-Sent Events that goes on until the client leaves or may not read any more; it begins \
+                 behind `Last-Event-ID`, behind `after`, or with the next event, and can be taken up again where it broke \
+                 off.",
+            )
+            .fails_with(EVENTS)
+            .resumable(),
+        Route::get("/polls", "list_polls", poll::list)
+            .about("Show the polling", "How the regular reading of boards goes: what is due, what is late, and what fails.")
+            .fails_with(NODES),
     ]
     .into_iter()
 }

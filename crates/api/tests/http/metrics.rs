@@ -76,7 +76,7 @@ async fn room() -> Room {
 
 fn nobody() -> Principal {
     let subject = Subject::anonymous().into();
-    Principal { subject, remote: String::new(), request_id: String::new() }
+    Principal { subject, remote: "".into(), request_id: "".into() }
 }
 
 async fn get(room: &Room, path: &str, accept: &str) -> Answer {

@@ -121,15 +121,15 @@ async fn a_listing_changes_when_the_health_of_a_board_does() {
         for (health, status) in [(Health::Warning, 200), (Health::Warning, 304), (Health::Failed, 200)] {
             let latest = room.get(path).await.header("etag").unwrap().to_owned();
             room.bmcs.answer(Query::Sensor { device, kind }, Ok(reading(kind, 99.0, health)));
-            room.json("/boards/web-01/devices/0030/readings?max_age=0").await;
+            room.json("/boards/web-01/readings?kind=temperature&max_age=0").await;
             let again = room.send(with(request(Method::GET, path), "if-none-match", &latest)).await;
             assert_eq!(again.status, status, "{path} {health}");
         }
         assert_ne!(room.get(path).await.header("etag"), Some(tag.as_str()));
         room.bmcs.answer(Query::Sensor { device, kind }, Ok(reading(kind, 20.0, Health::Ok)));
-        // What gets better is believed when it is said twice.
+        // What is better is believed when it is said again.
         for _ in 0..2 {
-            room.json("/boards/web-01/devices/0030/readings?max_age=0").await;
+            room.json("/boards/web-01/readings?kind=temperature&max_age=0").await;
         }
     }
 }

@@ -1,5 +1,8 @@
 //! Racks, boards, devices, groups, labels and sources, as they are listed.
 
+use std::sync::Arc;
+
+use opendcre_gateway::EventSettings;
 use opendcre_model::{DriverError, Fault};
 use serde_json::{Value, json};
 
@@ -11,7 +14,7 @@ fn column(listing: &Value, field: &str) -> Vec<Value> {
 
 #[tokio::test]
 async fn the_entry_leads_everywhere() {
-    let room = Room::new().await;
+    let room = Room::observed(EventSettings::default(), Arc::default()).await;
     let entry = room.json("/").await;
     assert_eq!(entry["links"]["boards"], "/opendcre/2/boards");
     for path in entry["links"].as_object().unwrap().values() {

@@ -110,10 +110,27 @@ async fn a_value_that_is_young_enough_is_not_asked_for_again() {
 async fn the_worst_reading_is_the_health_of_its_board() {
     let room = Room::new().await;
     assert_eq!(room.json("/boards/web-01").await["health"], json!(null));
-    room.bmcs.answer(TEMPERATURE, Ok(reading(DeviceKind::Temperature, 99.0, Health::Failed)));
-    room.json("/readings").await;
-    assert_eq!(room.json("/boards/web-01").await["health"], "failed");
-    assert_eq!(room.json("/boards/web-02").await["health"], "critical", "its power is over-current");
+    let reading_of = |health| reading(DeviceKind::Temperature, 99.0, health);
+    room.bmcs.answer(TEMPERATURE, Ok(reading_of(Health::Critical)));
+    room.json("/readings?kind=temperature").await;
+    assert_eq!(room.json("/boards/web-01").await["health"], "critical");
+    assert_eq!(room.json("/boards/web-02").await["health"], "ok");
+    let reading = room.json("/boards/web-01/devices/0030/readings").await;
+    assert_eq!(reading["items"][0]["health"], "critical");
+    // It is better only when it says so twice.
+    room.bmcs.answer(TEMPERATURE, Ok(reading_of(Health::Ok)));
+    for expected in ["critical", "ok"] {
+        let reading = room.json("/boards/web-01/devices/0030/readings?max_age=0").await;
+        assert_eq!(reading["items"][0]["health"], expected);
+        assert_eq!(room.json("/boards/web-01/devices/0030").await["health"], expected);
+    }
+    room.bmcs.answer(TEMPERATURE, Ok(reading_of(Health::Critical)));
+    room.json("/boards/web-01/devices/0030/readings?max_age=0").await;
+    assert_eq!(room.json("/boards/web-01").await["condition"], "critical");
+    let health = room.json("/racks/rack_2").await["health"].clone();
+    let expected = json!({"condition": "critical", "unknown": 0, "ok": 1, "warning": 0, "critical": 1, "failed": 0,
+        "missing": 0});
+    assert_eq!(health, expected);
     let sorted = room.json("/boards?sort=-health&fields=id,health&limit=1").await;
     assert_eq!(sorted["items"][0]["id"], "40000001");
 }

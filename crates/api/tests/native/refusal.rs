@@ -61,7 +61,7 @@ async fn what_is_possible_is_listed() {
         ("/racks?x", json!(["after", "fields", "limit", "sort"])),
         ("/about?x", json!(null)),
         ("/boards?state=absent", json!(["unknown", "present", "missing"])),
-        ("/racks?sort=nmae", json!(["id", "boards", "present", "missing", "unknown"])),
+        ("/racks?sort=nmae", json!(["id", "boards", "present", "missing", "unknown", "health"])),
         ("/labels?fields=nmae", json!(["boards", "key", "value"])),
     ] {
         let answer = room.get(path).await;

@@ -4,6 +4,8 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 use std::io::Read;
 use std::net::SocketAddr;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, LazyLock, Mutex};
 
 use boon::{Compiler, Draft, Schemas};
@@ -15,13 +17,14 @@ use jiff::Timestamp;
 use opendcre_api::{Api, Entrance, Limits};
 use opendcre_auth::Authenticator;
 use opendcre_gateway::{
-    Annotation, AuditLog, Command, Defect, Equipment, Gateway, Group, Mount, Policy, Principal, Settings,
+    Annotation, AuditLog, Command, CredentialError, Credentials, Defect, Equipment, EventLog, EventSettings,
+    Gateway, Group, History, HistorySettings, Mount, Policy, Principal, Records, Settings,
 };
 use opendcre_model::{
     Action, AssetInfo, Board, BoardId, BootOverride, BootTarget, BoxFuture, Capabilities, Capability,
     Context, Device, DeviceId, DeviceKind, Driver, DriverError, Electrical, EventLogPage, Health, HostInfo,
     Identity, LinkStatistics, LogCursor, Measurement, Number, Observation, PowerReport, PowerState, Quality,
-    Quantity, Query, Reading, Scope, WallClock,
+    Quantity, Query, Reading, Scope, Subject, WallClock,
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -259,7 +262,26 @@ pub(crate) struct Room {
     pub(crate) api: Api,
     pub(crate) bus: Arc<Wire>,
     pub(crate) bmcs: Arc<Wire>,
+    /// What happens and what is measured is kept in these, in a room that is observed.
+    pub(crate) events: Option<EventLog>,
+    pub(crate) history: Option<History>,
     _folder: TempDir,
+}
+
+/// Whether logins still hold.
+#[derive(Default)]
+pub(crate) struct Logins(pub(crate) AtomicBool);
+
+impl Credentials for Logins {
+    fn confirm<'a>(&'a self, _: &'a Subject) -> BoxFuture<'a, Result<(), CredentialError>> {
+        let is_void = self.0.load(Relaxed);
+        let reason = "the token was revoked".to_owned();
+        Box::pin(async move { if is_void { Err(CredentialError::Void { reason }) } else { Ok(()) } })
+    }
+
+    fn bearer<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<Subject, CredentialError>> {
+        Box::pin(async { Ok(Subject::anonymous()) })
+    }
 }
 
 impl Room {
@@ -273,8 +295,28 @@ impl Room {
 
     /// The same room before anybody has looked into it.
     pub(crate) fn unseen(limits: Limits, settings: Settings) -> Self {
+        Self::with(limits, settings, None, Arc::default())
+    }
+
+    /// The same room, where what happens and what is measured is kept, after everything was found.
+    pub(crate) async fn observed(events: EventSettings, logins: Arc<Logins>) -> Self {
+        let room = Self::with(Limits::default(), Settings::default(), Some(events), logins);
+        room.refresh().await;
+        room
+    }
+
+    fn with(limits: Limits, settings: Settings, events: Option<EventSettings>, logins: Arc<Logins>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let audit = AuditLog::open(folder.path().join("audit.db"), Arc::new(FixedClock)).unwrap();
+        let clock = || Arc::new(FixedClock);
+        let (events, history) = events
+            .map(|settings| {
+                let events = EventLog::open(folder.path().join("events.db"), settings, clock()).unwrap().0;
+                let path = folder.path().join("history.db");
+                (events, History::open(path, HistorySettings::default(), clock()).unwrap().0)
+            })
+            .unzip();
+        let records = Records { audit, store: None, history: history.clone(), events: events.clone() };
         let bus = Wire::new("hat", false, vec![bus_board(0x11), bus_board(0x12)]);
         let bmcs = Wire::new("ipmi", true, vec![server(1), server(2)]);
         let hat = Mount {
@@ -310,9 +352,17 @@ impl Room {
             defects: vec![defect],
             ..Equipment::default()
         };
-        let gateway = Gateway::new(equipment, audit.into(), Policy::open(), Arc::new(FixedClock), settings);
+        let gateway = Gateway::new(equipment, records, Policy::open(), Arc::new(FixedClock), settings);
+        let gateway = gateway.with_credentials(logins);
         let entrance = Entrance::new(Arc::new(Authenticator::open(Arc::new(FixedClock))));
-        Self { api: Api::new(gateway, entrance, &FixedClock, limits), bus, bmcs, _folder: folder }
+        Self {
+            api: Api::new(gateway, entrance, &FixedClock, limits),
+            bus,
+            bmcs,
+            events,
+            history,
+            _folder: folder,
+        }
     }
 
     /// Looks at everything anew.
@@ -468,7 +518,7 @@ impl Description {
         assert!(described.is_object(), "{method} {path} may not answer {status}: {}", answer.text());
         let media_type = answer.header("content-type").unwrap().split(';').next().unwrap();
         assert!(described["content"][media_type].is_object(), "{method} {path} answers {media_type}");
-        if media_type != "text/html" {
+        if media_type.ends_with("json") {
             let place = ["paths", pattern, &method.as_str().to_lowercase(), "responses", status, "content"];
             let place: Vec<&str> = place.into_iter().chain([media_type, "schema"]).collect();
             self.validate(&place, &answer.json());

@@ -11,8 +11,9 @@ use jiff::Timestamp;
 use opendcre_api::{Api, Entrance, Limits};
 use opendcre_auth::Authenticator;
 use opendcre_gateway::{
-    Annotation, AuditLog, Command, Equipment, Gateway, Group, JobAction, JobId, Mount, Order, Policy,
-    PolicySettings, Principal, Rule, Settings,
+    Annotation, AuditLog, Command, Equipment, EventLog, EventSettings, Gateway, Group, History,
+    HistorySettings, JobAction, JobId, Mount, Order, Policy, PolicySettings, Principal, Records, Rule,
+    Settings,
 };
 use opendcre_model::{
     Action, Board, BoardId, BootOverride, BootTarget, BoxFuture, Capabilities, Capability, ChamberLedState,
@@ -267,7 +268,19 @@ impl Room {
         };
         let policy = Policy::new(PolicySettings { rules, ..PolicySettings::default() }).unwrap();
         let (clock, settings) = (Arc::new(FixedClock), Settings::default());
-        let gateway = Gateway::new(equipment, audit.into(), policy, clock, settings);
+        let events = EventLog::open(
+            folder.path().join("events.db"),
+            EventSettings::default(),
+            Arc::clone(&clock) as _,
+        );
+        let history = History::open(
+            folder.path().join("history.db"),
+            HistorySettings::default(),
+            Arc::clone(&clock) as _,
+        );
+        let (events, history) = (Some(events.unwrap().0), Some(history.unwrap().0));
+        let records = Records { audit, store: None, history, events };
+        let gateway = Gateway::new(equipment, records, policy, clock, settings);
         gateway.execute(&owner(), Command::Refresh(Scope::All)).await.unwrap();
         let jobs = [ordered(&gateway, 0x11).await, ordered(&gateway, 0x12).await];
         let entrance = Entrance::new(Arc::new(Authenticator::open(Arc::new(FixedClock))));

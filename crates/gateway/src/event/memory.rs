@@ -192,6 +192,11 @@ impl Memory {
         if self.numbers.is_known(cursor) { cursor } else { 0 }
     }
 
+    /// Where somebody begins who wants the newest `count` events.
+    pub(super) fn back(&self, count: u64) -> u64 {
+        self.numbers.back(self.shown, count)
+    }
+
     /// Where somebody goes on who has read up to `cursor`, with at most `limit` events.
     pub(super) fn next(&self, cursor: u64, limit: usize) -> Next {
         let first = self.queue.front().map_or(self.shown + 1, |kept| kept.event.sequence);

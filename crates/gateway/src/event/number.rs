@@ -69,6 +69,19 @@ impl Numbers {
         &self.gaps
     }
 
+    /// A number up to `latest` after which `count` were given up to there; the beginning if there are not so many.
+    pub(super) fn back(&self, latest: u64, count: u64) -> u64 {
+        let (mut number, mut left) = (latest, count);
+        for gap in self.gaps.iter().rev().filter(|gap| gap.after < latest) {
+            let given = number.saturating_sub(gap.after.saturating_add(gap.skipped));
+            if left <= given {
+                break;
+            }
+            (number, left) = (gap.after, left - given);
+        }
+        number.saturating_sub(left)
+    }
+
     /// How many numbers were given that are greater than `after` and less than `before`.
     pub(super) fn given_between(&self, after: u64, before: u64) -> u64 {
         let before = before.min(self.next);
@@ -121,6 +134,9 @@ mod tests {
             }
             let expected = given.iter().filter(|number| (after + 1..before).contains(number)).count();
             prop_assert_eq!(numbers.given_between(after, before), expected as u64);
+            let back = numbers.back(numbers.next - 1, after);
+            let behind = given.iter().filter(|number| **number > back).count();
+            prop_assert_eq!(behind, given.len().min(usize::try_from(after).unwrap()));
         }
     }
 }

@@ -25,7 +25,7 @@ pub enum Condition {
 }
 
 /// How several boards are together: as bad as the worst of them.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize)]
 pub struct RollUp {
     /// That of the worst board; unknown if there is none.
     pub condition: Condition,

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use opendcre_model::Query;
+use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use super::schedule::{Key, Round, Stage};
@@ -43,7 +44,8 @@ pub struct PollStatus {
 }
 
 /// How the polling of a board goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum PollState {
     /// Its values are known, and are read again when they are due.
     Waiting,
@@ -60,6 +62,10 @@ pub enum PollState {
 }
 
 impl PollState {
+    /// Every state.
+    pub const ALL: [Self; 6] =
+        [Self::Waiting, Self::Running, Self::Pending, Self::Partial, Self::Late, Self::Failing];
+
     /// The word for it.
     #[must_use]
     pub const fn name(self) -> &'static str {
