@@ -45,6 +45,11 @@ const GRACE: Duration = Duration::from_secs(3);
 pub(crate) trait Destination: Send + Sync {
     /// Delivers one notice. It returns in bounded time, and may be dropped before.
     fn deliver(&mut self, notice: &Notice) -> impl Future<Output = Result<(), Failure>> + Send;
+
+    /// Takes leave, when nothing is delivered any more.
+    fn close(&mut self) -> impl Future<Output = ()> + Send {
+        async {}
+    }
 }
 
 /// Why a notice is not delivered.
@@ -126,6 +131,7 @@ impl<D: Destination> Courier<D> {
             Err(Stopped) = self.work(&stop) => {}
             () = grace => {}
         }
+        self.destination.close().await;
         self.save().await;
     }
 

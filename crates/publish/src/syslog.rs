@@ -32,6 +32,9 @@ pub use message::Facility;
 /// How long it may take to connect, or to hand over a message.
 const LIMIT: Duration = Duration::from_secs(10);
 
+/// How long it may take to close a connection.
+const FAREWELL: Duration = Duration::from_secs(1);
+
 /// How long what was sent may stay unacknowledged before the connection counts as broken.
 const PATIENCE: u32 = 20_000;
 
@@ -121,6 +124,14 @@ impl Destination for Syslog {
         });
         let sent = limited.await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
         sent.map_err(|error| self.link.on_failure(&error))
+    }
+
+    /// Says that nothing more will come (RFC 5425 §4.4).
+    async fn close(&mut self) {
+        if let Link::Stream(_, Some(stream)) = &mut self.link {
+            // Whoever does not listen any more need not be told.
+            let _ = timeout(FAREWELL, stream.shutdown()).await;
+        }
     }
 }
 

@@ -25,12 +25,15 @@ impl WallClock for VirtualClock {
 /// What a receiver was sent, by number or as `missed-…`, and when, in seconds since the start.
 type Heard = Vec<(u64, String)>;
 
+/// What a receiver says to a notice at a time since the start.
+type Answer = dyn Fn(&str, Duration) -> Result<(), Failure> + Send + Sync;
+
 /// A receiver that says what a test wants; everybody who has a copy sees what it hears.
 #[derive(Clone)]
 struct Receiver {
     started: Instant,
     heard: Arc<watch::Sender<Heard>>,
-    answer: Arc<dyn Fn(&str, Duration) -> Result<(), Failure> + Send + Sync>,
+    answer: Arc<Answer>,
 }
 
 impl Receiver {
