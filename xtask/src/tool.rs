@@ -39,6 +39,9 @@ const PACKAGES: &[Package] = &[
     // Makes the folder of its own into which programs in Python are installed.
     Package { name: "python3-venv", probe: &[PYTHON, "-c", "import ensurepip"] },
     Package { name: "python3-serial", probe: &[PYTHON, "-c", "import serial"] },
+    // A syslog server, and what it needs for TLS.
+    Package { name: "rsyslog", probe: &["test", "-x", "/usr/sbin/rsyslogd"] },
+    Package { name: "rsyslog-gnutls", probe: &["dpkg", "--status", "rsyslog-gnutls"] },
     Package { name: "socat", probe: &["socat", "-V"] },
 ];
 

@@ -8,7 +8,7 @@ const MAX_CHARACTERS: usize = 256;
 
 /// A pattern.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Glob {
+pub struct Glob {
     text: String,
     /// Capital letters and small ones are the same. The text is in small ones then.
     any_case: bool,
@@ -16,18 +16,21 @@ pub(crate) struct Glob {
 
 impl Glob {
     /// A pattern; nothing if the text is empty or too long.
-    pub(crate) fn new(text: &str) -> Option<Self> {
+    #[must_use]
+    pub fn new(text: &str) -> Option<Self> {
         let is_pattern = !text.is_empty() && text.chars().nth(MAX_CHARACTERS).is_none();
         is_pattern.then(|| Self { text: text.to_owned(), any_case: false })
     }
 
     /// The same pattern for names that mean the same in capital letters.
-    pub(crate) fn in_any_case(self) -> Self {
+    #[must_use]
+    pub fn in_any_case(self) -> Self {
         Self { text: self.text.to_lowercase(), any_case: true }
     }
 
     /// Whether the whole of `text` is as the pattern says.
-    pub(crate) fn matches(&self, text: &str) -> bool {
+    #[must_use]
+    pub fn matches(&self, text: &str) -> bool {
         if self.any_case {
             matches(self.text.chars(), text.chars().flat_map(char::to_lowercase))
         } else {

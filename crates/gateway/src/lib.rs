@@ -54,6 +54,7 @@ pub use event::{
     Event, EventError, EventKind, EventLog, EventPage, EventSettings, EventStatistics, NewEvent, Severity,
 };
 pub use gateway::Gateway;
+pub use glob::Glob;
 pub use health::{Condition, RollUp, Side, Threshold, ThresholdError, Thresholds};
 pub use history::{
     History, HistoryError, HistoryQuery, HistorySettings, HistoryStatistics, Point, Sample, SeriesKey, Track,

@@ -19,6 +19,7 @@ mod inventory;
 mod ipmi;
 mod legacy;
 mod poll;
+mod publish;
 mod sealed;
 pub(crate) mod secret;
 mod state;
@@ -51,6 +52,7 @@ pub use history::History;
 pub use inventory::Inventory;
 pub use ipmi::{Auth, Broker, Ipmi, PrivilegeLimit, UserLookup};
 pub use poll::{Poll, Rule as PollRule};
+pub use publish::{LeastSeverity, Syslog, Transport, Webhook};
 pub use sealed::Secrets;
 pub use secret::{InlinePassword, SecretError};
 pub use state::State;
@@ -99,6 +101,12 @@ pub struct Config {
     /// Which values are not normal, one table each.
     #[serde(deserialize_with = "text::thresholds")]
     pub threshold: Vec<Threshold>,
+    /// Where events are posted to, one table each.
+    #[serde(deserialize_with = "text::webhooks")]
+    pub webhook: Vec<Webhook>,
+    /// The syslog servers that get events, one table each.
+    #[serde(deserialize_with = "text::syslogs")]
+    pub syslog: Vec<Syslog>,
     /// How often values are read before anybody asks.
     pub poll: Poll,
     /// The record of what sensors said.
@@ -412,6 +420,8 @@ impl Config {
             .iter_mut()
             .chain(config.tls.files())
             .chain(config.auth.files())
+            .chain(config.webhook.iter_mut().flat_map(Webhook::files))
+            .chain(config.syslog.iter_mut().flat_map(Syslog::files))
             .chain(&mut config.secret_store.file);
         for file in files {
             *file = folder.join(&file);
@@ -422,6 +432,7 @@ impl Config {
             .iter_mut()
             .flat_map(Ipmi::secret_files)
             .chain(config.auth.secret_files())
+            .chain(config.webhook.iter_mut().filter_map(|webhook| webhook.secret_file.as_mut()))
             .chain(&mut config.secret_store.key_file)
         {
             *file = secrets.join(&file);

@@ -7,6 +7,7 @@
 //! equipment is then recorded as uncertain.
 
 pub(crate) mod login;
+pub(crate) mod publish;
 mod records;
 mod reload;
 mod service;

@@ -44,6 +44,11 @@ const ROOMS: &[Room] = &[
         never: &["rusqlite", "serial2-tokio"],
     },
     Room {
+        name: "opendcre-publish",
+        may_use: &["opendcre-gateway", "opendcre-model"],
+        never: &["axum", "hyper", "rusqlite", "serial2-tokio", "tower-http"],
+    },
+    Room {
         name: "opendcre",
         may_use: &[
             "opendcre-api",
@@ -54,6 +59,7 @@ const ROOMS: &[Room] = &[
             "opendcre-gateway",
             "opendcre-ipmi",
             "opendcre-model",
+            "opendcre-publish",
         ],
         never: &["axum", "hyper", "rusqlite"],
     },

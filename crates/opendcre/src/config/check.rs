@@ -10,7 +10,8 @@ use opendcre_model::BoardId;
 
 use super::text::duration::print;
 use super::{
-    Audit, Board, ByteSize, Config, DeviceBus, Ipmi, Log, Server, annotation, board, group, ipmi, threshold,
+    Audit, Board, ByteSize, Config, DeviceBus, Ipmi, Log, Server, annotation, board, group, ipmi, publish,
+    threshold,
 };
 use crate::log::Filter;
 
@@ -52,6 +53,7 @@ pub(super) fn check(config: &Config) -> Vec<Finding> {
     config.inventory.check(&mut findings);
     config.events.check(&mut findings);
     threshold::check(&config.threshold, &mut findings);
+    publish::check(&config.webhook, &config.syslog, &mut findings);
     config.poll.check(&mut findings);
     config.history.check(&mut findings);
     findings.0

@@ -13,7 +13,7 @@ use super::{Config, Ipmi, exposure};
 use crate::cli::ConfigCommand;
 use crate::clock::SystemClock;
 use crate::output;
-use crate::serve::login;
+use crate::serve::{login, publish};
 
 /// Does what `command` asks and prints the result to `out`.
 ///
@@ -36,7 +36,9 @@ fn check(path: &Path, out: &mut impl Write) -> anyhow::Result<()> {
         return Err(anyhow!(messages.join("\nerror: ")));
     }
     let clock: Arc<dyn WallClock> = Arc::new(SystemClock);
-    login::check(&config, &clock).map_err(|error| anyhow!("{}: {error:#}", path.display()))?;
+    let unsound = |error| anyhow!("{}: {error:#}", path.display());
+    login::check(&config, &clock).map_err(unsound)?;
+    publish::check(&config).map_err(unsound)?;
     let exposed = exposure::check(&config, path)?;
     let mut report: String = bmcs.warnings.iter().map(|warning| format!("warning: {warning}\n")).collect();
     report.extend(exposed.map(|exposed| format!("warning: {exposed}\n")));

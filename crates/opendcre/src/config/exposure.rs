@@ -66,7 +66,8 @@ fn files(config: &Config, path: &Path) -> BTreeSet<PathBuf> {
     let own = [config.secrets_key(), config.tokens_file()];
     let tls_key = config.tls.key.clone().unwrap_or_else(|| config.made_certificate().join("key.pem"));
     let named = config.ipmi.iter_mut().flat_map(Ipmi::secret_files).chain(config.auth.secret_files());
-    let named = named.map(|file| file.clone()).chain(config.legacy.bmc_config);
+    let hooks = config.webhook.into_iter().filter_map(|webhook| webhook.secret_file);
+    let named = named.map(|file| file.clone()).chain(config.legacy.bmc_config).chain(hooks);
     named.chain(own).chain([tls_key]).chain(has_inline.then(|| path.to_owned())).collect()
 }
 

@@ -191,6 +191,20 @@ pub(super) fn thresholds<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     tables(deserializer, "a table for each threshold; write [[threshold]], with two brackets")
 }
 
+/// For `#[serde(deserialize_with)]`: the tables of webhooks.
+pub(super) fn webhooks<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Vec<T>, D::Error> {
+    tables(deserializer, "a table for each webhook; write [[webhook]], with two brackets")
+}
+
+/// For `#[serde(deserialize_with)]`: the tables of syslog servers.
+pub(super) fn syslogs<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Vec<T>, D::Error> {
+    tables(deserializer, "a table for each syslog server; write [[syslog]], with two brackets")
+}
+
 /// The tables of an array, which are often written as one table.
 fn tables<'de, D, T>(deserializer: D, expected: &'static str) -> Result<Vec<T>, D::Error>
 where

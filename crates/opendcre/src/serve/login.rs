@@ -229,7 +229,11 @@ const fn algorithm(algorithm: TokenAlgorithm) -> SigningAlgorithm {
     }
 }
 
-fn authorities_text(path: &Path) -> anyhow::Result<Vec<u8>> {
+/// The text of a file with authorities in PEM.
+///
+/// # Errors
+/// It cannot be read.
+pub(super) fn authorities_text(path: &Path) -> anyhow::Result<Vec<u8>> {
     let text = read_text(path, MAX_AUTHORITIES).with_context(|| format!("cannot read {}", path.display()))?;
     Ok(text.into_bytes())
 }

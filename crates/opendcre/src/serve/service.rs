@@ -21,10 +21,11 @@ use opendcre_gateway::{
 };
 use opendcre_ipmi::client::Timing;
 use opendcre_model::{BoardId, SERVERS, WallClock};
+use opendcre_publish::Publisher;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::{login, records};
+use super::{login, publish, records};
 use crate::config::{self, BoardRange, Config};
 
 /// The boards that a serial bus can hold; the ids above belong to other protocols.
@@ -44,6 +45,7 @@ pub(crate) struct Service {
     buses: Vec<BusOwner>,
     bmcs: Option<BmcsOwner>,
     audit: AuditLog,
+    publisher: Option<Publisher>,
     clock: Arc<dyn WallClock>,
     /// How often everything is looked for; never if zero.
     refresh: Duration,
@@ -72,6 +74,8 @@ impl Service {
         mounts.extend(mount);
         let (records, lost) = records::open(config, clock).await?;
         defects.extend(lost);
+        let (publisher, unpublished) = publish::open(config, records.events.as_ref(), clock).await?;
+        defects.extend(unpublished);
         for Defect { name, message, .. } in &defects {
             tracing::error!("{name}: {message}");
         }
@@ -91,9 +95,12 @@ impl Service {
         if let Some(tls) = &tls {
             gateway.watch_over(Arc::clone(tls) as _);
         }
+        if let Some(publisher) = &publisher {
+            gateway.watch_over(Arc::clone(publisher.deliveries()) as _);
+        }
         let api = Api::new(gateway, entrance, &**clock, limits(&config.server)?);
         let (clock, refresh, polls) = (Arc::clone(clock), config.inventory.refresh, config.poll.settings());
-        Ok(Self { server, tls, authenticator, api, buses, bmcs, audit, clock, refresh, polls })
+        Ok(Self { server, tls, authenticator, api, buses, bmcs, audit, publisher, clock, refresh, polls })
     }
 
     /// The door to the equipment.
@@ -148,6 +155,11 @@ impl Service {
         if let Some(tls) = &self.tls {
             watching.spawn(Arc::clone(tls).watch(WATCH_INTERVAL, stop.clone()));
         }
+        let stop_publishing = CancellationToken::new();
+        let mut publishing = JoinSet::new();
+        if let Some(publisher) = self.publisher {
+            publishing.spawn(publisher.run(stop_publishing.clone()));
+        }
         let mut serving = std::pin::pin!(self.server.run(self.api, self.tls, stop.clone()));
         let outcome = tokio::select! {
             () = &mut serving => Ok(()),
@@ -157,6 +169,9 @@ impl Service {
                 Err(anyhow!("a wire owner ended by itself, which is a fault of this program: {ended:?}"))
             }
         };
+        // After the gateway has said its last word, so that it is delivered, too.
+        stop_publishing.cancel();
+        while publishing.join_next().await.is_some() {}
         stop_owners.cancel();
         let ended = outcome.and(join_all(owners).await);
         record(&self.audit, AuditEntry::new(AuditKind::Stopped, self.clock.now())).await;

@@ -15,6 +15,7 @@ mod inventory;
 mod ipmi;
 mod nodes;
 mod peer;
+mod publish;
 mod readme;
 mod secret;
 mod serve;

@@ -1,0 +1,23 @@
+//! Brings events to others: webhooks and syslog, in order, and at least once where the protocol can tell.
+//!
+//! Every destination pulls from the event log at its own pace, from a position that is kept over restarts. So a receiver
+//! that is down or slow holds up nothing but itself; what the log has given up meanwhile, it is told. This crate makes no
+//! events, so that no delivery can cause another one, and it knows neither equipment nor how the service is configured.
+
+mod back_off;
+mod courier;
+mod filter;
+mod notice;
+mod publisher;
+mod spool;
+mod status;
+mod syslog;
+mod tls;
+mod webhook;
+
+pub use back_off::BackOff;
+pub use filter::{Filter, FilterError};
+pub use publisher::{PublishSettings, Publisher};
+pub use status::{Deliveries, DestinationStatistics};
+pub use syslog::{Facility, SyslogSettings, SyslogTransport};
+pub use webhook::WebhookSettings;

@@ -1,0 +1,164 @@
+//! Webhooks: each event as a signed POST over HTTP. It knows neither which events are delivered nor when.
+//!
+//! The signature is an HMAC (RFC 2104) with SHA-256 over the time of sending, a full stop and the body, so that nobody who
+//! has recorded a request can send it again later.
+
+mod signature;
+#[cfg(test)]
+mod tests;
+
+use std::error::Error;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use jiff::fmt::rfc2822;
+use opendcre_model::WallClock;
+use reqwest::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
+use reqwest::{Client, Response, StatusCode, Url, redirect};
+use rustls::RootCertStore;
+use secrecy::SecretString;
+use serde::Serialize;
+
+use crate::courier::{Destination, Failure};
+use crate::filter::Filter;
+use crate::notice::Notice;
+use crate::tls;
+
+/// What tells a notice from others, also when it is delivered again.
+const EVENT: &str = "x-opendcre-event";
+/// When it was sent, in seconds since 1970.
+const TIMESTAMP: &str = "x-opendcre-timestamp";
+const SIGNATURE: &str = "x-opendcre-signature";
+
+/// How much of an answer is read, so that the connection can be used again.
+const MAX_ANSWER_BYTES: usize = 64 << 10;
+
+/// A webhook.
+#[derive(Debug, Clone)]
+pub struct WebhookSettings {
+    /// Its name: what may stand in the name of a file.
+    pub name: String,
+    /// Where events are posted to.
+    pub url: String,
+    /// The secret that events are signed with.
+    pub secret: SecretString,
+    /// Whose certificates are trusted.
+    pub roots: RootCertStore,
+    /// How long one request may take.
+    pub timeout: Duration,
+    /// For how long the same event is tried.
+    pub patience: Duration,
+    /// Which events are delivered.
+    pub filter: Filter,
+}
+
+/// Where events are posted to.
+pub(crate) struct Webhook {
+    client: Client,
+    url: Url,
+    secret: SecretString,
+    /// Who posts.
+    source: String,
+    clock: Arc<dyn WallClock>,
+}
+
+/// What is posted.
+#[derive(Serialize)]
+struct Body<'a> {
+    /// The host name of the gateway.
+    source: &'a str,
+    #[serde(flatten)]
+    notice: &'a Notice,
+}
+
+impl Webhook {
+    /// A webhook that posts in the name of `source`.
+    ///
+    /// # Errors
+    /// What is wrong with it, in words.
+    pub(crate) fn new(
+        settings: &WebhookSettings,
+        source: &str,
+        clock: Arc<dyn WallClock>,
+    ) -> Result<Self, String> {
+        let url = Url::parse(&settings.url).map_err(|error| format!("url: {error}"))?;
+        let tls = tls::client(settings.roots.clone()).map_err(|error| error.to_string())?;
+        let client = Client::builder()
+            .user_agent(concat!("opendcre/", env!("CARGO_PKG_VERSION")))
+            .tls_backend_preconfigured(tls)
+            // What is signed for one receiver is nobody else's business.
+            .redirect(redirect::Policy::none())
+            .no_proxy()
+            .timeout(settings.timeout)
+            .build()
+            .map_err(|error| root_cause(&error))?;
+        Ok(Self { client, url, secret: settings.secret.clone(), source: source.to_owned(), clock })
+    }
+
+    async fn post(&self, notice: &Notice) -> Result<Response, Failure> {
+        let body = Body { source: &self.source, notice };
+        let body = serde_json::to_vec(&body).map_err(|error| Failure::Never(error.to_string()))?;
+        let timestamp = self.clock.now().as_second().to_string();
+        let signature = signature::sign(&self.secret, &timestamp, &body);
+        let request = self
+            .client
+            .post(self.url.clone())
+            .header(CONTENT_TYPE, "application/json")
+            .header(EVENT, notice.id())
+            .header(TIMESTAMP, timestamp)
+            .header(SIGNATURE, signature)
+            .body(body);
+        request.send().await.map_err(|error| Failure::Later(root_cause(&error), None))
+    }
+}
+
+impl Destination for Webhook {
+    async fn deliver(&mut self, notice: &Notice) -> Result<(), Failure> {
+        let mut response = self.post(notice).await?;
+        let outcome = judge(response.status(), response.headers(), self.clock.now());
+        let mut read = 0;
+        // What the answer says plays no part, nor whether it is whole.
+        while let Ok(Some(chunk)) = response.chunk().await
+            && read <= MAX_ANSWER_BYTES
+        {
+            read += chunk.len();
+        }
+        outcome
+    }
+}
+
+/// What an answer means: whatever the receiver does not understand, it will not understand the next time.
+fn judge(status: StatusCode, headers: &HeaderMap, now: Timestamp) -> Result<(), Failure> {
+    if status.is_success() {
+        return Ok(());
+    }
+    let reason = format!("the receiver answers with status {}", status.as_u16());
+    let may_change = matches!(status, StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS);
+    if status.is_client_error() && !may_change {
+        return Err(Failure::Never(reason));
+    }
+    let wish = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok());
+    Err(Failure::Later(reason, wish.and_then(|wish| retry_after(wish, now))))
+}
+
+/// How long somebody wants to be left alone (RFC 9110 §10.2.3): seconds or a date.
+fn retry_after(text: &str, now: Timestamp) -> Option<Duration> {
+    if let Ok(seconds) = text.trim().parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = rfc2822::DateTimeParser::new().parse_timestamp(text.trim()).ok()?;
+    Some(Duration::try_from(date.duration_since(now)).unwrap_or_default())
+}
+
+/// The innermost error: the one that says what went wrong, and nothing of the URL, which may hold a secret.
+fn root_cause(error: &reqwest::Error) -> String {
+    let mut cause: &dyn Error = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    match error.is_timeout() {
+        true => "the receiver does not answer in time".to_owned(),
+        false => cause.to_string(),
+    }
+}

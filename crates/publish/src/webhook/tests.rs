@@ -1,0 +1,145 @@
+//! Receivers of the test: what is posted to them, and what their answers mean.
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+use super::*;
+use crate::notice::Missed;
+use crate::notice::testing::event;
+
+const NOW: Timestamp = Timestamp::constant(1_800_000_000, 0);
+
+#[derive(Debug)]
+struct FixedClock;
+
+impl WallClock for FixedClock {
+    fn now(&self) -> Timestamp {
+        NOW
+    }
+}
+
+fn webhook(url: &str, timeout: Duration) -> Webhook {
+    let settings = WebhookSettings {
+        name: "noc".to_owned(),
+        url: url.to_owned(),
+        secret: "s3cret".into(),
+        roots: RootCertStore::empty(),
+        timeout,
+        patience: Duration::from_secs(3600),
+        filter: Filter::default(),
+    };
+    Webhook::new(&settings, "dcre-1", Arc::new(FixedClock)).unwrap()
+}
+
+/// The head and the body of the next request.
+async fn request(stream: &mut TcpStream) -> (String, String) {
+    let mut bytes = Vec::new();
+    loop {
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        if let Some((head, body)) = text.split_once("\r\n\r\n") {
+            let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap();
+            if body.len() == length.parse::<usize>().unwrap() {
+                return (head.to_owned(), body.to_owned());
+            }
+        }
+        assert!(stream.read_buf(&mut bytes).await.unwrap() > 0, "the request ends early: {text}");
+    }
+}
+
+/// Delivers `notice` to a receiver that says `answer`, and returns what came of that and what the receiver got.
+async fn exchange(notice: &Notice, answer: &str) -> (Result<(), Failure>, (String, String)) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/hook?a=b", listener.local_addr().unwrap());
+    let mut webhook = webhook(&url, Duration::from_secs(60));
+    let receive = async {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let request = request(&mut stream).await;
+        stream.write_all(answer.as_bytes()).await.unwrap();
+        request
+    };
+    tokio::join!(webhook.deliver(notice), receive)
+}
+
+#[tokio::test]
+async fn an_event_is_posted_with_its_number_and_a_signature() {
+    let notice = Notice::Event(Box::new(event(12)));
+    let (delivered, (head, body)) = exchange(&notice, "HTTP/1.1 204 No Content\r\n\r\n").await;
+    assert_eq!(delivered, Ok(()));
+    assert!(head.starts_with("POST /hook?a=b HTTP/1.1\r\n"), "{head}");
+    assert_eq!(
+        body,
+        "{\"source\":\"dcre-1\",\"event\":{\"sequence\":12,\"time\":\"2027-01-15T08:00:00Z\",\"kind\":\"health_changed\",\
+         \"severity\":\"critical\",\"rack\":\"rack_1\",\"board\":\"00000011\",\"name\":\"web-01\",\"device\":\"0dff\",\
+         \"message\":\"inlet of web-01 is critical: 47 °C\",\"detail\":{\"value\":47}}}"
+    );
+    let signature = signature::sign(&"s3cret".into(), "1800000000", body.as_bytes());
+    for line in [
+        "content-type: application/json",
+        "x-opendcre-event: 12",
+        "x-opendcre-timestamp: 1800000000",
+        &format!("x-opendcre-signature: {signature}"),
+        concat!("user-agent: opendcre/", env!("CARGO_PKG_VERSION")),
+    ] {
+        assert!(head.lines().any(|found| found == line), "{line} is missing in {head}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_missing_is_posted_too() {
+    let notice = Notice::Missed(Missed { count: 3, after: 7 });
+    let (delivered, (head, body)) = exchange(&notice, "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await;
+    assert_eq!(delivered, Ok(()));
+    assert_eq!(body, "{\"source\":\"dcre-1\",\"missed\":{\"count\":3,\"after\":7}}");
+    assert!(head.contains("\r\nx-opendcre-event: missed-7\r\n"), "{head}");
+}
+
+#[tokio::test]
+async fn a_redirect_is_not_followed_and_a_huge_answer_not_read_to_its_end() {
+    let notice = Notice::Event(Box::new(event(12)));
+    let answer = "HTTP/1.1 307 Elsewhere\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\n\r\n";
+    let (delivered, _) = exchange(&notice, answer).await;
+    assert_eq!(delivered, Err(Failure::Later("the receiver answers with status 307".to_owned(), None)));
+    let huge =
+        format!("HTTP/1.1 200 OK\r\ncontent-length: 99999999\r\n\r\n{}", "x".repeat(2 * MAX_ANSWER_BYTES));
+    assert_eq!(exchange(&notice, &huge).await.0, Ok(()));
+}
+
+#[tokio::test]
+async fn a_receiver_that_says_nothing_is_given_up_in_time_and_named_by_nothing_secret() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/t0ken", listener.local_addr().unwrap());
+    let notice = Notice::Event(Box::new(event(12)));
+    let silent = webhook(&url, Duration::from_millis(50)).deliver(&notice).await;
+    assert_eq!(silent, Err(Failure::Later("the receiver does not answer in time".to_owned(), None)));
+    drop(listener);
+    let absent = webhook(&url, Duration::from_secs(60)).deliver(&notice).await;
+    let Err(Failure::Later(reason, None)) = absent else { panic!("{absent:?}") };
+    assert!(!reason.contains("t0ken"), "{reason}");
+}
+
+#[test]
+fn some_answers_are_final() {
+    let judge = |status: u16| judge(StatusCode::from_u16(status).unwrap(), &HeaderMap::new(), NOW);
+    for status in [200, 201, 202, 204] {
+        assert_eq!(judge(status), Ok(()));
+    }
+    for status in [400, 401, 403, 404, 410, 413, 422] {
+        assert!(matches!(judge(status), Err(Failure::Never(_))), "{status}");
+    }
+    for status in [301, 302, 304, 408, 429, 500, 502, 503, 504] {
+        assert!(matches!(judge(status), Err(Failure::Later(_, None))), "{status}");
+    }
+}
+
+#[test]
+fn receivers_say_for_how_long_they_want_to_be_left_alone() {
+    assert_eq!(retry_after("120", NOW), Some(Duration::from_secs(120)));
+    assert_eq!(retry_after("Fri, 15 Jan 2027 08:00:30 GMT", NOW), Some(Duration::from_secs(30)));
+    assert_eq!(retry_after("Fri, 15 Jan 2027 07:00:00 GMT", NOW), Some(Duration::ZERO));
+    for text in ["", "soon", "-1", "1.5", "99999999999999999999"] {
+        assert_eq!(retry_after(text, NOW), None, "{text:?}");
+    }
+    let headers = HeaderMap::from_iter([(RETRY_AFTER, "7".parse().unwrap())]);
+    let later = judge(StatusCode::SERVICE_UNAVAILABLE, &headers, NOW);
+    assert!(matches!(later, Err(Failure::Later(_, Some(wish))) if wish == Duration::from_secs(7)));
+}
