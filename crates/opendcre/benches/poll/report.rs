@@ -1,12 +1,13 @@
 //! The measurements, one after the other, and the rows that they give.
 
 use std::io::{self, Write};
+use std::slice;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use crate::measure::median;
 use crate::percentile::percentile_99;
-use crate::room::{Cost, Room};
+use crate::room::{Cost, Room, settle};
 
 const MINUTE: Duration = Duration::from_secs(60);
 /// How often it is asked how old the values are, after what else is measured.
@@ -27,7 +28,7 @@ pub(crate) fn all(minutes: u32, out: &mut impl Write) -> io::Result<()> {
 /// What one fleet costs, and how old its values are.
 pub(crate) fn one_fleet(bmcs: u16, interval: Duration, minutes: u32, out: &mut impl Write) -> io::Result<()> {
     let room = Room::start(bmcs, 0, interval);
-    room.settle();
+    settle(slice::from_ref(&room));
     let begin = room.meter();
     sleep(MINUTE * minutes);
     let cost = room.cost(begin);
@@ -62,7 +63,7 @@ fn ages(room: &Room, pause: Duration, look: u32) -> Vec<f64> {
 /// the same.
 fn sizes<const N: usize>(sizes: [u16; N], minutes: u32, out: &mut impl Write) -> io::Result<()> {
     let rooms = sizes.map(|bmcs| Room::start(bmcs, 0, MINUTE));
-    rooms.iter().for_each(Room::settle);
+    settle(&rooms);
     let turn = || {
         let begins = rooms.iter().map(Room::meter).collect::<Vec<_>>();
         sleep(MINUTE);
@@ -91,7 +92,7 @@ fn sizes<const N: usize>(sizes: [u16; N], minutes: u32, out: &mut impl Write) ->
 fn silent(bmcs: u16, minutes: u32, out: &mut impl Write) -> io::Result<()> {
     let interval = MINUTE / 2;
     let rooms = [0, bmcs / 100].map(|silent| Room::start(bmcs, silent, interval));
-    rooms.iter().for_each(Room::settle);
+    settle(&rooms);
     let begun = Instant::now();
     let mut ages = [Vec::new(), Vec::new()];
     while begun.elapsed() < MINUTE * minutes {

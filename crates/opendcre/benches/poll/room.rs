@@ -41,9 +41,6 @@ const SENSORS: [(&str, &str); 20] = [
 const RACK: &str = "r";
 const SILENT_RACK: &str = "silent";
 
-/// What is kept of an interval between the first values and the first measurement, so that everything has its pace.
-const SETTLING: u32 = 1;
-
 /// A gateway with its BMCs. They end when this goes away.
 pub(crate) struct Room {
     pub(crate) bmcs: u16,
@@ -123,13 +120,10 @@ impl Room {
         Self { bmcs, interval, server, emulator, _silent: sockets, _directory: directory }
     }
 
-    /// Waits until everything was read at least once, and goes its pace.
-    pub(crate) fn settle(&self) {
+    fn wait_for_all(&self) {
         while self.get::<About>("about").boards.present < self.bmcs {
             sleep(Duration::from_millis(100));
         }
-        // Rounds begin within an interval, and the next ones at most a part of it later than planned.
-        sleep(self.interval * (1 + SETTLING) + self.interval / 8);
     }
 
     pub(crate) fn meter(&self) -> Meter {
@@ -178,6 +172,14 @@ impl Room {
         let text = self.server.get(&format!("/opendcre/2/{path}")).expect("an answer");
         serde_json::from_str(&text).expect("JSON")
     }
+}
+
+/// Waits until everything was read at least once, and goes its pace.
+pub(crate) fn settle(rooms: &[Room]) {
+    rooms.iter().for_each(Room::wait_for_all);
+    let interval = rooms.iter().map(|room| room.interval).max().unwrap_or_default();
+    // Rounds begin within an interval, and the next ones at most a part of it later than planned.
+    sleep(interval * 2 + interval / 8);
 }
 
 /// What the BMCs are like.
