@@ -33,6 +33,9 @@ enum Chore {
         /// What to measure; without it, everything.
         #[arg(value_parser = PossibleValuesParser::new(bench::PARTS))]
         parts: Vec<String>,
+        /// What the measurement is told; `cargo xtask bench poll -- --help` lists what there is.
+        #[arg(last = true, requires = "parts")]
+        options: Vec<String>,
     },
     /// Write the man pages of `opendcre` to target/man.
     Man,
@@ -43,7 +46,7 @@ fn main() -> ExitCode {
         Chore::Test => test::run(),
         Chore::Services => test::services(),
         Chore::Audit => test::audit(),
-        Chore::Bench { parts } => bench::run_parts(&parts),
+        Chore::Bench { parts, options } => bench::run_parts(&parts, &options),
         Chore::Man => man::write(),
     };
     match result {

@@ -172,6 +172,8 @@ impl Table {
         let place = series.windows.iter().rposition(|window| window.period == period);
         let place = place.unwrap_or_else(|| {
             self.closed.extend(series.windows.iter().map(|window| (window.period, number)));
+            // There is hardly ever a second one, and room for four would be most of what a series takes.
+            series.windows.reserve_exact(1);
             series.windows.push(Window::new(period, self.next_row));
             series.windows.len() - 1
         });
@@ -248,6 +250,7 @@ impl Table {
         let windows = &mut self.series.get_mut(&number)?.windows;
         let place = windows.iter().position(|window| window.period == period && goes(window))?;
         let window = windows.swap_remove(place);
+        windows.shrink_to_fit();
         self.memory = self.memory.saturating_sub(window.size());
         Some(window)
     }

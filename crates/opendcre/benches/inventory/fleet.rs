@@ -33,7 +33,7 @@ struct Listing {
 }
 
 pub(crate) fn report(out: &mut impl Write) -> io::Result<()> {
-    let emulator = Emulator::start(BMCS);
+    let emulator = Emulator::start(BMCS, "");
     let directory = tempfile::tempdir()?;
     let begun = Instant::now();
     let server = Server::product(directory.path(), &equipment(&emulator.addresses, "5m"));

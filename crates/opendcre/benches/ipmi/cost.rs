@@ -36,9 +36,3 @@ pub(crate) fn median_cost(mut costs: Vec<Cost>) -> Cost {
     costs.sort_by(|one, other| one.nodes_per_second().total_cmp(&other.nodes_per_second()));
     costs[costs.len() / 2]
 }
-
-/// The value that one in a hundred exceeds.
-pub(crate) fn percentile_99(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() * 99 / 100]
-}

@@ -28,7 +28,7 @@ enum Target {
 impl Fleet {
     /// Our emulated BMCs.
     pub(crate) fn emulated(count: u16) -> Self {
-        let emulator = Emulator::start(count);
+        let emulator = Emulator::start(count, "");
         Self {
             name: "`opendcre emulate bmc`",
             addresses: emulator.addresses.clone(),

@@ -21,6 +21,8 @@ mod gateway;
 #[path = "../shared/measure.rs"]
 mod measure;
 mod peer;
+#[path = "../shared/percentile.rs"]
+mod percentile;
 mod report;
 #[path = "../shared/server.rs"]
 mod server;

@@ -5,11 +5,12 @@ use std::net::{SocketAddr, UdpSocket};
 use std::path::Path;
 
 use crate::client::{self, Task};
-use crate::cost::{Cost, median_cost, percentile_99};
+use crate::cost::{Cost, median_cost};
 use crate::fleet::Fleet;
 use crate::gateway::Gateway;
 use crate::measure::median;
 use crate::peer;
+use crate::percentile::percentile_99;
 use crate::simulator::host;
 
 /// Turns of each side.

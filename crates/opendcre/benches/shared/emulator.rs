@@ -1,6 +1,6 @@
 //! Many emulated BMCs in one process.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
 
@@ -13,10 +13,14 @@ pub(crate) struct Emulator {
 }
 
 impl Emulator {
-    /// Starts so many BMCs on free ports, and waits until they listen.
-    pub(crate) fn start(count: u16) -> Self {
+    /// Starts so many BMCs on free ports, and waits until they listen. `config` says what they are like, as in
+    /// `docs/emulator.md`.
+    pub(crate) fn start(count: u16, config: &str) -> Self {
+        let mut file = tempfile::NamedTempFile::new().expect("a file");
+        file.write_all(config.as_bytes()).expect("a configuration");
         let mut command = Command::new(PRODUCT);
         command.args(["emulate", "bmc", "--count", &count.to_string(), "--listen", "127.0.0.1:0"]);
+        command.arg("--config").arg(file.path());
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("the emulator");
         let lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
         let address = |line: Result<String, _>| line.expect("a line").parse().expect("an address");

@@ -23,9 +23,8 @@ impl Server {
         let address = free_address();
         let log = directory.join("log");
         std::fs::create_dir_all(&log).expect("a log directory");
-        let inventory = directory.join("inventory.db");
         let text = format!(
-            "[server]\nlisten = \"{address}\"\n[log]\ndirectory = {log:?}\n[inventory]\nfile = {inventory:?}\n{equipment}"
+            "[server]\nlisten = \"{address}\"\n[log]\ndirectory = {log:?}\n[state]\ndirectory = {directory:?}\n[inventory]\n{equipment}"
         );
         let config = directory.join("opendcre.toml");
         std::fs::write(&config, text).expect("a configuration");
