@@ -31,6 +31,8 @@ struct Package {
 const PACKAGES: &[Package] = &[
     // Tries what the documents suggest, as a reader would.
     Package { name: "curl", probe: &["curl", "--version"] },
+    // Collects metrics, and brings promtool, which looks for mistakes in them.
+    Package { name: "prometheus", probe: &["which", "prometheus", "promtool"] },
     // Lists the files whose text the tests look at.
     Package { name: "git", probe: &["git", "--version"] },
     // Brings kill, by which a test ends the program as systemd would.

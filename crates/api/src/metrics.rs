@@ -92,3 +92,57 @@ fn answer(
     encoding::compress(&mut reply, &head.headers);
     Ok(reply)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::page::Table;
+    use super::text::Family;
+    use super::*;
+
+    /// What names metrics besides this program.
+    const PAGES: [(&str, &str); 4] = [
+        ("docs/metrics.md", include_str!("../../../docs/metrics.md")),
+        ("the rules", include_str!("../../../contrib/prometheus/opendcre.rules.yml")),
+        ("the dashboard of the room", include_str!("../../../contrib/grafana/room.json")),
+        ("the dashboard of the gateway", include_str!("../../../contrib/grafana/gateway.json")),
+    ];
+
+    fn families() -> impl Iterator<Item = &'static Family> {
+        fn of<T: Table>() -> impl Iterator<Item = &'static Family> {
+            T::columns().iter().map(|(family, _)| family)
+        }
+        of::<Service>().chain(of::<Bmcs>()).chain(of::<Devices>())
+    }
+
+    fn names() -> BTreeSet<String> {
+        families().map(Family::sample_name).collect()
+    }
+
+    /// What in a text looks like a metric of ours.
+    fn named(text: &str) -> BTreeSet<String> {
+        let words = text.split(|character: char| !character.is_ascii_alphanumeric() && character != '_');
+        words.filter(|word| word.starts_with("opendcre_")).map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn every_metric_has_a_name_of_its_own_that_ends_with_its_unit() {
+        assert_eq!(names().len(), families().count());
+        for family in families() {
+            assert!(family.name.ends_with(family.unit), "{} has the unit {}", family.name, family.unit);
+            assert!(family.help.ends_with('.') && !family.help.contains(['\\', '\n']), "{}", family.help);
+        }
+    }
+
+    #[test]
+    fn rules_and_dashboards_name_metrics_that_there_are_and_the_document_all_of_them() {
+        let names = names();
+        for (page, text) in PAGES {
+            let unknown: Vec<_> = named(text).difference(&names).cloned().collect();
+            assert_eq!(unknown, [""; 0], "{page}");
+        }
+        let missing: Vec<_> = names.difference(&named(PAGES[0].1)).cloned().collect();
+        assert_eq!(missing, [""; 0], "add these to {}", PAGES[0].0);
+    }
+}

@@ -65,6 +65,12 @@ impl Family {
     pub(super) const fn info(name: &'static str, help: &'static str) -> Self {
         Self { name, kind: Kind::Info, unit: "", help }
     }
+
+    /// The name of its samples.
+    #[cfg(test)]
+    pub(super) fn sample_name(&self) -> String {
+        format!("{}{}", self.name, self.kind.suffix())
+    }
 }
 
 impl Kind {

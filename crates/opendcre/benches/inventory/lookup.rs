@@ -1,7 +1,6 @@
 //! How long it takes to find a board by its name among few and among many, and how many instructions.
 
 use std::io::{self, Write};
-use std::process::Command;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -120,19 +119,10 @@ fn row(out: &mut impl Write, what: &str, values: &[String; SIZES.len()]) -> io::
     writeln!(out, "| {what} | {} |", values.join(" | "))
 }
 
-/// How many instructions it takes to look for one name, as valgrind counts them: the same whatever else the machine
-/// does. What comes before is subtracted by a run of another length.
+/// How many instructions it takes to look for one name. What comes before is subtracted by a run of another length.
 fn instructions(way: Way, boards: u32) -> f64 {
     let counted = |repeats: u32| {
-        let mut valgrind = Command::new("valgrind");
-        valgrind.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]);
-        valgrind.arg(std::env::current_exe().expect("this program"));
-        valgrind.args([WORD, way.word(), &boards.to_string(), &repeats.to_string()]);
-        let output = valgrind.output().expect("valgrind");
-        let report = String::from_utf8(output.stderr).expect("text");
-        assert!(output.status.success(), "{report}");
-        let count = report.lines().find_map(|line| line.split_once("Collected : ")).expect("a count").1;
-        count.trim().parse::<f64>().expect("a number")
+        crate::valgrind::instructions(&[WORD, way.word(), &boards.to_string(), &repeats.to_string()])
     };
     (counted(3 * REPEATS) - counted(REPEATS)) / f64::from(2 * REPEATS * NAMES)
 }

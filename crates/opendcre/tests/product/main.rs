@@ -13,6 +13,7 @@ mod demo;
 mod fault;
 mod inventory;
 mod ipmi;
+mod metrics;
 mod nodes;
 mod peer;
 mod publish;
