@@ -136,7 +136,7 @@ mod tests {
             prop_assert_eq!(numbers.given_between(after, before), expected as u64);
             let back = numbers.back(numbers.next - 1, after);
             let behind = given.iter().filter(|number| **number > back).count();
-            prop_assert_eq!(behind, given.len().min(after as usize));
+            prop_assert_eq!(behind as u64, after.min(given.len() as u64));
         }
     }
 }
