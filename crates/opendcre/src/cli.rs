@@ -11,6 +11,7 @@ mod ipmi;
 mod lamp;
 mod login;
 mod secret;
+mod telemetry;
 #[cfg(test)]
 mod tests;
 mod token;
@@ -41,6 +42,7 @@ pub use ipmi::{
 pub use lamp::{FanArgs, FanCommand, LedArgs, LedCommand};
 pub use login::{AccessOptions, LoginArgs, TOKEN_VARIABLE};
 pub use secret::{SecretArgs, SecretCommand, SecretNameArgs};
+pub use telemetry::{EventsArgs, HistoryArgs, PollArgs, PollCommand, PollStatusArgs, Since};
 pub use token::{
     Lifetime, TokenArgs, TokenCommand, TokenCreateArgs, TokenListArgs, TokenRevokeArgs, TokensFile,
 };
@@ -56,7 +58,7 @@ Exit codes:
   4  the server, or the BMC, is busy; try again later
   5  the server, or the BMC, does not accept the user, or not for this
   6  a change was sent, and what has come of it is unknown, be it for one of many boards
-  130  a change was interrupted by Ctrl-C; `watch` and `changes --follow` end with 0 by it
+  130  a change was interrupted by Ctrl-C; `watch` and `--follow` end with 0 by it
 
 Examples:
   opendcre demo

@@ -6,17 +6,22 @@
 mod answer;
 mod auth;
 mod board;
+mod chart;
 mod console;
 mod credential;
 mod error;
+mod event;
+mod event_stream;
 mod failure;
 mod feed;
 mod forget;
+mod history;
 mod http;
 mod job;
 mod listing;
 mod order;
 pub(crate) mod password;
+mod poll;
 mod problem;
 mod reading;
 mod server_url;
@@ -34,6 +39,7 @@ use tokio::runtime;
 
 use crate::cli::{
     AssetCommand, AuthCommand, ClientCommand, ClientOptions, FanCommand, LedCommand, NodeBootCommand,
+    PollCommand,
 };
 use crate::exit::Exit;
 
@@ -130,6 +136,11 @@ async fn converse(
         ClientCommand::Sources(args) => listing::sources(http, args, console).await,
         ClientCommand::Jobs(args) => job::jobs(http, args, console).await,
         ClientCommand::Changes(args) => feed::run(http, args, console).await,
+        ClientCommand::Events(args) => event::run(http, args, console).await,
+        ClientCommand::History(args) => history::run(http, args, console).await,
+        ClientCommand::Poll(args) => match &args.command {
+            PollCommand::Status(args) => poll::status(http, args, console).await,
+        },
         ClientCommand::Auth(args) => match &args.command {
             AuthCommand::Me => auth::me(http, console).await,
             AuthCommand::Why(args) => auth::why(http, args, console).await,

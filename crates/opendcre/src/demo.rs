@@ -188,7 +188,9 @@ Try in another terminal:
   {client} power off web --yes
   {client} power on web --yes
   {client} asset get db-01
-  {client} changes
+  {client} events
+  {client} history db --quantity temperature --from -5m
+  {client} poll status
 
 The same from any program; {api}/docs in a browser shows everything there is:
   curl '{api}/boards?nodes=web&fields=id,name,rack,state'
@@ -196,6 +198,8 @@ The same from any program; {api}/docs in a browser shows everything there is:
   curl --globoff '{api}/readings?nodes=db-[01-03]&kind=power'
   curl --json '{{\"nodes\": \"spare\", \"action\": \"off\"}}' '{api}/power'
   curl '{api}/jobs?sort=-created&limit=1'
+  curl '{api}/history?nodes=web&from=-5m&format=csv'
+  curl '{api}/events?severity=warning'
 
 And as clients of earlier releases know it:
   curl {url}/opendcre/1.3/scan

@@ -11,6 +11,7 @@ use opendcre_model::{DeviceKind, PowerAction};
 use super::auth::AuthArgs;
 use super::ipmi::BootSetArgs;
 use super::lamp::{FanArgs, LedArgs};
+use super::telemetry::{EventsArgs, HistoryArgs, PollArgs};
 use super::value;
 
 /// What a client can ask of a running server.
@@ -168,6 +169,26 @@ Examples:
   opendcre changes --after 120
   opendcre -o json changes --follow >> changes.jsonl")]
     Changes(ChangesArgs),
+
+    /// Show what happened: to boards, to health and power, in the event logs of servers
+    #[command(after_help = "\
+Examples:
+  opendcre events
+  opendcre events rack_8 --severity warning --since 24h
+  opendcre -o json events --follow >> events.jsonl")]
+    Events(EventsArgs),
+
+    /// Show what sensors measured over a time
+    #[command(after_help = "\
+Examples:
+  opendcre history db-01
+  opendcre history rack_8 --quantity temperature --from -24h
+  opendcre history db-01 --device inlet --from -7d --step 1h --csv > inlet.csv")]
+    History(HistoryArgs),
+
+    /// Show how the regular reading of boards goes
+    #[command(after_help = "Examples:\n  opendcre poll status\n  opendcre poll status rack_8 --late --failing")]
+    Poll(PollArgs),
 
     /// Say who may do what, and why
     #[command(after_help = "\

@@ -9,6 +9,8 @@ use clap::ValueEnum;
 use jiff::fmt::friendly::SpanParser;
 use opendcre_ipmi::CipherSuite;
 
+use super::telemetry::Since;
+
 /// The shortest and longest duration that any option takes.
 const DURATION_RANGE: std::ops::RangeInclusive<Duration> =
     Duration::from_millis(1)..=Duration::from_secs(24 * 60 * 60);
@@ -44,6 +46,15 @@ pub(super) fn age(text: &str) -> Result<Duration, String> {
         "0" | "0s" => Ok(Duration::ZERO),
         _ => duration(text),
     }
+}
+
+/// Reads where events begin: a number of one, or how long ago that is.
+pub(super) fn since(text: &str) -> Result<Since, String> {
+    if let Ok(number) = text.parse() {
+        return Ok(Since::Number(number));
+    }
+    let span = SpanParser::new().parse_unsigned_duration(text);
+    span.map(Since::Ago).map_err(|_| "write the number of an event, or a time like 30m, 24h or 7d".to_owned())
 }
 
 /// Takes a node range. What it stands for is for the server to say.

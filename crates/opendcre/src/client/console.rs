@@ -97,6 +97,13 @@ impl<'a> Console<'a> {
         Ok(self.out.flush()?)
     }
 
+    /// Prints something as it is, for programs.
+    pub(super) fn bytes(&mut self, bytes: &[u8]) -> Result<(), ClientError> {
+        self.clear_progress()?;
+        self.out.write_all(bytes)?;
+        Ok(self.out.flush()?)
+    }
+
     fn table(&mut self, table: Table) -> Result<(), ClientError> {
         self.clear_progress()?;
         Ok(print_table(self.out, table)?)

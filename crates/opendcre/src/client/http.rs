@@ -7,12 +7,13 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use reqwest::{Client, Method, Response, StatusCode, redirect};
 use rustls::OtherError;
 use tokio::time::timeout;
 
 use super::credential::Credential;
+use super::event_stream::{EventStream, Message};
 use super::problem::{HOW_TO_LOG_IN, Problem};
 use super::server_url::ServerUrl;
 use super::split::Splitter;
@@ -22,6 +23,12 @@ use crate::cli::{ClientOptions, TOKEN_VARIABLE};
 
 /// Makes an order that is sent twice the same order.
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
+
+/// Says where a stream of events was cut off.
+const LAST_EVENT_ID: &str = "last-event-id";
+
+/// How long a stream may be silent: the server says something at least every 15 s.
+const SILENCE: Duration = Duration::from_secs(40);
 
 /// The longest answer that is held in memory. What a single board says is well below a hundredth of it.
 const MAX_ANSWER_BYTES: usize = 16 * 1024 * 1024;
@@ -36,6 +43,8 @@ pub(super) struct Request {
     /// How long the server was told to wait before it answers.
     wait: Duration,
     order: Option<Order>,
+    /// The last event that is known, of those who want a stream of them.
+    last_event: Option<u64>,
 }
 
 /// What a request brings along.
@@ -63,7 +72,7 @@ impl Request {
 
     fn new(method: Method, segments: &[&str]) -> Self {
         let segments = segments.iter().map(ToString::to_string).collect();
-        Self { method, segments, query: Vec::new(), wait: Duration::ZERO, order: None }
+        Self { method, segments, query: Vec::new(), wait: Duration::ZERO, order: None, last_event: None }
     }
 
     /// The same with one more parameter.
@@ -83,6 +92,11 @@ impl Request {
     /// The same; the server may wait for news before it answers, which it does in whole seconds.
     pub(super) fn waiting(self, wait: Duration) -> Self {
         Self { wait, ..self.with("wait", wait.as_secs()) }
+    }
+
+    /// The same for a stream of events that begins after the one with this number.
+    pub(super) fn after_event(self, number: u64) -> Self {
+        Self { last_event: Some(number), ..self }
     }
 
     /// The same with a JSON body. The same key makes the same order of it, however often it is sent.
@@ -153,6 +167,34 @@ impl Http {
         splitter.finish()
     }
 
+    /// Sends one request, once, and hands the answer to `on_part` as it is, while it comes in.
+    pub(super) async fn parts(
+        &self,
+        request: &Request,
+        mut on_part: impl FnMut(&[u8]) -> Result<(), ClientError>,
+    ) -> Result<(), ClientError> {
+        let mut response = self.begin(request).await?;
+        while let Some(chunk) = self.chunk(&mut response).await? {
+            on_part(&chunk)?;
+        }
+        Ok(())
+    }
+
+    /// Listens to a stream of events until it ends.
+    pub(super) async fn listen(
+        &self,
+        request: &Request,
+        mut on_message: impl FnMut(Message) -> Result<(), ClientError>,
+    ) -> Result<(), ClientError> {
+        let mut response = self.begin(request).await?;
+        let mut stream = EventStream::default();
+        let patience = self.patience.max(SILENCE);
+        while let Some(chunk) = self.chunk_within(&mut response, patience).await? {
+            stream.push(&chunk, &mut on_message)?;
+        }
+        Ok(())
+    }
+
     /// Sends a request and takes the head of the answer, if it is a good one.
     async fn begin(&self, request: &Request) -> Result<Response, ClientError> {
         let url = self.server.resource(&request.segments, &request.query);
@@ -163,6 +205,9 @@ impl Http {
         if let Some(Order { key, body }) = &request.order {
             sending = sending.header(IDEMPOTENCY_KEY, key).header(CONTENT_TYPE, "application/json");
             sending = sending.body(body.clone());
+        }
+        if let Some(number) = request.last_event {
+            sending = sending.header(ACCEPT, "text/event-stream").header(LAST_EVENT_ID, number);
         }
         let patience = self.patience.saturating_add(request.wait);
         let sent = timeout(patience, sending.send()).await.map_err(|_| self.no_answer(patience))?;
@@ -198,8 +243,15 @@ impl Http {
         &self,
         response: &mut Response,
     ) -> Result<Option<impl Deref<Target = [u8]> + use<>>, ClientError> {
-        let chunk =
-            timeout(self.patience, response.chunk()).await.map_err(|_| self.no_answer(self.patience))?;
+        self.chunk_within(response, self.patience).await
+    }
+
+    async fn chunk_within(
+        &self,
+        response: &mut Response,
+        patience: Duration,
+    ) -> Result<Option<impl Deref<Target = [u8]> + use<>>, ClientError> {
+        let chunk = timeout(patience, response.chunk()).await.map_err(|_| self.no_answer(patience))?;
         chunk.map_err(|error| self.transport_error(&error))
     }
 

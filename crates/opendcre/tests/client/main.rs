@@ -8,8 +8,10 @@
 )]
 
 mod auth;
+mod event;
 mod feed;
 mod forget;
+mod history;
 mod order;
 
 use std::io::{BufRead, BufReader, Read, Write};

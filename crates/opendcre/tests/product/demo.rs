@@ -47,7 +47,7 @@ fn get(url: &str) -> String {
 #[test]
 fn everything_that_the_demo_suggests_works() {
     let mut demo = Demo::start();
-    assert_eq!(demo.suggestions.len(), 20, "{:#?}", demo.suggestions);
+    assert_eq!(demo.suggestions.len(), 24, "{:#?}", demo.suggestions);
     for line in &demo.suggestions {
         shell(line);
     }
