@@ -187,7 +187,9 @@ Examples:
     History(HistoryArgs),
 
     /// Show how the regular reading of boards goes
-    #[command(after_help = "Examples:\n  opendcre poll status\n  opendcre poll status rack_8 --late --failing")]
+    #[command(
+        after_help = "Examples:\n  opendcre poll status\n  opendcre poll status rack_8 --late --failing"
+    )]
     Poll(PollArgs),
 
     /// Say who may do what, and why
