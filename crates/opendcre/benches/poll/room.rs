@@ -41,6 +41,9 @@ const SENSORS: [(&str, &str); 20] = [
 const RACK: &str = "r";
 const SILENT_RACK: &str = "silent";
 
+/// The kind of device that is read only when somebody asks.
+const LAMP: &str = "led";
+
 /// A gateway with its BMCs. They end when this goes away.
 pub(crate) struct Room {
     pub(crate) bmcs: u16,
@@ -93,6 +96,7 @@ struct Link {
 
 #[derive(Deserialize)]
 struct Reading {
+    kind: String,
     age_ms: u64,
 }
 
@@ -159,13 +163,15 @@ impl Room {
         (processor_seconds(&[self.server.process()]), of_bmcs)
     }
 
-    /// How old every value is that the gateway knows of the BMCs that answer, in seconds.
+    /// How old every value is that the gateway reads by itself of the BMCs that answer, in seconds.
     pub(crate) fn ages(&self) -> Vec<f64> {
-        // So old that nobody is asked.
+        // So old that nobody is asked, but for the lamps the first time.
         let readings: Items<Reading> = self.get(&format!("racks/{RACK}/readings?max_age=1h"));
         assert!(readings.failures.is_empty(), "{} values are not known", readings.failures.len());
-        assert!(readings.items.len() >= usize::from(self.bmcs) * SENSORS.len());
-        readings.items.into_iter().map(|reading| reading.age_ms as f64 / 1e3).collect()
+        let polled = readings.items.into_iter().filter(|reading| reading.kind != LAMP);
+        let ages: Vec<f64> = polled.map(|reading| reading.age_ms as f64 / 1e3).collect();
+        assert!(ages.len() >= usize::from(self.bmcs) * SENSORS.len());
+        ages
     }
 
     fn get<T: for<'a> Deserialize<'a>>(&self, path: &str) -> T {
