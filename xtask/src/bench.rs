@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use crate::step::{program, run};
+use crate::step::{program, root, run};
 use crate::tool;
 
 /// The measurements by name, each a bench target of the product.
@@ -14,10 +14,17 @@ pub(crate) const PARTS: [&str; 6] = ["bus", "server", "ipmi", "inventory", "hist
 /// A measurement cannot be made.
 pub(crate) fn run_parts(parts: &[String], options: &[String]) -> Result<()> {
     tool::install_for_measuring()?;
+    run(program("cargo", &["build", "--locked", "--release", "--package", "opendcre"]))?;
+    // Apart, because the measurements are built together with another one, to the same place.
+    let product = std::env::temp_dir().join(format!("opendcre-measured-{}", std::process::id()));
+    std::fs::copy(root().join("target/release/opendcre"), &product)?;
     let mut command = program("cargo", &["bench", "--locked", "--package", "opendcre"]);
+    command.env("OPENDCRE_PRODUCT", &product);
     for part in PARTS.iter().filter(|part| parts.is_empty() || parts.iter().any(|chosen| chosen == *part)) {
         command.args(["--bench", part]);
     }
     command.arg("--").args(options);
-    run(command)
+    let measured = run(command);
+    std::fs::remove_file(&product)?;
+    measured
 }

@@ -37,7 +37,7 @@ fn main() -> io::Result<()> {
     let mut out = io::stdout().lock();
     throughput(directory.path(), &mut out)?;
     start(directory.path(), &mut out)?;
-    let size = std::fs::metadata(server::PRODUCT)?.len();
+    let size = std::fs::metadata(server::product())?.len();
     writeln!(out, "| stripped release binary | {:.2} MB |", size as f64 / 1e6)
 }
 

@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
 
-use crate::server::PRODUCT;
+use crate::server::product;
 
 /// A running emulator. It ends when this goes away.
 pub(crate) struct Emulator {
@@ -18,7 +18,7 @@ impl Emulator {
     pub(crate) fn start(count: u16, config: &str) -> Self {
         let mut file = tempfile::NamedTempFile::new().expect("a file");
         file.write_all(config.as_bytes()).expect("a configuration");
-        let mut command = Command::new(PRODUCT);
+        let mut command = Command::new(product());
         command.args(["emulate", "bmc", "--count", &count.to_string(), "--listen", "127.0.0.1:0"]);
         command.arg("--config").arg(file.path());
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("the emulator");

@@ -2,13 +2,20 @@
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-pub(crate) const PRODUCT: &str = env!("CARGO_BIN_EXE_opendcre");
+/// The variable that names the program to measure.
+const VARIABLE: &str = "OPENDCRE_PRODUCT";
+
+/// The program to measure. The one that is built beside the measurements has, of its libraries, also what only tests need;
+/// `cargo xtask bench` names the one that is installed.
+pub(crate) fn product() -> PathBuf {
+    std::env::var_os(VARIABLE).map_or_else(|| env!("CARGO_BIN_EXE_opendcre").into(), PathBuf::from)
+}
 
 /// A running server. It is stopped in order when this goes away.
 pub(crate) struct Server {
@@ -28,7 +35,7 @@ impl Server {
         );
         let config = directory.join("opendcre.toml");
         std::fs::write(&config, text).expect("a configuration");
-        let mut command = Command::new(PRODUCT);
+        let mut command = Command::new(product());
         Self::start(address, command.arg("serve").arg("--config").arg(config))
     }
 
