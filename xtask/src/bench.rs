@@ -2,7 +2,8 @@
 
 use anyhow::Result;
 
-use crate::step::{program, root, run};
+use crate::root;
+use crate::step::{program, run};
 use crate::tool;
 
 /// The measurements by name, each a bench target of the product.
