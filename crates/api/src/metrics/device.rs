@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use opendcre_gateway::{Answering, BoardRecord, BoardState, Condition, Known, Latest, View};
 use opendcre_model::{
-    BoardId, Device, DeviceAddress, DeviceKind, Health, Measurement, Observation, PowerState, Quality,
-    Quantity,
+    BoardId, Capability, Device, DeviceAddress, DeviceKind, Health, Measurement, Observation, PowerState,
+    Quality, Quantity,
 };
 
 use super::page::Table;
@@ -19,6 +19,9 @@ use super::text::{Family, Labels, Text, Value};
 const MISSED_ROUNDS: u32 = 3;
 /// No value is too old before this age. Prometheus itself takes a sample for current as long.
 const LEAST_STALE: Duration = Duration::from_secs(5 * 60);
+
+/// What is read without anybody asking.
+const POLLED: [Capability; 2] = [Capability::Reading, Capability::PowerState];
 
 /// Which devices are wanted.
 #[derive(Debug, Default)]
@@ -186,9 +189,9 @@ static COLUMNS: [(Family, Column); 16] = [
         Family::gauge(
             "opendcre_reading_up",
             "",
-            "Whether the device told what it was asked, and not too long ago.",
+            "Whether the device told all that is read of it, and not too long ago.",
         ),
-        Column::Device(Contents::QUESTION, |_, said| Some(said.is_up().into())),
+        Column::Device(Contents::QUESTION, |_, said| said.is_up().map(Value::from)),
     ),
     (
         Family::gauge("opendcre_reading_age_seconds", "seconds", "How long ago the device answered."),
@@ -320,13 +323,20 @@ impl Said<'_> {
         })
     }
 
-    /// Whether there is an answer to every question that can be trusted and is not too old.
-    fn is_up(&self) -> bool {
+    /// Whether every value that is read regularly can be trusted and is not too old; of what is only read when somebody asks
+    /// for it, nothing before that.
+    fn is_up(&self) -> Option<bool> {
+        let capabilities = self.device.capabilities;
+        let polled = POLLED.iter().filter(|capability| capabilities.has(**capability)).count();
+        if polled == 0 {
+            return self.latest().next().map(|_| self.fresh().next().is_some());
+        }
         let is_good = |observation: &&Observation| match observation {
             Observation::Sensor(reading) => reading.quality == Quality::Good,
+            Observation::Led { .. } => false,
             _ => true,
         };
-        self.fresh().filter(is_good).count() == self.answers.len()
+        Some(self.fresh().filter(is_good).count() == polled)
     }
 
     /// How old the oldest answer is.

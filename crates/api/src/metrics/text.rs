@@ -241,9 +241,7 @@ impl From<f64> for Value {
 impl From<std::time::Duration> for Value {
     /// In seconds. Nobody measures them by the nanosecond, and short texts are quick to send.
     fn from(value: std::time::Duration) -> Self {
-        let milliseconds =
-            u32::try_from(value.as_millis()).map_or_else(|_| value.as_secs_f64() * 1e3, f64::from);
-        Self::Real(milliseconds / 1e3)
+        Self::Real(value.as_millis() as f64 / 1e3)
     }
 }
 
