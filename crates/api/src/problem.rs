@@ -43,6 +43,7 @@ macro_rules! codes {
 codes! {
     BAD_BODY = "bad_body", BAD_REQUEST;
     BAD_CURSOR = "bad_cursor", UNPROCESSABLE_ENTITY;
+    CONTRADICTION = "contradiction", UNPROCESSABLE_ENTITY;
     BAD_JSON = "bad_json", BAD_REQUEST;
     BAD_PARAMETER = "bad_parameter", BAD_REQUEST;
     BAD_RANGE = "bad_range", UNPROCESSABLE_ENTITY;

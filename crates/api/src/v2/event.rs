@@ -138,7 +138,7 @@ struct EventBody<'a> {
 pub(super) async fn list(call: Call, _: NoPath, query: EventQuery) -> Result<Events, Problem> {
     if query.after.is_some() && query.from.is_some() {
         let detail = "after and from cannot be given together; give one of them";
-        return Err(Problem::new(Code::BAD_PARAMETER, detail).in_parameter("from").at(0));
+        return Err(Problem::new(Code::CONTRADICTION, detail).in_parameter("from").at(0));
     }
     let EventQuery { nodes, kinds, severity, after, from, limit, wait } = query;
     let wanted = Wanted {

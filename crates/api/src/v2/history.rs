@@ -183,7 +183,7 @@ impl HistoryParameters {
         let time = Duration::try_from(to.duration_since(from)).ok().filter(|time| !time.is_zero());
         let Some(time) = time else {
             let detail = format!("the time from {from} to {to} is none; let it begin before it ends");
-            return Err(Problem::new(Code::BAD_PARAMETER, detail).in_parameter("from").at(0));
+            return Err(Problem::new(Code::CONTRADICTION, detail).in_parameter("from").at(0));
         };
         Ok(Period { from, to, step: self.step.unwrap_or_else(|| Step::fit_for(time)).0 })
     }

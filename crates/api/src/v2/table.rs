@@ -66,6 +66,7 @@ const CHANGES: &[Code] = &[
 
 /// How asking for the history may fail.
 const HISTORY: &[Code] = &[
+    Code::CONTRADICTION,
     Code::BAD_RANGE,
     Code::UNKNOWN_NAME,
     Code::UNKNOWN_BOARD,
@@ -81,6 +82,7 @@ const HISTORY: &[Code] = &[
 
 /// How asking for events may fail.
 const EVENTS: &[Code] = &[
+    Code::CONTRADICTION,
     Code::BAD_VALUE,
     Code::BAD_RANGE,
     Code::UNKNOWN_NAME,

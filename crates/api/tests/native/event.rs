@@ -95,7 +95,7 @@ async fn events_are_chosen_by_board_kind_severity_and_time() {
     let problem = room.get("/events?kinds=loss,sofa").await.problem(400, "bad_parameter");
     assert_eq!(problem["parameter"], "kinds");
     assert!(problem["detail"].as_str().unwrap().contains("sofa"), "{problem}");
-    room.get("/events?after=1&from=-1h").await.problem(400, "bad_parameter");
+    room.get("/events?after=1&from=-1h").await.problem(422, "contradiction");
     room.get("/events?limit=0").await.problem(400, "bad_parameter");
     room.get("/events?nodes=nobody").await.problem(404, "unknown_name");
     Room::new().await.get("/events").await.problem(404, "not_kept");
