@@ -21,6 +21,7 @@ use crate::reply::{self, Reply};
 #[serde(default)]
 pub(super) struct AuditParameters {
     /// The number of the entry behind which this page begins, in the order that is asked for.
+    #[schemars(range(max = u64::MAX))]
     after: Option<u64>,
     /// The most entries on this page.
     #[schemars(with = "u16", range(min = 1, max = 1000))]

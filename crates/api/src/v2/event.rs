@@ -29,6 +29,9 @@ use crate::body::Body;
 use crate::problem::{Code, Problem};
 use crate::reply::{self, Reply};
 
+/// The last number that every program can read (RFC 8259 §6).
+const LAST: u64 = (1 << 53) - 1;
+
 /// How many of the newest events are looked at to find some that are wanted, if the request does not say where to begin.
 const LOOK_BACK: u16 = 8_192;
 
@@ -50,7 +53,7 @@ pub(super) struct EventQuery {
     severity: Option<Severity>,
     /// Only events with a greater sequence than this: the `cursor` of an answer, or 0 for all that are kept. Without it,
     /// a page has the newest events, and a stream begins with the next one.
-    #[schemars(range(max = 9_007_199_254_740_991_u64))]
+    #[schemars(range(max = LAST))]
     after: Option<u64>,
     /// Only events from this moment on, instead of `after`.
     #[schemars(with = "Option<MomentText>")]
@@ -139,6 +142,10 @@ pub(super) async fn list(call: Call, _: NoPath, query: EventQuery) -> Result<Eve
     if query.after.is_some() && query.from.is_some() {
         let detail = "after and from cannot be given together; give one of them";
         return Err(Problem::new(Code::CONTRADICTION, detail).in_parameter("from").at(0));
+    }
+    if query.after.is_some_and(|after| after > LAST) {
+        let detail = format!("after is beyond {LAST}, the last number that an event can have");
+        return Err(Problem::new(Code::BAD_PARAMETER, detail).in_parameter("after").at(0));
     }
     let EventQuery { nodes, kinds, severity, after, from, limit, wait } = query;
     let wanted = Wanted {

@@ -217,7 +217,7 @@ impl HistoryParameters {
             }
             (Some(_), Some(_)) => {
                 let detail = "board and nodes cannot be given together; give one of them";
-                Err(Problem::new(Code::BAD_PARAMETER, detail).in_parameter("board").at(0))
+                Err(Problem::new(Code::CONTRADICTION, detail).in_parameter("board").at(0))
             }
         }
     }

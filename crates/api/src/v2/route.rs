@@ -246,8 +246,9 @@ impl Route {
     pub(super) fn resumable(self) -> Self {
         let header = (
             "Last-Event-ID",
-            "The `id` of the last event that is known already, for a stream that goes on after it. It counts more than `after`.",
-            u64::json_schema as WriteSchema,
+            "The `id` of the last event that is known already, for a stream that goes on after it. It counts more than `after`, \
+             and for a page it does not count.",
+            String::json_schema as WriteSchema,
         );
         Self { headers: vec![header], ..self }
     }

@@ -315,6 +315,7 @@ text!(
     MomentText, "Moment",
     json_schema!({
         "type": "string",
+        "anyOf": [{ "format": "date-time" }, { "pattern": "^(now|-[0-9]{1,9}(ms|s|m|h|d)?)$" }],
         "description": "A moment: a time as in RFC 3339, `now`, or how long ago it was, such as `-24h`, `-30m` or `-7d`.",
         "examples": ["2026-11-01T12:00:00Z", "-24h", "now"],
     })
@@ -342,7 +343,8 @@ text!(
     /// Kinds of events.
     EventKindsText, "EventKinds",
     json_schema!({
-        "type": "string", "description": "Kinds of events, separated by commas.",
+        "type": "string", "pattern": some_of(EventKind::ALL.iter().map(|kind| kind.name())),
+        "description": "Kinds of events, separated by commas.",
         "examples": ["health_changed", "board_missing,board_returned"],
     })
 );
@@ -360,6 +362,12 @@ text!(
         ["info", "warning", "critical"].into_iter()
     )
 );
+
+/// The pattern of a list of words, separated by commas.
+fn some_of(words: impl Iterator<Item = &'static str>) -> String {
+    let word = words.collect::<Vec<_>>().join("|");
+    format!("^({word})(,({word}))*$")
+}
 
 fn words(description: &str, words: impl Iterator<Item = &'static str>) -> Schema {
     json_schema!({ "type": "string", "enum": words.collect::<Vec<_>>(), "description": description })

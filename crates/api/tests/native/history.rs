@@ -111,7 +111,7 @@ async fn what_cannot_be_answered_says_why() {
         ("step=0", 400, "bad_parameter", "step"),
         ("quantity=beauty", 400, "bad_parameter", "quantity"),
         ("format=xml", 400, "bad_parameter", "format"),
-        ("board=web-01&nodes=web-02", 400, "bad_parameter", "board"),
+        ("board=web-01&nodes=web-02", 422, "contradiction", "board"),
         ("nodes=nobody", 404, "unknown_name", "nodes"),
         ("board=nobody", 404, "unknown_board", "board"),
         ("device=nobody", 404, "unknown_device", "device"),
