@@ -21,7 +21,7 @@ use crate::valgrind::instructions;
 /// The first argument of a process whose instructions are counted; what it does follows.
 pub(crate) const WORD: &str = "scrape";
 
-/// Boards with 20 sensors each: four series of each sensor, and two of each board.
+/// Boards with 20 sensors each: four series of each sensor, and one of each board.
 const BOARDS: [u32; 2] = [2_500, 10_000];
 /// Boards when instructions are counted, because valgrind is slow.
 const COUNTED_BOARDS: u32 = 250;
