@@ -17,6 +17,7 @@ mod group;
 mod history;
 mod job;
 mod json;
+mod limit;
 mod listing;
 mod live;
 mod measurement;

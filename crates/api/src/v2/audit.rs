@@ -9,6 +9,7 @@ use serde_json::json;
 
 use super::answer::{Answer, Documented, JSON};
 use super::call::Call;
+use super::limit::Limit;
 use super::listing;
 use super::route::NoPath;
 use super::schema::{AuditEntryObject, AuditKindWord};
@@ -42,11 +43,6 @@ pub(super) struct AuditParameters {
     /// Only what happened before this time.
     to: Option<Timestamp>,
 }
-
-/// The number of entries on a page.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-#[serde(try_from = "u16")]
-struct Limit(u16);
 
 /// Which entries come first.
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize, JsonSchema)]
@@ -131,19 +127,5 @@ impl Answer for Entries {
         let mut reply = reply::of_type(JSON, StatusCode::OK, Body::default());
         *reply.body_mut() = listing::pieces(b"{\"items\":[".to_vec(), texts, end);
         Ok(reply)
-    }
-}
-
-impl Default for Limit {
-    fn default() -> Self {
-        Self(100)
-    }
-}
-
-impl TryFrom<u16> for Limit {
-    type Error = &'static str;
-
-    fn try_from(limit: u16) -> Result<Self, Self::Error> {
-        if (1..=1000).contains(&limit) { Ok(Self(limit)) } else { Err("a page has 1 to 1000 entries") }
     }
 }

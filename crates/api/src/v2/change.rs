@@ -11,6 +11,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::answer::Json;
 use super::call::Call;
+use super::limit::{LAST_NUMBER, Limit};
 use super::nodes;
 use super::route::NoPath;
 use super::schema::{BoardIdText, ChangeKindWord, NodesText};
@@ -27,7 +28,7 @@ pub(super) struct ChangeQuery {
     /// Only changes with a greater sequence than this: that of the last change that is known already, or the `latest` of
     /// an answer. Without it, the oldest that are kept come first. If changes after it are not kept any more, or it is
     /// greater than `latest`, the answer is 410 at once, however long the request would wait.
-    #[schemars(range(max = 9_007_199_254_740_991_u64))]
+    #[schemars(range(max = LAST_NUMBER))]
     after: Option<u64>,
     /// The most changes to answer.
     #[schemars(with = "u16", range(min = 1, max = 1000))]
@@ -36,11 +37,6 @@ pub(super) struct ChangeQuery {
     #[schemars(with = "u8", range(max = 50))]
     wait: Wait<0>,
 }
-
-/// The number of changes in one answer.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-#[serde(try_from = "u16")]
-struct Limit(u16);
 
 /// What happened to boards.
 #[derive(Serialize, JsonSchema)]
@@ -114,19 +110,5 @@ impl From<InventoryChange> for ChangeBody {
     fn from(change: InventoryChange) -> Self {
         let InventoryChange { sequence, time, kind, board, name, rack, detail } = change;
         Self { sequence, time, kind, board, name, rack, detail }
-    }
-}
-
-impl Default for Limit {
-    fn default() -> Self {
-        Self(100)
-    }
-}
-
-impl TryFrom<u16> for Limit {
-    type Error = &'static str;
-
-    fn try_from(limit: u16) -> Result<Self, Self::Error> {
-        if (1..=1000).contains(&limit) { Ok(Self(limit)) } else { Err("one answer has 1 to 1000 changes") }
     }
 }

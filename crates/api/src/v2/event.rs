@@ -17,6 +17,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::answer::{Answer, Documented, JSON};
 use super::call::Call;
+use super::limit::{LAST_NUMBER, Limit};
 use super::mistake::Mistake;
 use super::moment::Moment;
 use super::route::NoPath;
@@ -28,9 +29,6 @@ use super::{listing, nodes};
 use crate::body::Body;
 use crate::problem::{Code, Problem};
 use crate::reply::{self, Reply};
-
-/// The last number that every program can read (RFC 8259 §6).
-const LAST: u64 = (1 << 53) - 1;
 
 /// How many of the newest events are looked at to find some that are wanted, if the request does not say where to begin.
 const LOOK_BACK: u16 = 8_192;
@@ -53,7 +51,7 @@ pub(super) struct EventQuery {
     severity: Option<Severity>,
     /// Only events with a greater sequence than this: the `cursor` of an answer, or 0 for all that are kept. Without it,
     /// a page has the newest events, and a stream begins with the next one.
-    #[schemars(range(max = LAST))]
+    #[schemars(range(max = LAST_NUMBER))]
     after: Option<u64>,
     /// Only events from this moment on, instead of `after`.
     #[schemars(with = "Option<MomentText>")]
@@ -65,11 +63,6 @@ pub(super) struct EventQuery {
     #[schemars(with = "u8", range(max = 50))]
     wait: Wait<0>,
 }
-
-/// The number of events on a page.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-#[serde(try_from = "u16")]
-struct Limit(u16);
 
 /// Kinds, separated by commas.
 #[derive(Debug, Clone, Deserialize)]
@@ -143,8 +136,8 @@ pub(super) async fn list(call: Call, _: NoPath, query: EventQuery) -> Result<Eve
         let detail = "after and from cannot be given together; give one of them";
         return Err(Problem::new(Code::CONTRADICTION, detail).in_parameter("from").at(0));
     }
-    if query.after.is_some_and(|after| after > LAST) {
-        let detail = format!("after is beyond {LAST}, the last number that an event can have");
+    if query.after.is_some_and(|after| after > LAST_NUMBER) {
+        let detail = format!("after is beyond {LAST_NUMBER}, the last number that an event can have");
         return Err(Problem::new(Code::BAD_PARAMETER, detail).in_parameter("after").at(0));
     }
     let EventQuery { nodes, kinds, severity, after, from, limit, wait } = query;
@@ -313,20 +306,6 @@ fn page_reply(page: EventPage) -> Reply {
     let end = format!("],{}", rest.trim_start_matches('{'));
     let texts = events.into_iter().map(|event: Arc<Event>| text(&event));
     reply::of_type(JSON, StatusCode::OK, listing::pieces(b"{\"items\":[".to_vec(), texts, end))
-}
-
-impl Default for Limit {
-    fn default() -> Self {
-        Self(100)
-    }
-}
-
-impl TryFrom<u16> for Limit {
-    type Error = &'static str;
-
-    fn try_from(limit: u16) -> Result<Self, Self::Error> {
-        if (1..=1000).contains(&limit) { Ok(Self(limit)) } else { Err("a page has 1 to 1000 events") }
-    }
 }
 
 impl TryFrom<String> for Kinds {
