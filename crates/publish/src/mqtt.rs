@@ -30,7 +30,7 @@ use crate::status::Status;
 use crate::{BackOff, tls};
 use ledger::Manner;
 use link::{Access, Link, Message, Sender};
-use teller::Teller;
+use teller::{Places, Teller};
 use topic::Topics;
 
 /// A broker.
@@ -122,6 +122,11 @@ impl Broker {
             let identity = identity.map(|own| (own.certificates, own.key.clone_key()));
             tls::client_as(roots, identity).map(Arc::new).map_err(|error| error.to_string())
         });
+        let places = Places::default();
+        let is_stray = {
+            let (topics, places) = (topics.clone(), places.clone());
+            Arc::new(move |topic: &str| places.is_orphan(&topics, topic))
+        };
         let access = Access {
             host: settings.host.clone(),
             port: settings.port,
@@ -131,6 +136,7 @@ impl Broker {
             qos: if settings.acknowledged { QoS::AtLeastOnce } else { QoS::AtMostOnce },
             availability: topics.availability(),
             filters: topics.filters(),
+            is_stray,
             back_off: BackOff { longest: back_off.longest.min(Self::LONGEST_PAUSE), ..back_off },
             jitter,
         };
@@ -144,7 +150,7 @@ impl Broker {
         };
         let status = Arc::new(Status::new(&format!("{}.boards", status.name())));
         let (nodes, interval) = (settings.nodes.clone(), settings.interval);
-        let teller = Teller { manner, nodes, interval, sender, strays, status };
+        let teller = Teller { manner, nodes, interval, sender, places, strays, status };
         Ok((Self { link, teller, events: None }, events))
     }
 

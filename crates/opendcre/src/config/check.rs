@@ -10,8 +10,8 @@ use opendcre_model::BoardId;
 
 use super::text::duration::print;
 use super::{
-    Audit, Board, ByteSize, Config, DeviceBus, Ipmi, Log, Server, annotation, board, group, ipmi, mqtt, publish,
-    threshold,
+    Audit, Board, ByteSize, Config, DeviceBus, Ipmi, Log, Server, annotation, board, group, ipmi, mqtt,
+    publish, threshold,
 };
 use crate::log::Filter;
 

@@ -205,7 +205,10 @@ impl Mqtt {
     fn check_password(&self, path: &str, findings: &mut Findings) {
         let named = [self.password_file.is_some(), self.password_env.is_some(), self.password_name.is_some()];
         if named.into_iter().filter(|is_named| *is_named).count() > 1 {
-            findings.add(path, "has several passwords; write one of password_file, password_env and password_name");
+            findings.add(
+                path,
+                "has several passwords; write one of password_file, password_env and password_name",
+            );
         }
         if self.has_password() != self.username.is_some() {
             findings.add(path, "username and password go together; write both or none of them");

@@ -165,7 +165,11 @@ pub(super) fn check(webhooks: &[Webhook], syslogs: &[Syslog], findings: &mut Fin
     }
 }
 
-pub(super) fn check_names<'a>(table: &str, names: impl ExactSizeIterator<Item = &'a str>, findings: &mut Findings) {
+pub(super) fn check_names<'a>(
+    table: &str,
+    names: impl ExactSizeIterator<Item = &'a str>,
+    findings: &mut Findings,
+) {
     if names.len() > MOST {
         findings.add(table, format!("there are {} of them; use at most {MOST}", names.len()));
     }

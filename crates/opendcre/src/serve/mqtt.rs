@@ -21,8 +21,9 @@ const MAX_CLIENT_ID: usize = 64;
 /// A file or password that the configuration names cannot be read.
 pub(super) fn settings(config: &Config, hostname: &str) -> anyhow::Result<Vec<MqttSettings>> {
     let tables = config.mqtt.iter();
-    let broker =
-        |table: &config::Mqtt| broker(config, table, hostname).with_context(|| format!("mqtt {:?}", table.name));
+    let broker = |table: &config::Mqtt| {
+        broker(config, table, hostname).with_context(|| format!("mqtt {:?}", table.name))
+    };
     tables.map(broker).collect()
 }
 

@@ -8,7 +8,7 @@ use opendcre_model::{BoardId, DeviceId};
 use serde::Serialize;
 use tokio::time::Instant;
 
-use super::discovery::Discovery;
+use super::discovery::{Config, Discovery};
 use super::entity::Entity;
 use super::link::Message;
 use super::state::{Said, Scene};
@@ -173,8 +173,8 @@ impl News<'_> {
         Discovery { topics, client, qos: *qos, board: self.scene.board }
     }
 
-    fn push_kept(&mut self, topic: Option<String>, config: &serde_json::Value) {
-        let message = |topic| Message { topic, payload: config.to_string().into_bytes(), retain: true };
+    fn push_kept(&mut self, topic: Option<String>, config: &Config) {
+        let message = |topic| Message { topic, payload: text(config).into_bytes(), retain: true };
         self.messages.extend(topic.map(message));
     }
 

@@ -63,6 +63,8 @@ pub(crate) struct Access {
     pub(crate) availability: String,
     /// What of others is to be looked at.
     pub(crate) filters: Vec<String>,
+    /// Which topics among that are of interest: a broker may keep many thousands of ours.
+    pub(crate) is_stray: Arc<dyn Fn(&str) -> bool + Send + Sync>,
     pub(crate) back_off: BackOff,
     /// Any number each time, see [`BackOff::pause`].
     pub(crate) jitter: fn() -> u8,
@@ -173,7 +175,8 @@ impl Link {
         let (client, events) = AsyncClient::new(self.access.options(), WINDOW);
         let (acks, acked) = mpsc::channel(WINDOW);
         let (limits, connected) = oneshot::channel();
-        let mut pump = Pump { events, acks, limits: Some(limits), strays: self.strays.clone() };
+        let (strays, is_stray) = (self.strays.clone(), Arc::clone(&self.access.is_stray));
+        let mut pump = Pump { events, acks, limits: Some(limits), strays, is_stray };
         let mut desk = Desk { client, acked, qos: self.access.qos, limit: MAX_PACKET };
         tokio::select! {
             end = pump.run() => end,
@@ -327,6 +330,7 @@ struct Pump {
     /// The longest packet that the broker takes, as soon as it is known.
     limits: Option<oneshot::Sender<u32>>,
     strays: mpsc::Sender<String>,
+    is_stray: Arc<dyn Fn(&str) -> bool + Send + Sync>,
 }
 
 impl Pump {
@@ -351,8 +355,10 @@ impl Pump {
                 Event::Outgoing(Outgoing::Publish(0)) => self.ack(Ok(())).await,
                 Event::Incoming(Packet::SubAck(ack)) => warn_of_refused(&ack.return_codes),
                 Event::Incoming(Packet::Publish(publish)) if !publish.payload.is_empty() => {
-                    let topic = String::from_utf8_lossy(&publish.topic).into_owned();
-                    self.strays.try_send(topic).ok();
+                    let topic = String::from_utf8_lossy(&publish.topic);
+                    if (self.is_stray)(&topic) {
+                        self.strays.try_send(topic.into_owned()).ok();
+                    }
                 }
                 Event::Outgoing(Outgoing::Disconnect) => return End::Stopped,
                 _ => {}

@@ -68,10 +68,7 @@ impl<'a> Scene<'a> {
     }
 
     /// The devices of a board with the answers that there are, of which `known` has one entry for each question.
-    pub(crate) fn devices(
-        known: &[Known<'a>],
-        health: impl Fn(DeviceId) -> Option<Health>,
-    ) -> Vec<Said<'a>> {
+    pub(crate) fn devices(known: &[Known<'a>], health: impl Fn(DeviceId) -> Option<Health>) -> Vec<Said<'a>> {
         let said = |answers: &[Known<'a>]| {
             let device = answers.first()?.device;
             let answers: Vec<Latest> = answers.iter().filter_map(|known| known.latest.clone()).collect();

@@ -4,11 +4,11 @@
 //! slow is told less often, and nothing piles up.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use opendcre_gateway::{Answering, BoardRecord, Gateway, Principal, View};
-use opendcre_model::{BoardId, DeviceAddress, Extent, Grant, Login, Subject as Somebody};
+use opendcre_model::{BoardId, DeviceAddress, Extent, Grant, Login, Subject as Caller};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::ledger::{Ledger, Manner};
 use super::link::{Message, Sender};
 use super::state::Scene;
+use super::topic::{Subject, Topics};
 use crate::courier::Failure;
 use crate::status::Status;
 
@@ -30,10 +31,38 @@ pub(crate) struct Teller {
     /// How often everything is looked at.
     pub(crate) interval: Duration,
     pub(crate) sender: Sender,
-    /// Topics at which somebody else tells something, or we did before.
+    /// The boards that there were when that was looked at last.
+    pub(crate) places: Places,
+    /// Topics at which somebody else tells something, or we did before, of a board that there was not then.
     pub(crate) strays: mpsc::Receiver<String>,
     /// How telling of boards is doing.
     pub(crate) status: Arc<Status>,
+}
+
+/// The boards that are told of, for several tasks. Clones are the same.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Places(Arc<Mutex<Arc<Boards>>>);
+
+/// The boards that are told of.
+type Boards = BTreeMap<BoardId, Arc<BoardRecord>>;
+
+impl Places {
+    /// Whether something is told at `topic` of a board or device that is not there.
+    pub(crate) fn is_orphan(&self, topics: &Topics, topic: &str) -> bool {
+        let Some(Subject { board, device }) = topics.subject(topic) else { return false };
+        let boards = Arc::clone(&self.lock());
+        let is_gone = |board: &Arc<BoardRecord>| device.is_some_and(|device| board.device(device).is_none());
+        boards.get(&board).is_none_or(is_gone)
+    }
+
+    fn replace(&self, boards: Arc<Boards>) {
+        *self.lock() = boards;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Arc<Boards>> {
+        // It is replaced as a whole.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Teller {
@@ -44,6 +73,8 @@ impl Teller {
 
     async fn work(&mut self, gateway: &Gateway) {
         let principal = principal(self.status.name());
+        // Before there is a connection, over which much that the broker keeps comes at once.
+        self.look(gateway, &principal).ok();
         while let Some(session) = self.sender.session().await {
             // Whatever the broker kept over its own restart: everything is told again.
             let mut ledger = Ledger::default();
@@ -51,7 +82,9 @@ impl Teller {
                 let next = Instant::now() + self.interval;
                 match self.round(gateway, &principal, session, &mut ledger).await {
                     Ok(()) => self.status.on_reached(),
-                    Err(Failure::Later(reason, _) | Failure::Never(reason)) if self.sender.is_current(session) => {
+                    Err(Failure::Later(reason, _) | Failure::Never(reason))
+                        if self.sender.is_current(session) =>
+                    {
                         self.status.on_failed(&reason);
                     }
                     // That there is no connection is told already.
@@ -100,38 +133,36 @@ impl Teller {
                 () = sleep_until(next) => return,
                 _ = self.strays.recv_many(&mut strays, STRAYS_AT_ONCE) => {}
             }
-            let Ok((_, boards)) = self.look(gateway, principal) else { return };
-            let orphans: BTreeSet<String> =
-                strays.into_iter().filter(|topic| self.is_orphan(topic, &boards)).collect();
+            if self.look(gateway, principal).is_err() {
+                return;
+            }
+            let is_orphan = |topic: &String| self.places.is_orphan(&self.manner.topics, topic);
+            let orphans: BTreeSet<String> = strays.into_iter().filter(is_orphan).collect();
             let messages: Vec<Message> = orphans.into_iter().map(Message::clear).collect();
             if !messages.is_empty()
                 && let Err(failure) = self.sender.send(session, messages).await
             {
-                tracing::warn!(destination = self.status.name(), ?failure, "a broker keeps what is not there any more");
+                tracing::warn!(
+                    destination = self.status.name(),
+                    ?failure,
+                    "a broker keeps what is not there any more"
+                );
                 return;
             }
         }
     }
 
-    fn is_orphan(&self, topic: &str, boards: &BTreeMap<BoardId, Arc<BoardRecord>>) -> bool {
-        let Some(subject) = self.manner.topics.subject(topic) else { return false };
-        let board = boards.get(&subject.board);
-        !board.is_some_and(|board| subject.device.is_none_or(|device| board.device(device).is_some()))
-    }
-
     /// The boards that are told of.
-    fn look(
-        &self,
-        gateway: &Gateway,
-        principal: &Principal,
-    ) -> Result<(View, BTreeMap<BoardId, Arc<BoardRecord>>), Failure> {
+    fn look(&self, gateway: &Gateway, principal: &Principal) -> Result<(View, Arc<Boards>), Failure> {
         let unseen = |error: String| Failure::Later(format!("cannot tell of any board: {error}"), None);
         let view = gateway.view(principal.clone()).map_err(|error| unseen(error.to_string()))?;
         let boards = match &self.nodes {
             Some(nodes) => view.select(nodes).map_err(|error| unseen(format!("nodes: {error}")))?,
             None => view.boards(),
         };
-        Ok((view, boards.into_iter().map(|board| (board.id, board)).collect()))
+        let boards: Arc<Boards> = Arc::new(boards.into_iter().map(|board| (board.id, board)).collect());
+        self.places.replace(Arc::clone(&boards));
+        Ok((view, boards))
     }
 }
 
@@ -149,11 +180,7 @@ fn scene<'a>(view: &View, board: &'a BoardRecord, answering: Option<&Answering>)
 /// Whoever wrote the configuration, who may look at everything, and change nothing.
 fn principal(name: &str) -> Principal {
     let grant = Grant { role: "viewer".to_owned(), extent: Extent::default() };
-    let subject = Somebody {
-        name: name.to_owned(),
-        login: Login::Local,
-        grants: vec![grant],
-        ..Somebody::anonymous()
-    };
+    let subject =
+        Caller { name: name.to_owned(), login: Login::Local, grants: vec![grant], ..Caller::anonymous() };
     Principal { subject: Arc::new(subject), remote: "configuration".into(), request_id: name.into() }
 }

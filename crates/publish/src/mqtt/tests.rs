@@ -76,7 +76,12 @@ fn said(observation: Observation) -> Latest {
 }
 
 /// What is told of a board that is up, of whose devices this is known.
-fn tell(ledger: &mut Ledger, manner: &Manner, board: &BoardRecord, answers: &[(usize, Latest)]) -> Vec<Message> {
+fn tell(
+    ledger: &mut Ledger,
+    manner: &Manner,
+    board: &BoardRecord,
+    answers: &[(usize, Latest)],
+) -> Vec<Message> {
     let known: Vec<Known<'_>> = answers
         .iter()
         .map(|(index, latest)| Known { device: &board.devices[*index], latest: Some(latest.clone()) })
@@ -198,7 +203,7 @@ fn every_kind_of_value_has_its_entity() {
     let charge = config("sensor/dcre-1/40000001_0003_charge");
     assert_eq!([&charge["device_class"], &charge["unit_of_measurement"]], ["battery", "%"]);
     let other = config("sensor/dcre-1/40000001_0004_value_m__h");
-    assert_eq!([&other["unit_of_measurement"], &other["name"]], ["m³/h", "flow value m  h"]);
+    assert_eq!([&other["unit_of_measurement"], &other["name"]], ["m³/h", "flow"]);
     let state = |id: &str| payload(&messages, &format!("{BASE}/device/{id}"));
     assert_eq!(state("0001")["power_state"], "on");
     assert_eq!(state("0002")["led"], "off");
@@ -234,7 +239,8 @@ fn a_value_that_is_too_old_is_not_told_any_more() {
     let aged = |age| [(0, reading(Quantity::TemperatureCelsius, 21.5, 0, age))];
     tell(&mut ledger, &manner, &board, &aged(STALE));
     let messages = tell(&mut ledger, &manner, &board, &aged(STALE + Duration::from_secs(1)));
-    let state = json!({"device": "01ff", "kind": "temperature", "name": "inlet", "health": "ok", "quality": "stale"});
+    let state =
+        json!({"device": "01ff", "kind": "temperature", "name": "inlet", "health": "ok", "quality": "stale"});
     assert_eq!(topics(&messages), [format!("{BASE}/device/01ff")], "its description stays");
     assert_eq!(payload(&messages, &messages[0].topic), state);
 }
