@@ -41,6 +41,9 @@ const PACKAGES: &[Package] = &[
     // Makes the folder of its own into which programs in Python are installed.
     Package { name: "python3-venv", probe: &[PYTHON, "-c", "import ensurepip"] },
     Package { name: "python3-serial", probe: &[PYTHON, "-c", "import serial"] },
+    // An MQTT broker, and programs that publish there and listen.
+    Package { name: "mosquitto", probe: &["test", "-x", "/usr/sbin/mosquitto"] },
+    Package { name: "mosquitto-clients", probe: &["which", "mosquitto_pub", "mosquitto_sub"] },
     // A syslog server, and what it needs for TLS.
     Package { name: "rsyslog", probe: &["test", "-x", "/usr/sbin/rsyslogd"] },
     Package { name: "rsyslog-gnutls", probe: &["dpkg", "--status", "rsyslog-gnutls"] },

@@ -7,6 +7,8 @@
 //! equipment is then recorded as uncertain.
 
 pub(crate) mod login;
+#[cfg(feature = "mqtt")]
+mod mqtt;
 pub(crate) mod publish;
 mod records;
 mod reload;

@@ -7,6 +7,8 @@
 mod back_off;
 mod courier;
 mod filter;
+#[cfg(feature = "mqtt")]
+mod mqtt;
 mod notice;
 mod publisher;
 mod spool;
@@ -17,6 +19,8 @@ mod webhook;
 
 pub use back_off::BackOff;
 pub use filter::{Filter, FilterError};
+#[cfg(feature = "mqtt")]
+pub use mqtt::{MqttIdentity, MqttSettings, MqttTls};
 pub use publisher::{PublishSettings, Publisher};
 pub use status::{Deliveries, DestinationStatistics};
 pub use syslog::{Facility, SyslogSettings, SyslogTransport};

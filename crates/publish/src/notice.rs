@@ -3,6 +3,8 @@
 use opendcre_gateway::Event;
 use serde::{Deserialize, Serialize};
 
+use crate::courier::Failure;
+
 /// What is delivered.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -20,6 +22,25 @@ pub(crate) struct Missed {
     pub(crate) count: u64,
     /// All of them have greater numbers than this.
     pub(crate) after: u64,
+}
+
+/// What receivers of JSON get.
+#[derive(Debug, Serialize)]
+pub(crate) struct Body<'a> {
+    /// The host name of the gateway.
+    pub(crate) source: &'a str,
+    #[serde(flatten)]
+    pub(crate) notice: &'a Notice,
+}
+
+impl Body<'_> {
+    /// The same as JSON.
+    ///
+    /// # Errors
+    /// It cannot be written so, and never will be.
+    pub(crate) fn to_json(&self) -> Result<Vec<u8>, Failure> {
+        serde_json::to_vec(self).map_err(|error| Failure::Never(error.to_string()))
+    }
 }
 
 impl Notice {

@@ -5,13 +5,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use opendcre_gateway::{Defect, EventLog};
+use opendcre_gateway::{Defect, EventLog, Gateway};
 use opendcre_model::WallClock;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::courier::{Courier, Destination, Rules};
 use crate::filter::Filter;
+#[cfg(feature = "mqtt")]
+use crate::mqtt::{Broker, MqttSettings};
 use crate::spool::Spool;
 use crate::status::{Deliveries, Status};
 use crate::syslog::Syslog;
@@ -29,6 +31,9 @@ pub struct PublishSettings {
     pub webhooks: Vec<WebhookSettings>,
     /// The syslog servers, with different names.
     pub syslogs: Vec<SyslogSettings>,
+    /// The MQTT brokers, with different names.
+    #[cfg(feature = "mqtt")]
+    pub mqtts: Vec<MqttSettings>,
     /// How long a destination that failed is left alone.
     pub back_off: BackOff,
 }
@@ -37,6 +42,8 @@ pub struct PublishSettings {
 pub struct Publisher {
     webhooks: Vec<Courier<Webhook>>,
     syslogs: Vec<Courier<Syslog>>,
+    #[cfg(feature = "mqtt")]
+    brokers: Vec<Broker>,
     deliveries: Arc<Deliveries>,
 }
 
@@ -60,8 +67,17 @@ impl Publisher {
         let (webhooks, syslogs) = (opening.settings.webhooks.clone(), opening.settings.syslogs.clone());
         let webhooks = webhooks.iter().filter_map(|webhook| opening.webhook(webhook)).collect();
         let syslogs = syslogs.iter().filter_map(|syslog| opening.syslog(syslog)).collect();
+        #[cfg(feature = "mqtt")]
+        let brokers = opening.brokers();
         let deliveries = Arc::new(Deliveries::new(opening.statuses));
-        (Self { webhooks, syslogs, deliveries }, opening.defects)
+        let publisher = Self {
+            webhooks,
+            syslogs,
+            #[cfg(feature = "mqtt")]
+            brokers,
+            deliveries,
+        };
+        (publisher, opening.defects)
     }
 
     /// How deliveries are doing, also while they run.
@@ -70,14 +86,19 @@ impl Publisher {
         &self.deliveries
     }
 
-    /// Delivers until `stop`, and then for a moment what is left.
-    pub async fn run(self, stop: CancellationToken) {
+    /// Delivers until `stop`, and then for a moment what is left. What is told besides events is what `gateway` knows.
+    #[cfg_attr(not(feature = "mqtt"), expect(unused_variables, reason = "only brokers are told of boards"))]
+    pub async fn run(self, gateway: Gateway, stop: CancellationToken) {
         let mut couriers = JoinSet::new();
         for courier in self.webhooks {
             couriers.spawn(courier.run(stop.clone()));
         }
         for courier in self.syslogs {
             couriers.spawn(courier.run(stop.clone()));
+        }
+        #[cfg(feature = "mqtt")]
+        for broker in self.brokers {
+            couriers.spawn(broker.run(gateway.clone(), stop.clone()));
         }
         while let Some(ended) = couriers.join_next().await {
             if let Err(error) = ended {
@@ -91,14 +112,9 @@ impl Opening {
     fn webhook(&mut self, settings: &WebhookSettings) -> Option<Courier<Webhook>> {
         let webhook = Webhook::new(settings, &self.settings.hostname, Arc::clone(&self.clock));
         let spool = self.spool(&format!("webhook-{}", settings.name));
-        let patience = Some(settings.patience);
-        self.courier(
-            format!("webhook.{}", settings.name),
-            webhook,
-            spool.map(Some),
-            &settings.filter,
-            patience,
-        )
+        let status = Status::new(&format!("webhook.{}", settings.name));
+        let rules = self.rules(&settings.filter, Some(settings.patience));
+        self.courier(Arc::new(status), webhook, spool.map(Some), rules)
     }
 
     fn syslog(&mut self, settings: &SyslogSettings) -> Option<Courier<Syslog>> {
@@ -110,7 +126,37 @@ impl Opening {
                 self.spool(&format!("syslog-{}", settings.name)).map(Some)
             }
         };
-        self.courier(format!("syslog.{}", settings.name), syslog, spool, &settings.filter, None)
+        let status = Status::new(&format!("syslog.{}", settings.name));
+        self.courier(Arc::new(status), syslog, spool, self.rules(&settings.filter, None))
+    }
+
+    #[cfg(feature = "mqtt")]
+    fn brokers(&mut self) -> Vec<Broker> {
+        let brokers = self.settings.mqtts.clone();
+        brokers.iter().filter_map(|settings| self.broker(settings)).collect()
+    }
+
+    #[cfg(feature = "mqtt")]
+    fn broker(&mut self, settings: &MqttSettings) -> Option<Broker> {
+        let status = Arc::new(Status::new(&format!("mqtt.{}", settings.name)));
+        let opened = Broker::new(settings, &self.settings.hostname, &status, self.settings.back_off, jitter);
+        let (broker, events) = match opened {
+            Ok(opened) => opened,
+            Err(reason) => {
+                self.unusable(&status, &reason);
+                return None;
+            }
+        };
+        let spool = self.spool(&format!("mqtt-{}", settings.name)).map(Some);
+        // Whether there is a connection is the broker's business; events follow at once when there is one again.
+        let rules = Rules { back_off: Broker::SOON, ..self.rules(&settings.filter, None) };
+        let events = self.courier(Arc::clone(&status), Ok(events), spool, rules);
+        if events.is_none() {
+            // Boards are told of all the same.
+            self.statuses.push(status);
+        }
+        self.statuses.push(Arc::clone(broker.status()));
+        Some(broker.with_events(events))
     }
 
     /// The spool of a destination, and how far it has come, which is on the disk then.
@@ -127,13 +173,16 @@ impl Opening {
         Ok((spool, cursor))
     }
 
+    fn rules(&self, filter: &Filter, patience: Option<Duration>) -> Rules {
+        Rules { filter: filter.clone(), back_off: self.settings.back_off, patience, jitter }
+    }
+
     fn courier<D: Destination>(
         &mut self,
-        name: String,
+        status: Arc<Status>,
         destination: Result<D, String>,
         spool: io::Result<Option<(Spool, u64)>>,
-        filter: &Filter,
-        patience: Option<Duration>,
+        rules: Rules,
     ) -> Option<Courier<D>> {
         let directory = self.settings.directory.display();
         let unusable = |error| {
@@ -143,18 +192,21 @@ impl Opening {
         let (destination, spool) = match parts {
             Ok(parts) => parts,
             Err(reason) => {
-                let message = format!("events are not delivered until the next start: {reason}");
-                self.defects.push(Defect { name, code: "publish_unavailable", message });
+                self.unusable(&status, &reason);
                 return None;
             }
         };
         let (spool, cursor) = spool.unzip();
-        let rules = Rules { filter: filter.clone(), back_off: self.settings.back_off, patience, jitter };
-        let status = Arc::new(Status::new(&name));
         self.statuses.push(Arc::clone(&status));
         let cursor = cursor.unwrap_or_else(|| self.log.statistics().latest);
         let (log, clock) = (self.log.clone(), Arc::clone(&self.clock));
         Some(Courier::new(log, destination, rules, status, clock, spool.map(Arc::new), cursor))
+    }
+
+    fn unusable(&mut self, status: &Status, reason: &str) {
+        let message = format!("events are not delivered until the next start: {reason}");
+        let name = status.name().to_owned();
+        self.defects.push(Defect { name, code: "publish_unavailable", message });
     }
 }
 

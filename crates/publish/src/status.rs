@@ -98,6 +98,11 @@ impl Status {
         Self { name: name.to_owned(), state: Mutex::default() }
     }
 
+    /// Its key in the configuration.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// There is something to deliver.
     pub(crate) fn on_behind(&self) {
         self.lock().behind_since.get_or_insert_with(Instant::now);
@@ -130,6 +135,16 @@ impl Status {
             }
         };
         state.outage = Some(Outage { since, reason: reason.to_owned() });
+    }
+
+    /// The destination is there again, whether or not there is anything to deliver.
+    #[cfg(feature = "mqtt")]
+    pub(crate) fn on_reached(&self) {
+        let mut state = self.lock();
+        if let Some(outage) = state.outage.take() {
+            let lasted = outage.since.elapsed();
+            tracing::info!(destination = self.name, ?lasted, "the destination is there again");
+        }
     }
 
     /// The destination has refused a notice for good: it answers.
@@ -187,7 +202,7 @@ impl Status {
         let outage = outage.map(|Outage { since, reason }| {
             let minutes = since.elapsed().as_secs() / 60;
             let message = format!(
-                "for {minutes} minutes, no event could be delivered: {reason}; what waits is delivered when it can be"
+                "for {minutes} minutes, nothing could be delivered: {reason}; what waits is delivered when it can be"
             );
             ("publish_failing", message)
         });

@@ -18,11 +18,10 @@ use reqwest::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
 use reqwest::{Client, Response, StatusCode, Url, redirect};
 use rustls::RootCertStore;
 use secrecy::SecretString;
-use serde::Serialize;
 
 use crate::courier::{Destination, Failure};
 use crate::filter::Filter;
-use crate::notice::Notice;
+use crate::notice::{Body, Notice};
 use crate::tls;
 
 /// What tells a notice from others, also when it is delivered again.
@@ -63,15 +62,6 @@ pub(crate) struct Webhook {
     clock: Arc<dyn WallClock>,
 }
 
-/// What is posted.
-#[derive(Serialize)]
-struct Body<'a> {
-    /// The host name of the gateway.
-    source: &'a str,
-    #[serde(flatten)]
-    notice: &'a Notice,
-}
-
 impl Webhook {
     /// A webhook that posts in the name of `source`.
     ///
@@ -97,8 +87,7 @@ impl Webhook {
     }
 
     async fn post(&self, notice: &Notice) -> Result<Response, Failure> {
-        let body = Body { source: &self.source, notice };
-        let body = serde_json::to_vec(&body).map_err(|error| Failure::Never(error.to_string()))?;
+        let body = Body { source: &self.source, notice }.to_json()?;
         let timestamp = self.clock.now().as_second().to_string();
         let signature = signature::sign(&self.secret, &timestamp, &body);
         let request = self

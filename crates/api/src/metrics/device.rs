@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use opendcre_gateway::{Answering, BoardRecord, BoardState, Condition, Known, Latest, View};
+use opendcre_gateway::{Answering, BoardRecord, Condition, Known, Latest, View};
 use opendcre_model::{
     BoardId, Capability, Device, DeviceAddress, DeviceKind, Health, Measurement, Observation, PowerState,
     Quality, Quantity,
@@ -14,11 +14,6 @@ use opendcre_model::{
 
 use super::page::Table;
 use super::text::{Family, Labels, Text, Value};
-
-/// A value that was read so often without success is not shown any more.
-const MISSED_ROUNDS: u32 = 3;
-/// No value is too old before this age. Prometheus itself takes a sample for current as long.
-const LEAST_STALE: Duration = Duration::from_secs(5 * 60);
 
 /// What is read without anybody asking.
 const POLLED: [Capability; 2] = [Capability::Reading, Capability::PowerState];
@@ -213,15 +208,13 @@ impl Devices {
 
     fn row(&self, board: Arc<BoardRecord>, answering: &HashMap<BoardId, Answering>) -> Row {
         let answering = answering.get(&board.id);
-        let slowest = answering.map_or(Duration::ZERO, |answering| answering.slowest);
         let contents = |known: &Known<'_>| {
             let said = known.latest.as_ref().map(|latest| Contents::of(&latest.observation));
             said.unwrap_or_default().and(Contents::QUESTION)
         };
         let known = self.known(&board);
         let contents = known.iter().map(contents).fold(Contents::default(), Contents::and);
-        let is_up = is_up(&board, answering);
-        Row { is_up, stale: LEAST_STALE.max(slowest * MISSED_ROUNDS), contents, board }
+        Row { is_up: board.is_up(answering), stale: Answering::stale(answering), contents, board }
     }
 
     /// What is known of the devices of `board` that are selected.
@@ -380,16 +373,6 @@ fn of_device(labels: &mut Labels, device: &Device) {
 /// Divides where the factor is a fraction: 38.4 % is 0.384, not 0.38399999999999995.
 fn scaled(value: f64, factor: f64) -> f64 {
     if factor < 1.0 { value / factor.recip() } else { value * factor }
-}
-
-/// Whether a board answers: as its polling says or, where it is not polled, whoever looked for it last.
-fn is_up(board: &BoardRecord, answering: Option<&Answering>) -> Option<bool> {
-    match board.state {
-        BoardState::Missing => Some(false),
-        BoardState::Unknown if board.failure.is_some() => Some(false),
-        BoardState::Unknown => None,
-        BoardState::Present => Some(answering.and_then(|answering| answering.is_up).unwrap_or(true)),
-    }
 }
 
 fn condition(condition: Condition) -> Option<Value> {

@@ -8,7 +8,7 @@ use opendcre_model::BoardId;
 use tokio::time::Instant;
 
 use super::status::{PollState, state};
-use crate::{Gateway, View};
+use crate::{BoardRecord, BoardState, Gateway, View};
 
 /// What can be counted about the polling.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -34,6 +34,34 @@ pub struct Answering {
     pub is_up: Option<bool>,
     /// How often those of its values are read that are read least often.
     pub slowest: Duration,
+}
+
+impl Answering {
+    /// A value that was read so often without success is not current any more.
+    const MISSED_ROUNDS: u32 = 3;
+    /// No value is too old before this age. Prometheus itself takes a sample for current as long.
+    const LEAST_STALE: Duration = Duration::from_secs(5 * 60);
+
+    /// How old the values of a board may become until they are not current any more; it may be one that is not polled.
+    #[must_use]
+    pub fn stale(answering: Option<&Self>) -> Duration {
+        let slowest = answering.map_or(Duration::ZERO, |answering| answering.slowest);
+        Self::LEAST_STALE.max(slowest * Self::MISSED_ROUNDS)
+    }
+}
+
+impl BoardRecord {
+    /// Whether it answers: as its polling says or, where it is not polled, whoever looked for it last. Nothing if nobody has
+    /// asked it yet.
+    #[must_use]
+    pub fn is_up(&self, answering: Option<&Answering>) -> Option<bool> {
+        match self.state {
+            BoardState::Missing => Some(false),
+            BoardState::Unknown if self.failure.is_some() => Some(false),
+            BoardState::Unknown => None,
+            BoardState::Present => Some(answering.and_then(|answering| answering.is_up).unwrap_or(true)),
+        }
+    }
 }
 
 impl Gateway {

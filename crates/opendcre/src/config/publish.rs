@@ -1,7 +1,7 @@
 //! Where events are brought to, in the configuration: webhooks and syslog servers.
 
 use std::collections::HashSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use opendcre_auth::http_client::Endpoint;
@@ -165,7 +165,11 @@ pub(super) fn check(webhooks: &[Webhook], syslogs: &[Syslog], findings: &mut Fin
     }
 }
 
-fn check_names<'a>(table: &str, names: impl ExactSizeIterator<Item = &'a str>, findings: &mut Findings) {
+pub(super) fn check_names<'a>(
+    table: &str,
+    names: impl ExactSizeIterator<Item = &'a str>,
+    findings: &mut Findings,
+) {
     if names.len() > MOST {
         findings.add(table, format!("there are {} of them; use at most {MOST}", names.len()));
     }
@@ -179,14 +183,14 @@ fn check_names<'a>(table: &str, names: impl ExactSizeIterator<Item = &'a str>, f
     }
 }
 
-fn check_filter(path: &str, filter: Result<Filter, (&str, String)>, findings: &mut Findings) {
+pub(super) fn check_filter(path: &str, filter: Result<Filter, (&str, String)>, findings: &mut Findings) {
     if let Err((key, message)) = filter {
         findings.add(format!("{path}.{key}"), message);
     }
 }
 
 /// Which events are wanted, or which key is wrong and why.
-fn filter(
+pub(super) fn filter(
     kinds: &[String],
     severity: LeastSeverity,
     racks: &[String],
@@ -200,6 +204,19 @@ fn filter(
     };
     let kinds = kinds.iter().map(kind).collect::<Result<_, _>>()?;
     Filter::new(kinds, severity.meaning(), racks).map_err(|error| ("racks", error.to_string()))
+}
+
+/// The host and port of a server that is written with both, or with a host alone.
+pub(super) fn place(server: &str, usual: u16) -> Option<(String, u16)> {
+    let (host, port) = match server.rsplit_once(':') {
+        // An address of IPv6 has colons of its own, and so a port only behind a bracket.
+        Some((host, port)) if !host.contains(':') || host.ends_with(']') => (host, port.parse().ok()?),
+        _ => (server, usual),
+    };
+    let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    let is_host = |c: char| c.is_ascii_alphanumeric() || "-_.:".contains(c);
+    let is_sound = !host.is_empty() && host.len() <= 253 && host.chars().all(is_host) && port > 0;
+    is_sound.then(|| (host.to_owned(), port))
 }
 
 impl LeastSeverity {
@@ -256,15 +273,7 @@ impl Syslog {
     #[must_use]
     pub fn place(&self) -> Option<(String, u16)> {
         let usual = if self.transport == Transport::Tls { TLS_PORT } else { PORT };
-        let (host, port) = match self.server.rsplit_once(':') {
-            // An address of IPv6 has colons of its own, and so a port only behind a bracket.
-            Some((host, port)) if !host.contains(':') || host.ends_with(']') => (host, port.parse().ok()?),
-            _ => (self.server.as_str(), usual),
-        };
-        let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-        let is_host = |c: char| c.is_ascii_alphanumeric() || "-_.:".contains(c);
-        let is_sound = !host.is_empty() && host.len() <= 253 && host.chars().all(is_host) && port > 0;
-        is_sound.then(|| (host.to_owned(), port))
+        place(&self.server, usual)
     }
 
     /// The files that are named.
@@ -304,13 +313,23 @@ impl Config {
     /// # Errors
     /// It is not there.
     pub(crate) fn webhook_secret(&self, webhook: &Webhook) -> Result<SecretString, SecretError> {
-        if let Some(name) = &webhook.secret_name {
+        let Webhook { secret_file, secret_env, secret_name, .. } = webhook;
+        self.secret_of(secret_file.as_deref(), secret_env.as_deref(), secret_name.as_deref())
+    }
+
+    /// The secret in a file, in a variable of the environment, or in the sealed store.
+    pub(super) fn secret_of(
+        &self,
+        file: Option<&Path>,
+        variable: Option<&str>,
+        name: Option<&str>,
+    ) -> Result<SecretString, SecretError> {
+        if let Some(name) = name {
             let store = SealedStore::open(&self.sealed_secrets(), &self.secrets_key());
             let secret = store.and_then(|store| store.get(name));
             return secret.map_err(|error| SecretError::Sealed(error.to_string()));
         }
-        let found = secret::text(webhook.secret_file.as_deref(), webhook.secret_env.as_deref())?;
-        found.ok_or(SecretError::Empty)
+        secret::text(file, variable)?.ok_or(SecretError::Empty)
     }
 
     /// Where is kept how far events were delivered, and what was not.

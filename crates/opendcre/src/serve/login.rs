@@ -238,7 +238,11 @@ pub(super) fn authorities_text(path: &Path) -> anyhow::Result<Vec<u8>> {
     Ok(text.into_bytes())
 }
 
-fn authorities(path: &Path) -> anyhow::Result<Vec<CertificateDer<'static>>> {
+/// The certificates in a file in PEM.
+///
+/// # Errors
+/// It cannot be read, or holds something else.
+pub(super) fn authorities(path: &Path) -> anyhow::Result<Vec<CertificateDer<'static>>> {
     let text = authorities_text(path)?;
     let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
     found.with_context(|| format!("{} does not hold certificates in PEM", path.display()))

@@ -26,7 +26,8 @@ pub(super) async fn open(
     clock: &Arc<dyn WallClock>,
 ) -> anyhow::Result<(Option<Publisher>, Vec<Defect>)> {
     let settings = settings(config)?;
-    let Some(log) = log.filter(|_| !settings.webhooks.is_empty() || !settings.syslogs.is_empty()) else {
+    let is_wanted = !config.webhook.is_empty() || !config.syslog.is_empty() || !config.mqtt.is_empty();
+    let Some(log) = log.filter(|_| is_wanted) else {
         return Ok((None, Vec::new()));
     };
     let (log, clock) = (log.clone(), Arc::clone(clock));
@@ -49,9 +50,17 @@ fn settings(config: &Config) -> anyhow::Result<PublishSettings> {
         webhooks.map(|table| webhook(config, table).with_context(|| format!("webhook {:?}", table.name)));
     let syslogs = config.syslog.iter();
     let syslogs = syslogs.map(|table| syslog(table).with_context(|| format!("syslog {:?}", table.name)));
+    let hostname = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    #[cfg(not(feature = "mqtt"))]
+    anyhow::ensure!(
+        config.mqtt.is_empty(),
+        "mqtt: this program was built without MQTT; build it with --features mqtt, or remove the tables"
+    );
     Ok(PublishSettings {
         directory: config.publish_directory(),
-        hostname: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+        #[cfg(feature = "mqtt")]
+        mqtts: super::mqtt::settings(config, &hostname)?,
+        hostname,
         webhooks: webhooks.collect::<anyhow::Result<_>>()?,
         syslogs: syslogs.collect::<anyhow::Result<_>>()?,
         back_off: BackOff::default(),
@@ -89,7 +98,8 @@ fn syslog(table: &config::Syslog) -> anyhow::Result<SyslogSettings> {
     })
 }
 
-fn trusted(ca: Option<&Path>) -> anyhow::Result<RootCertStore> {
+/// The authorities in a file, or those of the system.
+pub(super) fn trusted(ca: Option<&Path>) -> anyhow::Result<RootCertStore> {
     let text = ca.map(authorities_text).transpose()?;
     Ok(roots(text.as_deref())?)
 }

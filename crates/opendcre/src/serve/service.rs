@@ -158,7 +158,8 @@ impl Service {
         let stop_publishing = CancellationToken::new();
         let mut publishing = JoinSet::new();
         if let Some(publisher) = self.publisher {
-            publishing.spawn(publisher.run(stop_publishing.clone()));
+            let gateway = self.api.gateway().clone();
+            publishing.spawn(publisher.run(gateway, stop_publishing.clone()));
         }
         let mut serving = std::pin::pin!(self.server.run(self.api, self.tls, stop.clone()));
         let outcome = tokio::select! {

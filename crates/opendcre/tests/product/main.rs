@@ -14,6 +14,8 @@ mod fault;
 mod inventory;
 mod ipmi;
 mod metrics;
+#[cfg(feature = "mqtt")]
+mod mqtt;
 mod nodes;
 mod peer;
 mod publish;

@@ -39,13 +39,15 @@ server.serve_forever()
 "#;
 
 /// Writes an authority, and a certificate of it for this machine with its key, to `ca.pem`, `cert.pem` and `key.pem`.
-fn certify(directory: &Path) {
+pub(crate) fn certify(directory: &Path) {
     let (key, mut authority) = (rcgen::KeyPair::generate().unwrap(), rcgen::CertificateParams::default());
     authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
     let issued = authority.self_signed(&key).unwrap();
     let issuer = rcgen::Issuer::new(authority, key);
     let own = rcgen::KeyPair::generate().unwrap();
-    let certificate = rcgen::CertificateParams::new(["localhost".to_owned()]).unwrap();
+    let mut certificate = rcgen::CertificateParams::new(["localhost".to_owned()]).unwrap();
+    // OpenSSL takes a certificate with the name of its authority for one that signed itself.
+    certificate.distinguished_name.push(rcgen::DnType::CommonName, "localhost");
     let certificate = certificate.signed_by(&own, &issuer).unwrap();
     fs::write(directory.join("ca.pem"), issued.pem()).unwrap();
     fs::write(directory.join("cert.pem"), certificate.pem()).unwrap();
