@@ -170,7 +170,7 @@ impl Schedule {
     pub(super) fn end(&mut self, key: Key, report: Report, now: Instant) {
         let Some(round) = self.rounds.get_mut(&key) else { return };
         round.stage = Stage::Planned;
-        round.tally.end(report);
+        round.tally.end(report, now);
         let doublings = round.tally.failures_in_a_row().min(MOST_DOUBLINGS);
         let pause = (key.interval * (1 << doublings)).min(LONGEST_PAUSE.max(key.interval));
         let missed = now.saturating_duration_since(round.beat).as_nanos() / pause.as_nanos().max(1);

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use opendcre_model::Query;
+use tokio::time::Instant;
 
 use super::round::Report;
 use crate::BoardFailure;
@@ -27,7 +28,7 @@ pub(super) struct Tally {
 /// The last round.
 #[derive(Debug)]
 struct Last {
-    answered_at: Option<Timestamp>,
+    answered_at: Option<(Timestamp, Instant)>,
     took: Duration,
     failures: Vec<(Query, BoardFailure)>,
 }
@@ -46,14 +47,15 @@ impl Tally {
         queries.iter().filter(|query| !self.resting.contains_key(query)).copied().collect()
     }
 
-    pub(super) fn end(&mut self, report: Report) {
+    pub(super) fn end(&mut self, report: Report, now: Instant) {
         let Report { answered, failures, unsupported, is_crowded_out, time, took, .. } = report;
         self.rounds += 1;
+        // Whoever says that it cannot answer has answered.
+        let is_unanswered = answered == 0 && failures.len() > unsupported.len() && !is_crowded_out;
         self.resting.extend(unsupported.into_iter().map(|query| (query, REST)));
-        let is_unanswered = answered == 0 && !failures.is_empty() && !is_crowded_out;
         self.unanswered = if is_unanswered { self.unanswered.saturating_add(1) } else { 0 };
         let before = self.last.take().and_then(|last| last.answered_at);
-        let answered_at = if answered > 0 { Some(time) } else { before };
+        let answered_at = if answered > 0 { Some((time, now)) } else { before };
         self.last = Some(Last { answered_at, took, failures });
     }
 
@@ -89,7 +91,13 @@ impl Tally {
 
     /// When a round brought an answer last.
     pub(super) fn answered_at(&self) -> Option<Timestamp> {
-        self.last.as_ref()?.answered_at
+        self.last.as_ref()?.answered_at.map(|(time, _)| time)
+    }
+
+    /// How long ago that was, whatever the clock said.
+    pub(super) fn age(&self, now: Instant) -> Option<Duration> {
+        let (_, at) = self.last.as_ref()?.answered_at?;
+        Some(now.saturating_duration_since(at))
     }
 
     /// What was not answered in the last round, and why.
