@@ -147,9 +147,10 @@ impl Intake {
             let HistoryStatistics { damaged, set_aside, .. } = history.statistics();
             defects(HISTORY, history.health(), set_aside, damaged)
         });
-        let events = self.events.as_ref().map(|events| {
-            defects(EVENTS, events.health(), events.set_aside(), events.statistics().damaged)
-        });
+        let events = self
+            .events
+            .as_ref()
+            .map(|events| defects(EVENTS, events.health(), events.set_aside(), events.statistics().damaged));
         history.into_iter().chain(events).flatten().collect()
     }
 
@@ -228,4 +229,65 @@ fn unwell(events: &EventLog) -> Vec<(DeviceAddress, Health)> {
         tracing::warn!(%failure, "what was told of the health of devices is told again");
         Vec::new()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use jiff::Timestamp;
+    use opendcre_model::{BoardId, DeviceId, DeviceKind, PowerReport, PowerState};
+
+    use super::*;
+    use crate::event::EventSettings;
+    use crate::testing::{self, TestClock};
+
+    const SWITCH: DeviceAddress = DeviceAddress { board: BoardId(1), device: DeviceId(2) };
+
+    /// What a power supply says in turn.
+    fn answer(number: u32) -> (Query, Latest) {
+        let state = if number % 2 == 0 { PowerState::On } else { PowerState::Off };
+        let observation = Observation::Power(PowerReport {
+            state,
+            power_ok: true,
+            over_current: false,
+            under_voltage: false,
+            electrical: None,
+            measured_at: Timestamp::UNIX_EPOCH,
+            source: "hat".into(),
+        });
+        let latest =
+            Latest { observation: Arc::new(observation), time: Timestamp::UNIX_EPOCH, age: Duration::ZERO };
+        (Query::Power { device: SWITCH, kind: DeviceKind::Power }, latest)
+    }
+
+    #[tokio::test]
+    async fn of_answers_at_the_same_time_the_last_one_that_is_told_holds() {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Arc::<TestClock>::default();
+        let (events, _) =
+            EventLog::open(folder.path().join("events.db"), EventSettings::default(), clock).unwrap();
+        let board = Arc::new(testing::board(1, "web-1"));
+        let intake = Intake::new(None, Some(events.clone()), Thresholds::default(), [&board].into_iter());
+        std::thread::scope(|scope| {
+            for thread in 0..4 {
+                let (intake, board) = (&intake, &board);
+                scope.spawn(move || {
+                    for number in 0..500 {
+                        let (query, latest) = answer(number + thread);
+                        intake.take(board, &query, &latest);
+                    }
+                });
+            }
+        });
+        events.flush().await.unwrap();
+        let page = events.after(0, usize::MAX, |_| true).await.unwrap();
+        let told: Vec<_> =
+            page.events.iter().map(|event| (&event.detail["from"], &event.detail["to"])).collect();
+        assert!(told.len() > 100, "{}", told.len());
+        assert!(
+            told.windows(2).all(|pair| pair[0].1 == pair[1].0),
+            "each goes on where the one before ended"
+        );
+    }
 }

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use opendcre_drivers::ipmi::Settings;
 use opendcre_emulator::bmc::{ChassisAction, Defects, Handle, Pin};
 use opendcre_model::{
-    Action, DeviceId, Driver, DriverError, EventLogPage, Fault, Health, LogCursor, LogEntry, LogSensor, Observation,
-    Priority, Query, SERVER_SYSTEM,
+    Action, DeviceId, Driver, DriverError, EventLogPage, Fault, Health, LogCursor, LogEntry, LogSensor,
+    Observation, Priority, Query, SERVER_SYSTEM,
 };
 
 use super::support::{Served, access, context, emulate, eventually, impatient, operator, part, suite};

@@ -46,7 +46,8 @@ pub(crate) fn log_entry(board: &BoardRecord, entry: LoggedEntry<'_>) -> NewEvent
 pub(crate) fn log_entry_unreadable(board: &BoardRecord, entry: &UnreadableEntry) -> NewEvent {
     let UnreadableEntry { id, reason } = entry;
     let board_words = board.describe();
-    let message = format!("entry {id} of the event log of {board_words} is left out, it cannot be read: {reason}");
+    let message =
+        format!("entry {id} of the event log of {board_words} is left out, it cannot be read: {reason}");
     NewEvent::new(EventKind::Loss, Severity::Warning, message)
         .of_board(board)
         .with("code", "log_entry_unreadable")

@@ -69,7 +69,8 @@ pub(crate) fn history_on_disk_again() -> NewEvent {
 
 /// So many values are lost, and so many parts of the file are damaged, since that was told last.
 pub(crate) fn history_missing(lost: u64, damaged: u64) -> NewEvent {
-    let message = format!("the history lacks {lost} values, and {damaged} parts of it are damaged and left out");
+    let message =
+        format!("the history lacks {lost} values, and {damaged} parts of it are damaged and left out");
     loss(Severity::Warning, "history_missing", message).with("lost", lost).with("damaged", damaged)
 }
 

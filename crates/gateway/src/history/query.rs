@@ -222,8 +222,7 @@ impl Wanted {
     ) -> rusqlite::Result<Vec<Piece>> {
         let period = start.div_euclid(resolution.period());
         let is_within = |window: i64| Resolution::Raw.start(window).div_euclid(resolution.period()) == period;
-        let rollups =
-            chunks.rollups(resolution, number, period, &self.unsealed(chunks, is_within))?;
+        let rollups = chunks.rollups(resolution, number, period, &self.unsealed(chunks, is_within))?;
         let piece = |rollup: Rollup| Piece { time: rollup.slot.saturating_mul(slot), length: slot, rollup };
         Ok(rollups.into_iter().map(piece).collect())
     }

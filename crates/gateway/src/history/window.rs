@@ -42,14 +42,7 @@ struct Last {
 
 impl Window {
     pub(super) const fn new(period: i64, first_row: u64) -> Self {
-        Self {
-            period,
-            first_row,
-            count: 0,
-            is_sealing: false,
-            bytes: Vec::new(),
-            last: Last::before(period),
-        }
+        Self { period, first_row, count: 0, is_sealing: false, bytes: Vec::new(), last: Last::before(period) }
     }
 
     pub(super) fn push(&mut self, sample: Datum) {

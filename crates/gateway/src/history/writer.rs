@@ -37,11 +37,11 @@ type Reply = oneshot::Sender<Result<(), HistoryError>>;
 /// The thread that writes. It ends with this handle, after a last write.
 #[derive(Debug)]
 pub(super) struct Writer {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
 }
 
-struct Shared {
+pub(super) struct Shared {
     path: PathBuf,
     settings: HistorySettings,
     limits: Limits,
@@ -51,13 +51,13 @@ struct Shared {
     /// A way to read the file. Nothing while there is none.
     reader: Mutex<Option<Connection>>,
     /// Who may use it.
-    turn: Arc<Semaphore>,
+    pub(super) turn: Arc<Semaphore>,
     damaged: Arc<AtomicU64>,
 }
 
 #[derive(Debug)]
-struct State {
-    table: Table,
+pub(super) struct State {
+    pub(super) table: Table,
     waiters: Vec<Reply>,
     /// Whether those who wait want all chunks to be made, too.
     wants_chunks: bool,
@@ -486,12 +486,12 @@ impl Shared {
         HistoryError::Read { path: self.path.clone(), reason: reason.to_owned() }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         // Every change of the state is complete in itself, so a panic elsewhere cannot have broken it.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn reader(&self) -> MutexGuard<'_, Option<Connection>> {
+    pub(super) fn reader(&self) -> MutexGuard<'_, Option<Connection>> {
         // A connection is never left in the middle of something.
         self.reader.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -131,3 +131,81 @@ fn logged(entry: &LogEntry) -> LoggedEntry<'_> {
         asserted: *asserted,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use opendcre_model::{SERVER_SYSTEM, UnreadableEntry};
+
+    use super::*;
+    use crate::event::EventKind;
+    use crate::testing;
+
+    const SYSTEM: DeviceAddress = DeviceAddress { board: BoardId(1), device: SERVER_SYSTEM };
+
+    /// A page up to this entry, with nothing in it.
+    fn page(position: u16) -> EventLogPage {
+        EventLogPage {
+            entries: Vec::new(),
+            cursor: LogCursor { position: Some(position), ..LogCursor::default() },
+            was_cleared: false,
+            was_overwritten: false,
+            more: false,
+            used_percent: None,
+            overflow: false,
+            unreadable: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_mark_is_kept_only_when_the_log_was_read_further() {
+        let (tails, board) = (Tails::default(), testing::board(1, "web-1"));
+        let more = EventLogPage { more: true, ..page(1) };
+        assert_eq!(tails.take(&board, SYSTEM, &more).1, None, "what is older has not been passed");
+        assert_eq!(tails.take(&board, SYSTEM, &page(1)).1.unwrap().cursor, page(1).cursor);
+        assert_eq!(tails.take(&board, SYSTEM, &page(1)).1, None);
+        assert_eq!(tails.take(&board, SYSTEM, &page(2)).1.unwrap().cursor, page(2).cursor);
+    }
+
+    #[test]
+    fn what_stays_unreadable_is_left_out_after_a_few_tries_and_told() {
+        let (tails, board) = (Tails::default(), testing::board(1, "web-1"));
+        tails.take(&board, SYSTEM, &page(1));
+        for fault in
+            [Some(Fault::Refused), Some(Fault::Timeout), None, Some(Fault::Gone), Some(Fault::Malformed)]
+        {
+            tails.note_failure(BoardId(1), fault);
+            assert!(!tails.cursor(BoardId(1)).leaves_out);
+        }
+        tails.note_failure(BoardId(1), Some(Fault::Refused));
+        let cursor = tails.cursor(BoardId(1));
+        assert_eq!(cursor, LogCursor { leaves_out: true, ..page(1).cursor });
+
+        let unreadable = vec![UnreadableEntry { id: 2, reason: "it refused".to_owned() }];
+        let (news, _) = tails.take(&board, SYSTEM, &EventLogPage { unreadable, ..page(3) });
+        let [told] = news.as_slice() else { panic!("{news:?}") };
+        assert_eq!(
+            (told.kind, told.board, &told.detail["entry"]),
+            (EventKind::Loss, Some(BoardId(1)), &2.into())
+        );
+        assert!(told.message.contains("entry 2") && told.message.contains("it refused"), "{}", told.message);
+        assert!(!tails.cursor(BoardId(1)).leaves_out);
+    }
+
+    #[test]
+    fn entries_of_before_the_log_was_seen_first_are_no_news() {
+        let (tails, board) = (Tails::default(), testing::board(1, "web-1"));
+        let entry = |id| LogEntry {
+            id,
+            time: None,
+            severity: opendcre_model::Health::Ok,
+            sensor: None,
+            message: String::new(),
+            asserted: true,
+            raw: [0; 16],
+        };
+        let old = EventLogPage { entries: vec![entry(1)], ..page(1) };
+        assert!(tails.take(&board, SYSTEM, &old).0.is_empty());
+        let new = EventLogPage { entries: vec![entry(2)], ..page(2) };
+        assert_eq!(tails.take(&board, SYSTEM, &new).0.len(), 1);
+    }
+}

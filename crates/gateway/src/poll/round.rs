@@ -8,8 +8,8 @@ use opendcre_model::{Context, DeviceAddress, EventLogPage, Fault, Observation, P
 use tokio::time::{Instant, timeout};
 
 use super::schedule::Key;
-use crate::inventory::{BoardFailure, BoardState};
 use crate::intake::LogMark;
+use crate::inventory::{BoardFailure, BoardState};
 use crate::{BoardRecord, Gateway, GatewayError};
 
 /// How many questions in a row a board may leave unanswered until the rest of the round is left out.

@@ -110,3 +110,56 @@ impl Tally {
         self.resting.keys()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use opendcre_model::BoardId;
+
+    use super::*;
+
+    fn failed(count: u32, unsupported: usize) -> Report {
+        let failure = BoardFailure { code: "timeout".to_owned(), message: String::new() };
+        let query = |number| Query::Version(BoardId(number));
+        Report {
+            failures: (0..count).map(|number| (query(number), failure.clone())).collect(),
+            unsupported: (0..count).map(query).take(unsupported).collect(),
+            ..Report::default()
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_says_that_it_cannot_answer_has_answered() {
+        let mut tally = Tally::default();
+        tally.end(failed(2, 2), Instant::now());
+        assert_eq!(tally.failures_in_a_row(), 0);
+        tally.end(failed(2, 1), Instant::now());
+        tally.end(failed(2, 0), Instant::now());
+        assert_eq!(tally.failures_in_a_row(), 2);
+        tally.end(Report { is_crowded_out: true, ..failed(1, 0) }, Instant::now());
+        assert_eq!(tally.failures_in_a_row(), 0, "the wire was busy, not the board silent");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_age_of_an_answer_does_not_depend_on_the_clock() {
+        let mut tally = Tally::default();
+        assert_eq!(tally.age(Instant::now()), None);
+        let time = "2300-01-01T00:00:00Z".parse().unwrap();
+        tally.end(Report { answered: 1, time, ..Report::default() }, Instant::now());
+        tokio::time::advance(Duration::from_secs(7)).await;
+        tally.end(failed(1, 0), Instant::now());
+        assert_eq!(tally.age(Instant::now()), Some(Duration::from_secs(7)));
+        assert_eq!(tally.answered_at(), Some(time));
+    }
+
+    #[test]
+    fn a_question_that_cannot_be_answered_rests_for_a_while() {
+        let mut tally = Tally::default();
+        let queries = [Query::Version(BoardId(0)), Query::Version(BoardId(1))];
+        tally.end(failed(1, 1), Instant::now());
+        assert_eq!(tally.worth_asking(&queries), [queries[1]]);
+        for _ in 0..REST {
+            tally.begin(Duration::ZERO);
+        }
+        assert_eq!(tally.worth_asking(&queries), queries);
+    }
+}

@@ -269,8 +269,7 @@ fn poll(pause: Duration) -> (usize, u64) {
     let mut network = one();
     for _ in 0..10 {
         for _ in 0..2 {
-            let answer =
-                network.submit(0, GET_CHASSIS_STATUS, Intent::Read, Priority::Poll);
+            let answer = network.submit(0, GET_CHASSIS_STATUS, Intent::Read, Priority::Poll);
             network.wait(answer).unwrap();
         }
         network.run(pause);
@@ -280,7 +279,7 @@ fn poll(pause: Duration) -> (usize, u64) {
 
 #[test]
 fn sessions_are_kept_between_polls_as_long_as_that_is_cheaper_than_a_login() {
-    let login = 4;
+    let login = 3;
     assert_eq!(poll(SECOND * 40), (login + 20, 1));
     // After the first pause nobody knows that more polls come; from then on, one question keeps the session.
     assert_eq!(poll(SECOND * 60), (2 * login + 20 + 1 + 9, 2));
