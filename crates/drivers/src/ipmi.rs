@@ -29,6 +29,7 @@ mod meter;
 mod pace;
 mod power;
 mod queue;
+mod rhythm;
 mod sensor;
 mod slot;
 mod socket;

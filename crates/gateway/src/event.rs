@@ -33,6 +33,7 @@ use std::time::Duration;
 
 use opendcre_model::{DeviceAddress, Health, WallClock};
 use thiserror::Error;
+use tokio::sync::Semaphore;
 
 use database::Reader;
 use keeper::Keeper;
@@ -116,6 +117,8 @@ pub struct EventStatistics {
     pub refused: u64,
     /// How many events were shown since the start and are lost now, because the disk could not be written for too long.
     pub lost: u64,
+    /// How often since the start an event on the disk was found damaged, and left out.
+    pub damaged: u64,
 }
 
 /// An open event log. Clones are the same log; the last one closes it and waits for what was given to it.
@@ -124,6 +127,8 @@ pub struct EventLog {
     path: PathBuf,
     writer: Arc<Writer>,
     reader: Arc<Reader>,
+    /// Who may read from the file.
+    turn: Arc<Semaphore>,
 }
 
 /// An event, and for how long the service had run when it happened.
@@ -135,10 +140,12 @@ struct Kept {
 
 impl EventLog {
     /// Opens the log at `path`, and creates it if it does not exist; its directory must exist. One that is damaged or of a
-    /// newer release is renamed, never removed, and a fresh one is begun. Blocks on the disk.
+    /// newer release is renamed, never removed, and a fresh one is begun. One that cannot be read and written, or that
+    /// another process uses, is tried again and again; until then, events are kept in memory, and [`EventLog::health`]
+    /// tells why. Blocks on the disk.
     ///
     /// # Errors
-    /// [`EventError::Open`] if it cannot be read and written, or if another process uses it.
+    /// [`EventError::Open`] if the system has no thread for it.
     pub fn open(
         path: impl AsRef<Path>,
         settings: EventSettings,
@@ -153,19 +160,27 @@ impl EventLog {
         clock: Arc<dyn WallClock>,
         limits: Limits,
     ) -> Result<(Self, Option<SetAside>), EventError> {
-        let (keeper, loaded, set_aside) = Keeper::open(path, settings, limits.room.newest)?;
-        // Those who listened to the log before must not take its numbers for ours. It had less than one event in a
-        // millisecond.
-        let first = set_aside.as_ref().map(|_| u64::try_from(clock.now().as_millisecond()).unwrap_or(1));
+        let mut keeper = Keeper::new(path, settings);
+        let opened = keeper.open(limits.room.newest);
+        // Those who listened to a log that is not there any more, or not yet, must not take its numbers for ours. It had less
+        // than one event in a millisecond.
+        let is_without = opened.as_ref().map_or(true, |(_, set_aside)| set_aside.is_some());
+        let first = is_without.then(|| u64::try_from(clock.now().as_millisecond()).unwrap_or(1));
+        let failure = opened.as_ref().err().cloned();
+        let (loaded, set_aside) = opened.unwrap_or_default();
         let lived = loaded.newest.iter().map(|kept| kept.lived).max().unwrap_or_default();
         let memory = Memory::new(limits.room, loaded, first);
         let reader = keeper.reader();
         let failed =
             |error: std::io::Error| EventError::Open { path: path.to_owned(), reason: error.to_string() };
         let writer = Writer::start(keeper, memory, lived, clock, limits).map_err(failed)?;
-        let log = Self { path: path.to_owned(), writer: Arc::new(writer), reader };
-        if let Some(set_aside) = &set_aside {
-            log.publish(service::set_aside(set_aside));
+        let turn = Arc::new(Semaphore::new(1));
+        let log = Self { path: path.to_owned(), writer: Arc::new(writer), reader, turn };
+        if let Some(failure) = failure {
+            log.writer.fail(failure);
+        }
+        if let Some(set_aside) = set_aside.clone() {
+            log.writer.note_set_aside(set_aside);
         }
         Ok((log, set_aside))
     }
@@ -223,10 +238,17 @@ impl EventLog {
     /// # Errors
     /// What is wrong, and what to do, in one sentence.
     pub fn health(&self) -> Result<(), String> {
+        self.look();
         let failure = self.writer.shared.lock().failure.clone();
         failure.map_or(Ok(()), |failure| {
             Err(format!("{failure}; until then, events are only kept as long as the process lives"))
         })
+    }
+
+    /// Looks whether the disk still answers. Otherwise events are shown that are not on it. To be called every second or so;
+    /// does no I/O.
+    pub(crate) fn look(&self) {
+        self.writer.look();
     }
 
     /// What can be counted. Does no I/O.
@@ -242,7 +264,14 @@ impl EventLog {
             unsaved: memory.unsaved_count(),
             refused: memory.lost().refused,
             lost: memory.lost().unsaved,
+            damaged: state.damaged,
         }
+    }
+
+    /// The newest file that was set aside since the start, because it was no use any more. Does no I/O.
+    #[must_use]
+    pub(crate) fn set_aside(&self) -> Option<SetAside> {
+        self.writer.shared.lock().set_aside.clone()
     }
 
     /// How many events of each kind and severity were taken since the start. Does no I/O.

@@ -13,6 +13,7 @@ pub mod chunk;
 mod clock;
 mod column;
 mod database;
+mod inspection;
 mod log;
 mod query;
 mod retention;
@@ -130,6 +131,9 @@ pub struct HistoryStatistics {
     pub memory: u64,
     /// The size of the file, in bytes.
     pub file: u64,
+    /// Whether it has samples of times that are yet to come, because the clock was ahead when they were measured. Seen when
+    /// the clock can be trusted again.
+    pub is_ahead: bool,
     /// The newest file that was set aside since the start, because it was no use any more.
     pub set_aside: Option<SetAside>,
 }
@@ -149,6 +153,8 @@ struct Limits {
     patience: Duration,
     /// When a write that failed is tried again.
     retry: Duration,
+    /// After what time a write that has not come to an end is taken for failed.
+    hang: Duration,
     /// How long after the first sample of a period the one before is taken for complete.
     grace: Duration,
 }
@@ -163,6 +169,7 @@ impl Default for Limits {
             series: 1 << 20,
             patience: Duration::from_secs(5),
             retry: Duration::from_secs(10),
+            hang: Duration::from_secs(30),
             grace: Duration::from_secs(120),
         }
     }
@@ -176,10 +183,12 @@ pub struct History {
 
 impl History {
     /// Opens the history at `path`, and creates it if it does not exist; its directory must exist. One that is damaged
-    /// or of a newer release is renamed, never removed, and a fresh one is begun. Blocks on the disk.
+    /// or of a newer release is renamed, never removed, and a fresh one is begun. One that cannot be read and written, or
+    /// that another process uses, is tried again and again; until then, samples are kept in memory, and
+    /// [`History::health`] tells why. Blocks on the disk.
     ///
     /// # Errors
-    /// [`HistoryError::Open`] if it cannot be read and written, or if another process uses it.
+    /// [`HistoryError::Open`] if the system has no thread for it.
     pub fn open(
         path: impl AsRef<Path>,
         settings: HistorySettings,

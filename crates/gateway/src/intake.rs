@@ -3,6 +3,7 @@
 
 mod power;
 mod tail;
+mod watch;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -10,12 +11,14 @@ use opendcre_model::{Action, DeviceAddress, Health, Observation, Query};
 
 use crate::event::{self, EventLog, NewEvent};
 use crate::health::{Condition, HealthTracker, Thresholds};
-use crate::history::{History, Sample, SeriesKey};
+use crate::history::{History, HistoryStatistics, Sample, SeriesKey};
 use crate::inventory::Unsaved;
 use crate::latest::Latest;
-use crate::{AuditEntry, BoardRecord, Defect, Principal};
+use crate::{AuditEntry, BoardRecord, Defect, Principal, SetAside};
 use power::PowerWatch;
 use tail::Tails;
+use tokio::time::Instant;
+use watch::HistoryWatch;
 
 pub(crate) use tail::LogMark;
 
@@ -25,6 +28,7 @@ pub(crate) struct Intake {
     pub(crate) events: Option<EventLog>,
     health: Mutex<HealthTracker>,
     power: Mutex<PowerWatch>,
+    watch: Mutex<HistoryWatch>,
     pub(crate) tails: Tails,
 }
 
@@ -41,8 +45,14 @@ impl Intake {
         for (device, told) in events.as_ref().map(unwell).unwrap_or_default() {
             health.recall(device, told);
         }
-        let (health, power) = (Mutex::new(health), Mutex::default());
-        Self { history, events, health, power, tails: Tails::default() }
+        Self {
+            history,
+            events,
+            health: Mutex::new(health),
+            power: Mutex::default(),
+            watch: Mutex::default(),
+            tails: Tails::default(),
+        }
     }
 
     /// Takes an answer that `board` has just given.
@@ -50,16 +60,29 @@ impl Intake {
         let Some(device) = query.device() else { return };
         let observation = &*latest.observation;
         self.keep(device, latest);
-        let health = self.health().note(device, observation);
-        if let Some(change) = health {
+        // Told within the locks, in the order in which they were noted: the last one that is told is what holds.
+        let mut health = self.health();
+        if let Some(change) = health.note(device, observation) {
             self.publish(event::health::health_changed(board, &change));
         }
+        drop(health);
         if let Observation::Power(report) = observation {
-            let change = self.power().note(device, report.state);
-            if let Some(change) = change {
+            let mut power = self.power();
+            if let Some(change) = power.note(device, report.state) {
                 self.publish(change.event(board));
             }
         }
+    }
+
+    /// Tells what has become of the history and the events. To be called every second or so.
+    pub(crate) fn watch(&self) {
+        if let Some(events) = &self.events {
+            events.look();
+        }
+        let Some(history) = &self.history else { return };
+        let mut watch = self.watch.lock().unwrap_or_else(PoisonError::into_inner);
+        let news = watch.look(history.health(), history.statistics(), Instant::now());
+        news.into_iter().for_each(|event| self.publish(event));
     }
 
     /// Keeps the numbers of an answer.
@@ -118,16 +141,17 @@ impl Intake {
         }
     }
 
-    /// What is kept in memory alone.
+    /// What is kept in memory alone, and what was lost since the start.
     pub(crate) fn defects(&self) -> Vec<Defect> {
-        let history = self.history.as_ref().and_then(|history| history.health().err());
-        let events = self.events.as_ref().and_then(|events| events.health().err());
-        let defect = |name: &str, code, message| Defect { name: name.to_owned(), code, message };
-        let history = history.map(|message| defect("history.file", "history_unavailable", message));
-        history
-            .into_iter()
-            .chain(events.map(|message| defect("events.file", "events_unavailable", message)))
-            .collect()
+        let history = self.history.as_ref().map(|history| {
+            let HistoryStatistics { damaged, set_aside, .. } = history.statistics();
+            defects(HISTORY, history.health(), set_aside, damaged)
+        });
+        let events = self
+            .events
+            .as_ref()
+            .map(|events| defects(EVENTS, events.health(), events.set_aside(), events.statistics().damaged));
+        history.into_iter().chain(events).flatten().collect()
     }
 
     /// Takes nothing more, and returns when everything is on the disk, or cannot be.
@@ -168,10 +192,102 @@ impl Intake {
     }
 }
 
+/// The words for a file in defects: the key that names it, and the codes.
+struct FileWords {
+    name: &'static str,
+    unavailable: &'static str,
+    damaged: &'static str,
+}
+
+const HISTORY: FileWords =
+    FileWords { name: "history.file", unavailable: "history_unavailable", damaged: "history_damaged" };
+const EVENTS: FileWords =
+    FileWords { name: "events.file", unavailable: "events_unavailable", damaged: "events_damaged" };
+
+/// What is wrong with a file, which has so many parts that are damaged.
+fn defects(
+    words: FileWords,
+    health: Result<(), String>,
+    set_aside: Option<SetAside>,
+    damaged: u64,
+) -> Vec<Defect> {
+    let defect = |code, message| Defect { name: words.name.to_owned(), code, message };
+    let unavailable = health.err().map(|message| defect(words.unavailable, message));
+    let set_aside = set_aside.map(|SetAside { code, message, .. }| defect(code, message));
+    let damage = (damaged > 0).then(|| {
+        let message = format!(
+            "parts of it were found damaged and left out, {damaged} times since the start; check the health of the disk"
+        );
+        defect(words.damaged, message)
+    });
+    unavailable.into_iter().chain(set_aside).chain(damage).collect()
+}
+
 /// The devices that were not well when the service ended.
 fn unwell(events: &EventLog) -> Vec<(DeviceAddress, Health)> {
     events.unwell().unwrap_or_else(|failure| {
         tracing::warn!(%failure, "what was told of the health of devices is told again");
         Vec::new()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use jiff::Timestamp;
+    use opendcre_model::{BoardId, DeviceId, DeviceKind, PowerReport, PowerState};
+
+    use super::*;
+    use crate::event::EventSettings;
+    use crate::testing::{self, TestClock};
+
+    const SWITCH: DeviceAddress = DeviceAddress { board: BoardId(1), device: DeviceId(2) };
+
+    /// What a power supply says in turn.
+    fn answer(number: u32) -> (Query, Latest) {
+        let state = if number % 2 == 0 { PowerState::On } else { PowerState::Off };
+        let observation = Observation::Power(PowerReport {
+            state,
+            power_ok: true,
+            over_current: false,
+            under_voltage: false,
+            electrical: None,
+            measured_at: Timestamp::UNIX_EPOCH,
+            source: "hat".into(),
+        });
+        let latest =
+            Latest { observation: Arc::new(observation), time: Timestamp::UNIX_EPOCH, age: Duration::ZERO };
+        (Query::Power { device: SWITCH, kind: DeviceKind::Power }, latest)
+    }
+
+    #[tokio::test]
+    async fn of_answers_at_the_same_time_the_last_one_that_is_told_holds() {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Arc::<TestClock>::default();
+        let (events, _) =
+            EventLog::open(folder.path().join("events.db"), EventSettings::default(), clock).unwrap();
+        let board = Arc::new(testing::board(1, "web-1"));
+        let intake = Intake::new(None, Some(events.clone()), Thresholds::default(), [&board].into_iter());
+        std::thread::scope(|scope| {
+            for thread in 0..4 {
+                let (intake, board) = (&intake, &board);
+                scope.spawn(move || {
+                    for number in 0..500 {
+                        let (query, latest) = answer(number + thread);
+                        intake.take(board, &query, &latest);
+                    }
+                });
+            }
+        });
+        events.flush().await.unwrap();
+        let page = events.after(0, usize::MAX, |_| true).await.unwrap();
+        let told: Vec<_> =
+            page.events.iter().map(|event| (&event.detail["from"], &event.detail["to"])).collect();
+        assert!(told.len() > 100, "{}", told.len());
+        assert!(
+            told.windows(2).all(|pair| pair[0].1 == pair[1].0),
+            "each goes on where the one before ended"
+        );
+    }
 }

@@ -138,9 +138,10 @@ impl Poller {
         self.planned_for = Some(version);
     }
 
-    /// Tells which wires have failed or come back.
+    /// Tells which wires have failed or come back, and what has become of the history.
     fn watch_sources(&mut self) {
         let intake = &self.gateway.inner.intake;
+        intake.watch();
         for (mount, was_up) in self.gateway.inner.mounts.iter().zip(&mut self.are_up) {
             let health = mount.driver.health();
             let is_up = std::mem::replace(was_up, health.is_ok());

@@ -30,7 +30,7 @@ pub use kind::{DeviceKind, UnknownKind};
 pub use lamp::{ChamberLedSetting, ChamberLedState, ColorError, Rgb};
 pub use link::{LinkState, LinkStatistics};
 pub use location::{ChassisLocation, Depth, Horizontal, Vertical};
-pub use log::{EventLogPage, LogCursor, LogEntry, LogPlace, LogSensor};
+pub use log::{EventLogPage, LogCursor, LogEntry, LogPlace, LogSensor, UnreadableEntry};
 pub use number::{Number, NumberError};
 pub use power::{BatteryReport, Electrical, PowerAction, PowerReport, PowerState, UnknownPowerAction};
 pub use reading::{Health, Measurement, Quality, Quantity, Reading};

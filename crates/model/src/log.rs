@@ -26,6 +26,10 @@ pub struct LogCursor {
     pub added_at: u32,
     /// When entries were last removed, in the same way.
     pub erased_at: u32,
+    /// Whether entries that cannot be read are left out, with a word in [`EventLogPage::unreadable`]; otherwise the log is
+    /// read up to the first one. Whoever asks decides.
+    #[serde(default)]
+    pub leaves_out: bool,
 }
 
 /// Whether the entries of a log that were told last are still where they were.
@@ -59,6 +63,17 @@ pub struct EventLogPage {
     pub used_percent: Option<u8>,
     /// The equipment has lost events because the log is full.
     pub overflow: bool,
+    /// The entries that were left out because they cannot be read.
+    pub unreadable: Vec<UnreadableEntry>,
+}
+
+/// An entry of an event log that cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnreadableEntry {
+    /// The id by which the equipment knows it.
+    pub id: u16,
+    /// What the equipment says.
+    pub reason: String,
 }
 
 /// One entry of an event log.
@@ -102,10 +117,13 @@ mod tests {
             place: LogPlace::Erased,
             added_at: 1_450_000_000,
             erased_at: u32::MAX,
+            leaves_out: true,
         };
         for cursor in [cursor, LogCursor::default()] {
             let json = serde_json::to_string(&cursor).unwrap();
             assert_eq!(serde_json::from_str::<LogCursor>(&json).unwrap(), cursor);
         }
+        let older = r#"{"position":7,"passed":1,"told":[1,2],"place":"known","added_at":3,"erased_at":4}"#;
+        assert!(!serde_json::from_str::<LogCursor>(older).unwrap().leaves_out);
     }
 }

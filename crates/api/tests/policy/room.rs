@@ -123,6 +123,7 @@ fn empty_log(cursor: LogCursor) -> Observation {
         more: false,
         used_percent: Some(0),
         overflow: false,
+        unreadable: Vec::new(),
     }))
 }
 

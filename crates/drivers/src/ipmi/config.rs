@@ -45,7 +45,8 @@ pub struct Settings {
     pub outstanding: NonZeroUsize,
     /// How many commands may wait for one BMC in each priority. More are refused as busy.
     pub backlog: usize,
-    /// After how long without use a session is closed. BMCs forget sessions after 60 s ± 3 s (IPMI 2.0 §6.12.15).
+    /// After how long without use a session is closed, or kept by a harmless question where the next poll is to be expected
+    /// within minutes. BMCs forget sessions after 60 s ± 3 s (IPMI 2.0 §6.12.15).
     pub idle_time: Duration,
     /// How long closing all sessions may take at the end.
     pub close_limit: Duration,

@@ -8,13 +8,13 @@
 //! looked for from the first entry on; if they are nowhere, all entries are new.
 
 use jiff::Timestamp;
-use opendcre_ipmi::Single;
 use opendcre_ipmi::sel::{
     GetSelInfo, ReadSel, SelEntry, SelInfo, SelPage, SelRecord, SelStart, SelTime, When,
 };
+use opendcre_ipmi::{CommandError, Single};
 use opendcre_model::{
     BoardId, Context, DriverError, EventLogPage, Health, LogCursor, LogEntry, LogPlace, LogSensor,
-    Observation,
+    Observation, UnreadableEntry,
 };
 
 use super::bmcs::Bmcs;
@@ -35,9 +35,17 @@ impl Bmcs {
     ) -> Result<Observation, DriverError> {
         let bmc = self.bmc(board)?;
         let info = self.run(board, Single(GetSelInfo), context).await?;
+        let (leaves_out, after) = (after.leaves_out, LogCursor { leaves_out: false, ..after });
         let news = match is_unchanged(&after, &info) {
-            true => News { info, entries: Vec::new(), cursor: after, loss: None, more: false },
-            false => self.news(board, after, info, context).await?,
+            true => News {
+                info,
+                entries: Vec::new(),
+                cursor: after,
+                loss: None,
+                more: false,
+                left_out: Vec::new(),
+            },
+            false => self.news(board, after, leaves_out, info, context).await?,
         };
         let profile = bmc.knowledge.profile();
         Ok(Observation::EventLog(Box::new(news.page(profile.as_deref()))))
@@ -47,16 +55,18 @@ impl Bmcs {
         &self,
         board: BoardId,
         after: LogCursor,
+        leaves_out: bool,
         info: SelInfo,
         context: Context,
     ) -> Result<News, BmcError> {
         let start = after.position.map_or(SelStart::First, SelStart::After);
-        let page = self.part_of_log(board, ReadSel::new(start, MOST).with_info(info), context).await?;
+        let read = |start| ReadSel::new(start, MOST).leaving_out(leaves_out);
+        let page = self.part_of_log(board, read(start).with_info(info), context).await?;
         if !has_lost_its_place(&after, &page) {
             return Ok(follow(after, page));
         }
         // Perhaps something has happened since it told its state.
-        let page = self.part_of_log(board, ReadSel::new(SelStart::First, MOST), context).await?;
+        let page = self.part_of_log(board, read(SelStart::First), context).await?;
         Ok(follow(from_the_beginning(after, &page.info), page))
     }
 
@@ -82,6 +92,8 @@ struct News {
     cursor: LogCursor,
     loss: Option<Loss>,
     more: bool,
+    /// The ids of entries that cannot be read, and why.
+    left_out: Vec<(u16, CommandError)>,
 }
 
 /// Why entries may be missing between those that were told and those that are new.
@@ -123,7 +135,7 @@ fn from_the_beginning(after: LogCursor, info: &SelInfo) -> LogCursor {
 
 /// What is new among the entries that were read behind `after`.
 fn follow(after: LogCursor, page: SelPage) -> News {
-    let SelPage { info, entries, last, more, cut_short, .. } = page;
+    let SelPage { info, entries, last, more, cut_short, left_out, .. } = page;
     let count = u16::try_from(entries.len()).unwrap_or(u16::MAX);
     let passed = after.passed.saturating_add(count);
     // A list that leads back to its beginning ends here: nobody has twice as many new entries as there are.
@@ -137,7 +149,7 @@ fn follow(after: LogCursor, page: SelPage) -> News {
         erased_at: info.last_erase.0,
         ..after
     };
-    let news = News { info, entries, cursor, loss: None, more: !is_at_end && cut_short.is_none() };
+    let news = News { info, entries, cursor, loss: None, more: !is_at_end && cut_short.is_none(), left_out };
     match after.place {
         // Whether there was something in a log that was empty nobody can say once it was cleared again.
         LogPlace::Known if after.position.is_none() && !is_same_log(&after, &info) => {
@@ -213,8 +225,13 @@ impl News {
             more: self.more,
             used_percent: self.info.used_percent(),
             overflow: self.info.overflow,
+            unreadable: self.left_out.iter().map(unreadable).collect(),
         }
     }
+}
+
+fn unreadable((id, error): &(u16, CommandError)) -> UnreadableEntry {
+    UnreadableEntry { id: *id, reason: error.to_string() }
 }
 
 fn log_entry(entry: &SelEntry, profile: Option<&Profile>) -> LogEntry {

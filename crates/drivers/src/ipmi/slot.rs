@@ -14,6 +14,7 @@ use super::config::{BmcConfig, Settings};
 use super::error::{self, Problem, Stage};
 use super::pace::Pace;
 use super::queue::{Entry, Intent, Job, Outcome, Queue};
+use super::rhythm::Rhythm;
 use super::standing::Standing;
 use super::statistics::Row;
 
@@ -36,6 +37,8 @@ pub(super) enum Task {
     Command,
     /// Finding out whether it is back.
     Probe,
+    /// Letting it know that its session is still wanted.
+    Keep,
     /// Closing its session.
     Close,
 }
@@ -47,6 +50,7 @@ pub(super) struct Slot {
     queue: Queue,
     pace: Pace,
     standing: Standing,
+    rhythm: Rhythm,
     /// What it is busy with.
     task: Option<Task>,
     /// When the present task began, or the last one ended.
@@ -66,6 +70,7 @@ impl Slot {
             queue: Queue::default(),
             pace: Pace::default(),
             standing: Standing::new(now),
+            rhythm: Rhythm::default(),
             task: None,
             turned_at: now,
             is_late: false,
@@ -105,6 +110,9 @@ impl Slot {
             // A caller that has gone away does not want it.
             Some(problem) => drop(job.answer.send(Err(problem))),
             None => {
+                if job.context.priority == Priority::Poll {
+                    self.rhythm.on_poll(tools.settings.idle_time, tools.now);
+                }
                 let latency = self.client.latency().smoothed().unwrap_or(ASSUMED_LATENCY);
                 self.queue.push(job, tools.settings.backlog, latency + self.pace.pause());
             }
@@ -163,8 +171,9 @@ impl Slot {
             Some(Task::Command)
         } else if is_due(self.probe_at()) {
             Some(Task::Probe)
-        } else if is_due(self.close_at(tools.settings)) {
-            Some(Task::Close)
+        } else if is_due(self.idle_at(tools.settings)) {
+            let is_worth_keeping = !self.is_stopping && self.rhythm.expects_at(tools.now);
+            Some(if is_worth_keeping { Task::Keep } else { Task::Close })
         } else {
             None
         }
@@ -174,7 +183,8 @@ impl Slot {
         self.standing.probe_at().filter(|_| !self.is_stopping)
     }
 
-    fn close_at(&self, settings: &Settings) -> Option<Instant> {
+    /// When its session must be used, or closed.
+    fn idle_at(&self, settings: &Settings) -> Option<Instant> {
         let idle_time = if self.is_stopping { Duration::ZERO } else { settings.idle_time };
         self.client.is_open().then(|| self.turned_at + idle_time)
     }
@@ -183,7 +193,7 @@ impl Slot {
     pub(super) fn start(&mut self, task: Task, tools: &mut Tools<'_>) {
         let order = match task {
             Task::Command => self.queue.take().map(|entry| order(entry.request.clone(), entry.intent)),
-            Task::Probe => Some(Order::read(GetDeviceId.request())),
+            Task::Probe | Task::Keep => Some(Order::read(GetDeviceId.request())),
             Task::Close => None,
         };
         self.task = Some(task);
@@ -339,7 +349,7 @@ impl Slot {
             [None; 3]
         } else {
             let pause = self.pace.ready_at(now).filter(|_| self.queue.waiting() > 0);
-            [pause, self.probe_at(), self.close_at(settings)]
+            [pause, self.probe_at(), self.idle_at(settings)]
         };
         common.into_iter().chain(own).flatten().min()
     }

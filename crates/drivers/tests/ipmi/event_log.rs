@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use opendcre_drivers::ipmi::Settings;
-use opendcre_emulator::bmc::{ChassisAction, Handle, Pin};
+use opendcre_emulator::bmc::{ChassisAction, Defects, Handle, Pin};
 use opendcre_model::{
-    Action, DeviceId, Driver, DriverError, EventLogPage, Health, LogCursor, LogEntry, LogSensor, Observation,
-    Priority, Query, SERVER_SYSTEM,
+    Action, DeviceId, Driver, DriverError, EventLogPage, Fault, Health, LogCursor, LogEntry, LogSensor,
+    Observation, Priority, Query, SERVER_SYSTEM,
 };
 
 use super::support::{Served, access, context, emulate, eventually, impatient, operator, part, suite};
@@ -117,6 +117,32 @@ async fn a_log_that_is_cleared_says_so_and_goes_on() {
     assert!(page.was_cleared && !page.overflow && page.used_percent < Some(20), "{page:?}");
     assert_eq!(page.entries[0].message, "Event Logging Disabled, sensor F0h: log area reset or cleared");
     assert_eq!(reader.news().await, []);
+    bmcs.stop().await;
+}
+
+#[tokio::test]
+async fn an_entry_that_cannot_be_read_is_left_out_when_that_is_wanted() {
+    let emulated = emulate(1, |_| {});
+    let bmcs = Served::open(emulated.bmcs().addresses(), &operator(), Settings::default());
+    let mut reader = Reader::new(&bmcs);
+    let beginning = reader.news().await;
+    let unreadable = beginning.last().unwrap().id + 1;
+    let defects = Defects { unreadable_entry: Some(unreadable), ..Defects::default() };
+    emulated.bmcs().with(0, |bmc, _| bmc.set_defects(defects));
+    pin(&emulated, "CPU1 Temp", Some(Pin::Value(96.0)));
+    for _ in 0..2 {
+        let failure = reader.ask().await.unwrap_err();
+        assert_eq!(failure.fault, Fault::Refused, "{failure}");
+    }
+    reader.cursor.leaves_out = true;
+    let page = reader.ask().await.unwrap();
+    assert_eq!(page.unreadable.iter().map(|entry| entry.id).collect::<Vec<_>>(), [unreadable]);
+    assert!(page.unreadable[0].reason.contains("Get SEL Entry"), "{page:?}");
+    assert_eq!(page.entries.iter().map(|entry| entry.id).collect::<Vec<_>>(), [unreadable + 1]);
+    assert!(!page.cursor.leaves_out && !page.was_cleared && !page.was_overwritten, "{page:?}");
+    // What follows is read as ever.
+    pin(&emulated, "CPU1 Temp", Some(Pin::Value(40.0)));
+    assert_eq!(reader.news().await.len(), 2);
     bmcs.stop().await;
 }
 

@@ -117,6 +117,8 @@ pub struct Defects {
     pub sdr_endless: bool,
     /// The inventory claims the greatest size.
     pub fru_endless: bool,
+    /// The entry of the event log with this id cannot be read.
+    pub unreadable_entry: Option<u16>,
 }
 
 /// Spoils what one BMC receives and sends.
@@ -137,6 +139,7 @@ impl Faults {
             sdr_loop: random.happens(plan.sdr_loop),
             sdr_endless: random.happens(plan.sdr_endless),
             fru_endless: random.happens(plan.fru_endless),
+            unreadable_entry: None,
         };
         (Self { random, held: None }, defects)
     }

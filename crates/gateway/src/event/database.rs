@@ -12,7 +12,7 @@ use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use super::number::{GREATEST, Gap, MOST_GAPS};
 use super::{Event, EventSettings, Kept, told};
-use crate::sqlite::{self, Check, Database, Durability, Format, SetAside, Sharing, checksum};
+use crate::sqlite::{self, Check, Database, Durability, Format, SetAside, Sharing, checksum, is_damage};
 
 /// How long whoever reads waits for a file that is being opened.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -73,11 +73,28 @@ pub(super) struct Rows {
     pub(super) oldest: Option<u64>,
     /// The number of the last row that was looked at.
     pub(super) last: Option<u64>,
+    /// How many rows are damaged, and left out.
+    pub(super) damaged: u64,
 }
 
 /// A connection that reads beside the one that writes; none while the file cannot be used.
 #[derive(Debug, Default)]
 pub(super) struct Reader(Mutex<Option<Connection>>);
+
+/// Why events could not be read.
+#[derive(Debug)]
+pub(super) struct Unread {
+    /// What the system says.
+    pub(super) reason: String,
+    /// Whether the file seems to be damaged.
+    pub(super) is_damage: bool,
+}
+
+impl From<rusqlite::Error> for Unread {
+    fn from(error: rusqlite::Error) -> Self {
+        Self { reason: error.to_string(), is_damage: is_damage(&error) }
+    }
+}
 
 /// Opens the file at `path`, or sets it aside and opens a fresh one; of what it holds, `newest` events at most are
 /// loaded.
@@ -162,10 +179,11 @@ impl Reader {
     }
 
     /// The events with numbers between `after` and `before`, at most `limit`, oldest first.
-    pub(super) fn read(&self, after: u64, before: u64, limit: usize) -> Result<Rows, String> {
+    pub(super) fn read(&self, after: u64, before: u64, limit: usize) -> Result<Rows, Unread> {
         let mut reader = self.lock();
-        let connection = reader.as_mut().ok_or("it is not open")?;
-        read(connection, after, before, limit).map_err(|error| error.to_string())
+        let not_open = || Unread { reason: "it is not open".to_owned(), is_damage: false };
+        let connection = reader.as_mut().ok_or_else(not_open)?;
+        read(connection, after, before, limit).map_err(Unread::from)
     }
 
     /// The devices that are not well, as far as that was told.
@@ -192,7 +210,10 @@ fn read(connection: &mut Connection, after: u64, before: u64, limit: usize) -> r
     let mut rows = statement.query(params![after.cast_signed(), before.cast_signed(), limit])?;
     while let Some(row) = rows.next()? {
         found.last = Some(number(row)?);
-        found.events.extend(decode_or_leave_out(row).map(|kept| kept.event));
+        match decode_or_leave_out(row) {
+            Some(kept) => found.events.push(kept.event),
+            None => found.damaged += 1,
+        }
     }
     Ok(found)
 }

@@ -18,7 +18,16 @@ pub(super) struct Keeper {
     path: PathBuf,
     settings: EventSettings,
     file: Option<EventFile>,
+    /// Whether nothing of what a file holds has been read since the start.
+    is_blank: bool,
     reader: Arc<Reader>,
+}
+
+/// A file that was opened.
+pub(super) struct Reopened {
+    /// What it holds, if that is not known yet.
+    pub(super) loaded: Option<Loaded>,
+    pub(super) set_aside: Option<SetAside>,
 }
 
 /// What came of an attempt to write.
@@ -30,20 +39,24 @@ pub(super) struct Written {
 }
 
 impl Keeper {
-    /// Opens the file at `path`, of which `newest` events are loaded.
-    pub(super) fn open(
-        path: &Path,
-        settings: EventSettings,
-        newest: usize,
-    ) -> Result<(Self, Loaded, Option<SetAside>), EventError> {
-        let reader = Arc::<Reader>::default();
-        let mut keeper = Self { path: path.to_owned(), settings, file: None, reader };
-        let (loaded, set_aside) = keeper.open_file(newest, Check::Schema)?;
-        Ok((keeper, loaded, set_aside))
+    /// A file that is not open yet.
+    pub(super) fn new(path: &Path, settings: EventSettings) -> Self {
+        Self { path: path.to_owned(), settings, file: None, is_blank: true, reader: Arc::default() }
+    }
+
+    /// Opens the file, of which `newest` events are loaded.
+    pub(super) fn open(&mut self, newest: usize) -> Result<(Loaded, Option<SetAside>), EventError> {
+        let opened = self.open_file(newest, Check::Schema)?;
+        self.is_blank = false;
+        Ok(opened)
     }
 
     pub(super) fn reader(&self) -> Arc<Reader> {
         Arc::clone(&self.reader)
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Whether a file is open. If not, [`Keeper::open_again`] must be called before anything is written.
@@ -51,9 +64,14 @@ impl Keeper {
         self.file.is_some()
     }
 
-    /// Opens the file again after it was found to be damaged, which sets it aside.
-    pub(super) fn open_again(&mut self) -> Result<Option<SetAside>, EventError> {
-        self.open_file(0, Check::Everything).map(|(_, set_aside)| set_aside)
+    /// Opens the file that could not be opened before, or again after it was found to be damaged, which sets it aside. Of a
+    /// file that is not known yet, no events are loaded.
+    pub(super) fn open_again(&mut self) -> Result<Reopened, EventError> {
+        // The newest event tells where the numbers go on.
+        let check = if self.is_blank { Check::Schema } else { Check::Everything };
+        let (loaded, set_aside) = self.open_file(1, check)?;
+        let is_news = std::mem::replace(&mut self.is_blank, false);
+        Ok(Reopened { loaded: is_news.then_some(loaded), set_aside })
     }
 
     /// Brings `events` to the disk, when there are `kept` already. `gaps` are new.
@@ -76,6 +94,15 @@ impl Keeper {
             }
         }
         written
+    }
+
+    /// Leaves a file alone that could not be opened before, and that holds newer events than were given meanwhile.
+    pub(super) fn refuse(&mut self) -> EventError {
+        self.close();
+        self.is_blank = true;
+        let reason = "the clock was set back, so that it holds greater numbers than the events of now have; start the \
+                      service again";
+        EventError::Open { path: self.path.clone(), reason: reason.to_owned() }
     }
 
     /// Closes the file, after its reader.

@@ -1,7 +1,7 @@
 //! Events about the logs that servers keep themselves.
 
 use jiff::Timestamp;
-use opendcre_model::{DeviceId, Health};
+use opendcre_model::{DeviceId, Health, UnreadableEntry};
 
 use super::{EventKind, NewEvent, Severity};
 use crate::BoardRecord;
@@ -40,6 +40,18 @@ pub(crate) fn log_entry(board: &BoardRecord, entry: LoggedEntry<'_>) -> NewEvent
         .with("sensor", sensor.map(|(_, name)| name))
         .with("message", message)
         .with("asserted", asserted)
+}
+
+/// An entry of the log of a server cannot be read, and is left out.
+pub(crate) fn log_entry_unreadable(board: &BoardRecord, entry: &UnreadableEntry) -> NewEvent {
+    let UnreadableEntry { id, reason } = entry;
+    let board_words = board.describe();
+    let message =
+        format!("entry {id} of the event log of {board_words} is left out, it cannot be read: {reason}");
+    NewEvent::new(EventKind::Loss, Severity::Warning, message)
+        .of_board(board)
+        .with("code", "log_entry_unreadable")
+        .with("entry", *id)
 }
 
 /// The log of a server was cleared, by whomever.

@@ -128,6 +128,16 @@ impl Memory {
         self.oldest_saved = oldest;
     }
 
+    /// Goes on in a file that could not be opened before. Nothing if that holds numbers which were given again meanwhile.
+    pub(super) fn adopt(&mut self, loaded: Loaded) -> Option<()> {
+        let Loaded { oldest, latest, gaps, .. } = loaded;
+        let latest = latest.unwrap_or(0);
+        self.numbers.continue_after(latest, gaps)?;
+        self.saved = latest;
+        self.oldest_saved = oldest;
+        Some(())
+    }
+
     /// Notes that the file is a fresh one, so that all events are to be written again.
     pub(super) const fn note_fresh_file(&mut self) {
         self.saved = 0;

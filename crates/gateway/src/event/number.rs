@@ -39,6 +39,19 @@ impl Numbers {
         numbers
     }
 
+    /// Goes on after `latest`, with the gaps that were left before that. Nothing if a number up to there was given already.
+    pub(super) fn continue_after(&mut self, latest: u64, mut gaps: Vec<Gap>) -> Option<()> {
+        let first = self.gaps.first().filter(|gap| gap.after == 0).map_or(1, |gap| gap.skipped + 1);
+        let skipped = first.checked_sub(latest + 1)?;
+        let here = Gap { after: latest, skipped };
+        gaps.extend(Some(here).filter(|gap| gap.skipped > 0));
+        gaps.extend(self.gaps.iter().filter(|gap| gap.after >= first));
+        let surplus = gaps.len().saturating_sub(MOST_GAPS);
+        gaps.drain(..surplus);
+        self.gaps = gaps;
+        Some(())
+    }
+
     /// Leaves out all numbers below `next`.
     pub(super) fn skip_to(&mut self, next: u64) {
         self.skip(next.saturating_sub(self.next));
@@ -112,6 +125,19 @@ mod tests {
         assert_eq!(second.given_between(2, SKIPPED + 3), 0);
         assert_eq!(second.given_between(500, SKIPPED + 4), 1);
         assert_eq!(second.given_between(7, 3), 0);
+    }
+
+    #[test]
+    fn numbers_that_were_given_without_a_file_come_after_those_in_it() {
+        let mut numbers = Numbers::after(None, Vec::new());
+        numbers.skip_to(5_000);
+        assert_eq!((numbers.give(), numbers.give()), (5_000, 5_001));
+        assert_eq!(numbers.continue_after(5_000, Vec::new()), None);
+        let before = Gap { after: 20, skipped: 30 };
+        numbers.continue_after(60, vec![before]).unwrap();
+        assert_eq!(numbers.gaps(), [before, Gap { after: 60, skipped: 4_939 }]);
+        assert_eq!(numbers.given_between(0, 5_002), 32);
+        assert_eq!(numbers.give(), 5_002);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::task::spawn_blocking;
 
-use super::database::Rows;
+use super::database::{Rows, Unread};
 use super::memory::Next;
 use super::{Event, EventError, EventLog};
 
@@ -75,14 +75,32 @@ impl EventLog {
             }
             Next::Disk(after, before) => (after, before),
         };
-        let reader = Arc::clone(&self.reader);
-        let failed = |reason| EventError::Read { path: self.path.clone(), reason };
-        let read = spawn_blocking(move || reader.read(after, before, CHUNK)).await;
-        let Rows { events, oldest, last } =
-            read.map_err(|error| failed(error.to_string()))?.map_err(failed)?;
+        let Rows { events, oldest, last, damaged } = self.read_file(after, before).await?;
+        self.writer.note_damaged(damaged);
         let oldest = oldest.unwrap_or(before);
         let missed = self.writer.shared.lock().memory.given_between(after, oldest);
         Ok(Chunk { events, missed, end: last.unwrap_or(before - 1) })
+    }
+}
+
+impl EventLog {
+    /// Reads what memory does not have. One at a time, so that a disk that hangs holds up a single thread.
+    async fn read_file(&self, after: u64, before: u64) -> Result<Rows, EventError> {
+        let turn = Arc::clone(&self.turn).acquire_owned().await;
+        let reader = Arc::clone(&self.reader);
+        let read = spawn_blocking(move || {
+            let _turn = turn;
+            reader.read(after, before, CHUNK)
+        });
+        let failed = |reason| EventError::Read { path: self.path.clone(), reason };
+        let read = read.await.map_err(|error| failed(error.to_string()))?;
+        read.map_err(|Unread { reason, is_damage }| {
+            let failure = failed(reason);
+            if is_damage {
+                self.writer.suspect(failure.clone());
+            }
+            failure
+        })
     }
 }
 

@@ -57,6 +57,37 @@ pub(super) fn set_aside(set_aside: &SetAside) -> NewEvent {
         .with("path", path)
 }
 
-fn loss(severity: Severity, code: &str, message: String) -> NewEvent {
+/// Values do not reach the disk.
+pub(crate) fn history_only_in_memory(failure: &str) -> NewEvent {
+    loss(Severity::Critical, "history_only_in_memory", failure)
+}
+
+/// Values reach the disk again.
+pub(crate) fn history_on_disk_again() -> NewEvent {
+    loss(Severity::Info, "history_on_disk_again", "values are kept on the disk again")
+}
+
+/// So many values are lost, and so many parts of the file are damaged, since that was told last.
+pub(crate) fn history_missing(lost: u64, damaged: u64) -> NewEvent {
+    let message =
+        format!("the history lacks {lost} values, and {damaged} parts of it are damaged and left out");
+    loss(Severity::Warning, "history_missing", message).with("lost", lost).with("damaged", damaged)
+}
+
+/// The history has values of times that are yet to come.
+pub(crate) fn history_ahead() -> NewEvent {
+    let message = "the history has values of times that are yet to come, because the clock was ahead when they were \
+                   measured; they are the first to go when the file is full";
+    loss(Severity::Warning, "history_ahead", message)
+}
+
+/// The history was no use, and a fresh one was begun.
+pub(crate) fn history_set_aside(set_aside: &SetAside) -> NewEvent {
+    let path = Value::from(set_aside.path.display().to_string());
+    loss(Severity::Critical, set_aside.code, format!("earlier values are missing: {}", set_aside.message))
+        .with("path", path)
+}
+
+fn loss(severity: Severity, code: &str, message: impl Into<String>) -> NewEvent {
     NewEvent::new(EventKind::Loss, severity, message).with("code", code)
 }

@@ -3,12 +3,14 @@
 mod disk;
 mod family;
 mod memory;
+mod outage;
 mod process;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use jiff::{SignedDuration, Timestamp};
 use tempfile::TempDir;
 use tokio::time::timeout;

@@ -2,6 +2,7 @@
 //! lets everybody see them. What could not be written is shown all the same, and written when the disk is better.
 
 use std::mem;
+use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -11,7 +12,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
 
 use super::clock::ClockWatch;
-use super::keeper::{Keeper, Written};
+use super::keeper::{Keeper, Reopened, Written};
 use super::memory::{Memory, Room};
 use super::{EventError, NewEvent, service};
 use crate::SetAside;
@@ -24,6 +25,8 @@ pub(super) struct Limits {
     pub(super) pause: Duration,
     /// When a write that failed is tried again.
     pub(super) retry: Duration,
+    /// After what time a write that has not come to an end is taken for failed.
+    pub(super) hang: Duration,
 }
 
 impl Default for Limits {
@@ -32,6 +35,7 @@ impl Default for Limits {
             room: Room { waiting: 4_096, newest: 8_192 },
             pause: Duration::from_millis(100),
             retry: Duration::from_secs(10),
+            hang: Duration::from_secs(30),
         }
     }
 }
@@ -50,6 +54,7 @@ pub(super) struct Writer {
 }
 
 pub(super) struct Shared {
+    path: PathBuf,
     limits: Limits,
     clock: Arc<dyn WallClock>,
     started: Instant,
@@ -66,6 +71,14 @@ pub(super) struct State {
     waiters: Vec<oneshot::Sender<Result<(), EventError>>>,
     /// Why the last write failed, if it did.
     pub(super) failure: Option<EventError>,
+    /// Since when the thread has been busy with the file, if it is.
+    busy_since: Option<Instant>,
+    /// What makes whoever read the file think that it is damaged.
+    suspicion: Option<EventError>,
+    /// How often an event on the disk was found damaged.
+    pub(super) damaged: u64,
+    /// The newest file that was set aside.
+    pub(super) set_aside: Option<SetAside>,
     is_closed: bool,
 }
 
@@ -85,8 +98,19 @@ impl Writer {
     ) -> std::io::Result<Self> {
         let (horizon, _) = watch::channel(Horizon { shown: memory.shown(), is_closed: false });
         let watch = ClockWatch::new(clock.now());
-        let state = State { memory, clock: watch, waiters: Vec::new(), failure: None, is_closed: false };
+        let state = State {
+            memory,
+            clock: watch,
+            waiters: Vec::new(),
+            failure: None,
+            busy_since: None,
+            suspicion: None,
+            damaged: 0,
+            set_aside: None,
+            is_closed: false,
+        };
         let shared = Arc::new(Shared {
+            path: keeper.path().to_owned(),
             limits,
             clock,
             started: Instant::now(),
@@ -116,8 +140,38 @@ impl Writer {
             state.memory.put(service::clock_changed(shift), time, lived);
         }
         state.memory.put(event, time, lived);
+        self.shared.notice_hang(&mut state);
         drop(state);
         self.shared.wake.notify_one();
+    }
+
+    /// Looks whether the disk still answers: if not, events are shown although they are not there.
+    pub(super) fn look(&self) {
+        self.shared.notice_hang(&mut self.shared.lock());
+    }
+
+    /// Notes that the file was set aside when it was opened.
+    pub(super) fn note_set_aside(&self, set_aside: SetAside) {
+        self.publish(service::set_aside(&set_aside));
+        self.shared.lock().set_aside = Some(set_aside);
+    }
+
+    /// Notes that the file cannot be used.
+    pub(super) fn fail(&self, failure: EventError) {
+        let mut state = self.shared.lock();
+        self.shared.note(&mut state, Some(failure));
+        self.shared.show(&mut state);
+    }
+
+    /// Lets the thread look through the file, and set it aside if it is damaged.
+    pub(super) fn suspect(&self, failure: EventError) {
+        self.shared.lock().suspicion = Some(failure);
+        self.shared.wake.notify_one();
+    }
+
+    /// Counts events that were found damaged.
+    pub(super) fn note_damaged(&self, count: u64) {
+        self.shared.lock().damaged += count;
     }
 
     /// Returns when everything that was given before is on the disk.
@@ -164,9 +218,11 @@ impl Shared {
             let is_due = is_urgent || self.lock().failure.is_none() || tried.elapsed() >= self.limits.retry;
             if is_due {
                 tried = Instant::now();
+                self.lock().busy_since = Some(tried);
                 self.write(&mut keeper);
+                self.lock().busy_since = None;
             }
-            self.show();
+            self.show(&mut self.lock());
             self.reply(work.waiters);
             if work.is_last {
                 break;
@@ -177,7 +233,9 @@ impl Shared {
 
     /// Waits until there is something to do, and for a moment for more, unless somebody waits for it.
     fn next(&self) -> Work {
-        let is_idle = |state: &mut State| state.memory.waiting() == 0 && !state.is_urgent();
+        let is_idle = |state: &mut State| {
+            state.memory.waiting() == 0 && state.suspicion.is_none() && !state.is_urgent()
+        };
         let waited = self.wake.wait_timeout_while(self.lock(), self.limits.retry, is_idle);
         let (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
         let gathered = self.wake.wait_timeout_while(state, self.limits.pause, |state| !state.is_urgent());
@@ -191,11 +249,19 @@ impl Shared {
 
     /// Tries to bring everything to the disk that is not there.
     fn write(&self, keeper: &mut Keeper) {
+        let suspicion = self.lock().suspicion.take();
+        if let Some(failure) = suspicion {
+            tracing::error!(%failure, "the event log is looked through for damage");
+            keeper.close();
+        }
         if !keeper.is_open() {
             match keeper.open_again() {
-                Ok(set_aside) => self.begin_again(set_aside),
-                Err(failure) => return self.note(Some(failure)),
+                Ok(reopened) => self.begin_again(reopened, keeper),
+                Err(failure) => return self.note(&mut self.lock(), Some(failure)),
             }
+        }
+        if !keeper.is_open() {
+            return;
         }
         let (events, gaps, kept) = {
             let state = self.lock();
@@ -205,34 +271,49 @@ impl Shared {
             return;
         }
         let Written { saved, failure } = keeper.write(&events, &gaps, kept);
+        let mut state = self.lock();
         if let Some((saved, oldest)) = saved {
-            self.lock().memory.note_saved(saved, oldest);
+            state.memory.note_saved(saved, oldest);
         }
-        self.note(failure);
+        self.note(&mut state, failure);
     }
 
-    /// Goes on in a file that was opened again.
-    fn begin_again(&self, set_aside: Option<SetAside>) {
+    /// Goes on in a file that was opened again, or only now.
+    fn begin_again(&self, Reopened { loaded, set_aside }: Reopened, keeper: &mut Keeper) {
         let mut state = self.lock();
         if let Some(set_aside) = set_aside {
             state.memory.note_fresh_file();
             self.add(&mut state, service::set_aside(&set_aside));
+            state.set_aside = Some(set_aside);
+        } else if loaded.is_some_and(|loaded| state.memory.adopt(loaded).is_none()) {
+            self.note(&mut state, Some(keeper.refuse()));
+        }
+    }
+
+    /// Notes that a write has not come to an end for so long that nobody should wait for it.
+    fn notice_hang(&self, state: &mut State) {
+        let is_hanging = state.busy_since.is_some_and(|since| since.elapsed() >= self.limits.hang);
+        if is_hanging && state.failure.is_none() {
+            let reason = "the disk does not answer".to_owned();
+            self.note(state, Some(EventError::Write { path: self.path.clone(), reason }));
+        }
+        if is_hanging {
+            self.show(state);
         }
     }
 
     /// Notes how the last write went, and says so when it went otherwise than the one before.
-    fn note(&self, failure: Option<EventError>) {
-        let mut state = self.lock();
+    fn note(&self, state: &mut State, failure: Option<EventError>) {
         match (&state.failure, &failure) {
             (None, Some(failure)) => {
                 tracing::error!(%failure, "events are only kept in memory");
                 let event = service::only_in_memory(failure);
-                self.add(&mut state, event);
+                self.add(state, event);
             }
             (Some(_), None) => {
                 let missing = state.memory.take_unsaved();
                 tracing::info!(missing, "events are kept on the disk again");
-                self.add(&mut state, service::on_disk_again(missing));
+                self.add(state, service::on_disk_again(missing));
             }
             _ => {}
         }
@@ -240,8 +321,7 @@ impl Shared {
     }
 
     /// Lets everybody see what is on the disk, and everything while that cannot be written.
-    fn show(&self) {
-        let mut state = self.lock();
+    fn show(&self, state: &mut State) {
         if state.failure.is_some() {
             state.memory.show_all();
         } else {

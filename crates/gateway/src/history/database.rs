@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::chunk::{self, ChunkError, Datum, MOST_POINTS, Rollup};
+use super::inspection;
 use super::log::{self, MOST_ENTRIES};
 use super::rollup::{Resolution, merge_rollups, merge_samples, roll_up};
 use super::series::SeriesKey;
@@ -44,8 +45,33 @@ pub(super) struct Database {
     damaged: Arc<AtomicU64>,
 }
 
-/// Opens the file at `path`, or sets it aside and opens a fresh one. How often something damaged is found is counted.
-pub(super) fn open(
+/// A file that was opened, and what it knows.
+pub(super) struct Opened {
+    pub(super) database: Database,
+    /// A way to read it beside the one that writes. It must be closed first.
+    pub(super) reader: Connection,
+    pub(super) table: Table,
+    pub(super) set_aside: Option<SetAside>,
+}
+
+impl Opened {
+    /// Opens the file at `path`, or sets it aside and opens a fresh one. How often something damaged is found is counted.
+    ///
+    /// # Errors
+    /// Why it cannot be used, in words.
+    pub(super) fn new(
+        path: &Path,
+        settings: HistorySettings,
+        limits: Limits,
+        damaged: &Arc<AtomicU64>,
+    ) -> Result<Self, String> {
+        let (database, table, set_aside) = open(path, settings, limits, damaged)?;
+        let reader = database.file.reader(limits.patience).map_err(|error| error.to_string())?;
+        Ok(Self { database, reader, table, set_aside })
+    }
+}
+
+fn open(
     path: &Path,
     settings: HistorySettings,
     limits: Limits,
@@ -92,11 +118,6 @@ fn load(connection: &Connection, limits: Limits, damaged: &AtomicU64) -> rusqlit
 }
 
 impl Database {
-    /// A way to read chunks beside this one. It must be closed before this is.
-    pub(super) fn reader(&self, limits: Limits) -> rusqlite::Result<Connection> {
-        self.file.reader(limits.patience)
-    }
-
     /// Brings new series and samples to the disk, for certain. The samples go to rows of the log from this one on.
     pub(super) fn save(&mut self, unwritten: &Unwritten, first_row: u64) -> rusqlite::Result<()> {
         self.file.commit(Durability::Certain, |transaction| {
@@ -137,14 +158,14 @@ impl Database {
         })
     }
 
-    /// Forgets the first chunks of a resolution, at most so many and none from `before` on, and tells how many there were.
+    /// Forgets the first chunks of a resolution within some periods, at most so many, and tells how many there were.
     pub(super) fn forget(
         &mut self,
         resolution: Resolution,
-        before: i64,
+        periods: Range<i64>,
         most: u32,
     ) -> rusqlite::Result<usize> {
-        let range = keys(resolution, i64::MIN..before);
+        let range = keys(resolution, periods);
         self.file.commit(Durability::Likely, |transaction| {
             let statement = "DELETE FROM chunk WHERE id IN
                 (SELECT id FROM chunk WHERE id >= ?1 AND id < ?2 ORDER BY id LIMIT ?3)";
@@ -152,10 +173,13 @@ impl Database {
         })
     }
 
-    /// The first period of a resolution that has a chunk.
-    #[cfg(test)]
-    pub(super) fn first_period(&self, resolution: Resolution) -> rusqlite::Result<Option<i64>> {
-        next_period(self.file.connection(), resolution, i64::MIN..i64::MAX)
+    /// The first period within a range that has a chunk.
+    pub(super) fn next_period(
+        &self,
+        resolution: Resolution,
+        periods: Range<i64>,
+    ) -> rusqlite::Result<Option<i64>> {
+        next_period(self.file.connection(), resolution, periods)
     }
 
     /// The pages of the file, and those of them that hold nothing.
@@ -171,6 +195,24 @@ impl Database {
         let mut rows = statement.query([])?;
         while rows.next()?.is_some() {}
         Ok(())
+    }
+
+    /// Looks whether some chunks behind `position` are what was written, and tells the last one that was looked at; nothing
+    /// at the end of the file.
+    pub(super) fn inspect(&self, position: i64) -> rusqlite::Result<Option<i64>> {
+        let statement = "SELECT id, checksum, record FROM chunk WHERE id > ?1 ORDER BY id LIMIT ?2";
+        let mut statement = self.file.connection().prepare_cached(statement)?;
+        let mut rows = statement.query(params![position, inspection::STEP])?;
+        let mut last = None;
+        while let Some(row) = rows.next()? {
+            let number = row.get(0)?;
+            if number <= last.unwrap_or(position) {
+                return Err(disordered(number));
+            }
+            intact(row, &self.damaged)?;
+            last = Some(number);
+        }
+        Ok(last)
     }
 
     /// Brings everything that was written into the file itself, for certain.
@@ -287,6 +329,12 @@ fn next_period(
         connection.prepare_cached("SELECT id FROM chunk WHERE id >= ?1 AND id < ?2 ORDER BY id LIMIT 1")?;
     let first: Option<i64> = statement.query_row([range.start, range.end], |row| row.get(0)).optional()?;
     Ok(first.map(|key| ((key >> 32) & (2 * FIRST_PERIOD - 1)) - FIRST_PERIOD))
+}
+
+/// SQLite does not notice if the keys of a table are not in their order; then nobody finds what is there.
+fn disordered(number: i64) -> rusqlite::Error {
+    let message = format!("its chunks are not in their order at {number}");
+    rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT), Some(message))
 }
 
 fn put(

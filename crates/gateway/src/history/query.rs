@@ -1,7 +1,7 @@
 //! Questions to the history: a time of several series in steps, put together from chunks of whatever resolution fits the
 //! step, and from what is not in chunks yet. It writes nothing.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::time::Duration;
 
@@ -111,7 +111,6 @@ pub(super) fn answer(
     let plan = Plan::of(query);
     let transaction = chunks.connection.unchecked_transaction()?;
     let chunks = Chunks { connection: &transaction, ..chunks };
-    let wanted: Vec<Source> = wanted.into_iter().map(|wanted| Source::of(wanted, chunks)).collect();
     let mut tracks: Vec<Line> = wanted.iter().map(|_| Line::default()).collect();
     let periods = plan.periods(chunks, &wanted)?;
     let mut total = 0;
@@ -119,9 +118,9 @@ pub(super) fn answer(
         if token.is_cancelled() {
             return Err(QueryFailure::Cancelled);
         }
-        for (source, line) in wanted.iter().zip(&mut tracks) {
+        for (wanted, line) in wanted.iter().zip(&mut tracks) {
             let before = line.points.len();
-            for piece in source.pieces(chunks, plan.resolution, period)? {
+            for piece in wanted.pieces(chunks, plan.resolution, period)? {
                 line.add(&piece, &plan);
             }
             total += line.points.len() - before;
@@ -130,7 +129,7 @@ pub(super) fn answer(
             }
         }
     }
-    let track = |(source, line): (Source, Line)| Track { key: source.key, points: line.points() };
+    let track = |(wanted, line): (Wanted, Line)| Track { key: wanted.key, points: line.points() };
     Ok(wanted.into_iter().zip(tracks).map(track).collect())
 }
 
@@ -151,14 +150,14 @@ impl Plan {
     }
 
     /// The periods of the resolution in which there may be something.
-    fn periods(&self, chunks: Chunks<'_>, wanted: &[Source]) -> Result<BTreeSet<i64>, QueryFailure> {
+    fn periods(&self, chunks: Chunks<'_>, wanted: &[Wanted]) -> Result<BTreeSet<i64>, QueryFailure> {
         let length = self.resolution.period();
         if self.range.is_empty() || wanted.is_empty() {
             return Ok(BTreeSet::new());
         }
         let asked = self.range.start.div_euclid(length)..(self.range.end - 1).div_euclid(length) + 1;
-        let windows = wanted.iter().flat_map(|source| &source.windows);
-        let starts = windows.map(|(window, _)| Resolution::Raw.start(*window));
+        let windows = wanted.iter().flat_map(|wanted| &wanted.windows);
+        let starts = windows.map(|window| Resolution::Raw.start(window.period));
         let mut periods: BTreeSet<i64> = starts.map(|start| start.div_euclid(length)).collect();
         for resolution in Resolution::ALL.into_iter().filter(|one| *one >= self.resolution) {
             let each = resolution.period() / length;
@@ -176,19 +175,7 @@ impl Plan {
     }
 }
 
-/// A series with what of it is not in chunks yet, by its periods.
-struct Source {
-    key: SeriesKey,
-    number: Option<u32>,
-    windows: Vec<(i64, Vec<Datum>)>,
-}
-
-impl Source {
-    fn of(Wanted { key, number, windows }: Wanted, chunks: Chunks<'_>) -> Self {
-        let decoded = |window: &Window| Some((window.period, chunks.whole_window(window)?));
-        Self { key, number, windows: windows.iter().filter_map(decoded).collect() }
-    }
-
+impl Wanted {
     /// What there is of a period, as fine as is asked for, or as fine as is still there.
     fn pieces(
         &self,
@@ -214,8 +201,8 @@ impl Source {
 
     fn samples(&self, chunks: Chunks<'_>, number: u32, period: i64) -> rusqlite::Result<Vec<Piece>> {
         let mut samples = chunks.samples(number, period)?.unwrap_or_default();
-        for (_, newer) in self.windows.iter().filter(|(window, _)| *window == period) {
-            samples = merge_samples(samples, newer.clone()).0;
+        for (_, newer) in self.unsealed(chunks, |window| window == period) {
+            samples = merge_samples(samples, newer).0;
         }
         let piece = |Datum { time, value }| Piece {
             time,
@@ -235,10 +222,21 @@ impl Source {
     ) -> rusqlite::Result<Vec<Piece>> {
         let period = start.div_euclid(resolution.period());
         let is_within = |window: i64| Resolution::Raw.start(window).div_euclid(resolution.period()) == period;
-        let windows: Vec<_> = self.windows.iter().filter(|(window, _)| is_within(*window)).cloned().collect();
-        let rollups = chunks.rollups(resolution, number, period, &windows)?;
+        let rollups = chunks.rollups(resolution, number, period, &self.unsealed(chunks, is_within))?;
         let piece = |rollup: Rollup| Piece { time: rollup.slot.saturating_mul(slot), length: slot, rollup };
         Ok(rollups.into_iter().map(piece).collect())
+    }
+}
+
+impl Wanted {
+    /// What of some periods is not in chunks yet, each period once. Only these are decoded: of all series together they
+    /// would be many times as large.
+    fn unsealed(&self, chunks: Chunks<'_>, is_wanted: impl Fn(i64) -> bool) -> Vec<(i64, Vec<Datum>)> {
+        let mut periods: BTreeMap<i64, Vec<Datum>> = BTreeMap::new();
+        for window in self.windows.iter().filter(|window| is_wanted(window.period)) {
+            periods.entry(window.period).or_default().extend(chunks.whole_window(window).unwrap_or_default());
+        }
+        periods.into_iter().collect()
     }
 }
 

@@ -13,6 +13,9 @@ use super::rollup::Resolution;
 use super::series::{Sample, SeriesKey};
 use super::window::Window;
 
+/// The most windows of a series that wait for the end of their periods. More are of a clock that leaps about.
+const MOST_OPEN: usize = 4;
+
 /// The longest unit of a quantity in bytes; a series with a longer one is none.
 const MOST_UNIT: usize = 64;
 
@@ -164,14 +167,18 @@ impl Table {
         self.series.get(&series).map_or(&[], |series| &series.windows)
     }
 
-    /// Adds a sample to the window of its period, closes all others of its series, and tells the period.
+    /// Adds a sample to the window of its period, and tells the period.
     fn put(&mut self, number: u32, datum: Datum) -> i64 {
         let period = datum.time.div_euclid(Resolution::Raw.period());
         // One of a series that was damaged on the disk belongs nowhere.
         let Some(series) = self.series.get_mut(&number) else { return period };
-        let place = series.windows.iter().rposition(|window| window.period == period);
+        let takes_it = |window: &Window| window.period == period && !window.is_sealing;
+        let place = series.windows.iter().rposition(takes_it);
         let place = place.unwrap_or_else(|| {
-            self.closed.extend(series.windows.iter().map(|window| (window.period, number)));
+            if series.windows.len() >= MOST_OPEN {
+                let open = series.windows.iter().filter(|window| !window.is_sealing);
+                self.closed.extend(open.map(|window| (window.period, number)));
+            }
             // There is hardly ever a second one, and room for four would be most of what a series takes.
             series.windows.reserve_exact(1);
             series.windows.push(Window::new(period, self.next_row));
@@ -197,7 +204,7 @@ impl Table {
         while self.memory > self.limits.most_memory
             && let Some((period, number)) = self.closed.pop_first()
         {
-            let lost = self.remove(period, number, |_| true).map_or(0, |window| window.count);
+            let lost = self.remove(period, number, false).map_or(0, |window| window.count);
             self.lost += lost as u64;
         }
     }
@@ -211,14 +218,15 @@ impl Table {
         }
     }
 
-    /// Closes every window, whose samples may still grow more.
+    /// Closes every window. What comes for its period later begins another one.
     pub(super) fn close_all(&mut self) {
         self.close(|_| true);
     }
 
     fn close(&mut self, is_closed: impl Fn(i64) -> bool) {
         for (number, series) in &self.series {
-            let periods = series.windows.iter().map(|window| window.period);
+            let open = series.windows.iter().filter(|window| !window.is_sealing);
+            let periods = open.map(|window| window.period);
             self.closed.extend(periods.filter(|period| is_closed(*period)).map(|period| (period, *number)));
         }
     }
@@ -228,28 +236,48 @@ impl Table {
         !self.closed.is_empty()
     }
 
-    /// The first windows that are to become chunks. They stay until they are [`Self::sealed`].
-    pub(super) fn closed(&self, most: usize) -> Vec<Closed> {
-        let closed = self.closed.iter().take(most).filter_map(|(period, number)| {
-            let window = self.windows(*number).iter().find(|window| window.period == *period)?;
-            Some(Closed { series: *number, window: window.clone() })
+    /// Begins to make chunks of the first windows that are closed. They stay until they are [`Self::sealed`], and take
+    /// nothing more, so that however fast samples come there is an end.
+    pub(super) fn begin_sealing(&mut self, most: usize) -> Vec<Closed> {
+        let first: Vec<(i64, u32)> = self.closed.iter().take(most).copied().collect();
+        let closed = first.into_iter().filter_map(|(period, number)| {
+            let windows = &mut self.series.get_mut(&number)?.windows;
+            let mut open = windows.iter_mut().filter(|window| window.period == period && !window.is_sealing);
+            let window = open.next();
+            if open.next().is_none() {
+                self.closed.remove(&(period, number));
+            }
+            let window = window?;
+            window.is_sealing = true;
+            Some(Closed { series: number, window: window.clone() })
         });
         closed.collect()
     }
 
-    /// Forgets windows that became chunks, unless more was added to them meanwhile.
+    /// Forgets windows that became chunks.
     pub(super) fn sealed(&mut self, closed: &[Closed]) {
         for Closed { series, window } in closed {
-            if self.remove(window.period, *series, |now| now.count == window.count).is_some() {
-                self.closed.remove(&(window.period, *series));
-            }
+            self.remove(window.period, *series, true);
         }
     }
 
-    fn remove(&mut self, period: i64, number: u32, goes: impl Fn(&Window) -> bool) -> Option<Window> {
+    /// Notes that windows did not become chunks. They are to be.
+    pub(super) fn unsealed(&mut self, closed: &[Closed]) {
+        for Closed { series, window } in closed {
+            let windows = self.series.get_mut(series).map(|series| &mut series.windows);
+            windows.into_iter().flatten().for_each(|window| window.is_sealing = false);
+            self.closed.insert((window.period, *series));
+        }
+        self.fit();
+    }
+
+    /// Removes the first window of a period that is being sealed, or is not.
+    fn remove(&mut self, period: i64, number: u32, is_sealing: bool) -> Option<Window> {
         let windows = &mut self.series.get_mut(&number)?.windows;
-        let place = windows.iter().position(|window| window.period == period && goes(window))?;
-        let window = windows.swap_remove(place);
+        let is_it = |window: &Window| window.period == period && window.is_sealing == is_sealing;
+        let place = windows.iter().position(is_it)?;
+        // What came later stays behind.
+        let window = windows.remove(place);
         windows.shrink_to_fit();
         self.memory = self.memory.saturating_sub(window.size());
         Some(window)
@@ -284,14 +312,39 @@ impl Table {
         self.is_behind = true;
     }
 
-    /// Whether something is neither in the log nor about to be written to it, so that everything has to become chunks.
-    pub(super) const fn is_behind(&self) -> bool {
-        self.is_behind
+    /// Whether something was neither in the log nor about to be written to it, so that everything has to become chunks
+    /// now, or [`Self::fall_behind`] again.
+    pub(super) const fn catch_up(&mut self) -> bool {
+        mem::replace(&mut self.is_behind, false)
     }
 
-    /// Notes that everything has become chunks.
-    pub(super) const fn caught_up(&mut self) {
-        self.is_behind = false;
+    /// Notes that something is neither in the log nor about to be written to it.
+    pub(super) const fn fall_behind(&mut self) {
+        self.is_behind = true;
+    }
+
+    /// Goes on with what a disk knows that could not be read before.
+    pub(super) fn adopt(&mut self, disk: Self) {
+        let before = mem::replace(self, disk);
+        self.recorded += before.recorded;
+        self.lost += before.lost;
+        for Series { key, windows } in before.series.into_values() {
+            let lost = windows.iter().map(|window| window.count as u64).sum::<u64>();
+            let Some(number) = self.number(key) else {
+                self.lost += lost;
+                continue;
+            };
+            for mut window in windows {
+                window.first_row = self.next_row;
+                self.memory += window.size();
+                self.closed.insert((window.period, number));
+                self.series.entry(number).and_modify(|series| series.windows.push(window));
+            }
+        }
+        self.newest = before.newest;
+        self.has_older = true;
+        self.is_behind = true;
+        self.fit();
     }
 
     /// Whether there is so much to write that it should not wait.

@@ -2,6 +2,7 @@
 
 mod keep;
 mod luck;
+mod outage;
 
 use std::collections::BTreeMap;
 use std::ops::Range;

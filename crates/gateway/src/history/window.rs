@@ -10,8 +10,11 @@ use super::chunk::{ChunkError, Datum};
 use super::rollup::Resolution;
 use super::value::{NO_DIGITS, from_parts, to_decimal, to_parts};
 
-/// By how much the room for samples grows, in bytes.
+/// By how much the room for samples grows at least, in bytes. That is more than the longest sample takes.
 const ROOM: usize = 32;
+
+/// The room grows by at least this part of what is there, so that many samples are not moved once for every few of them.
+const GROWTH: usize = 8;
 
 /// Samples of one period of [`Resolution::Raw`], in the order in which they came.
 #[derive(Debug, Clone)]
@@ -22,6 +25,8 @@ pub(super) struct Window {
     pub(super) first_row: u64,
     /// How many samples there are.
     pub(super) count: usize,
+    /// It is being made a chunk, and takes no more samples.
+    pub(super) is_sealing: bool,
     bytes: Vec<u8>,
     last: Last,
 }
@@ -37,13 +42,13 @@ struct Last {
 
 impl Window {
     pub(super) const fn new(period: i64, first_row: u64) -> Self {
-        Self { period, first_row, count: 0, bytes: Vec::new(), last: Last::before(period) }
+        Self { period, first_row, count: 0, is_sealing: false, bytes: Vec::new(), last: Last::before(period) }
     }
 
     pub(super) fn push(&mut self, sample: Datum) {
-        // More than the longest sample, and less than doubling.
         if self.bytes.capacity() - self.bytes.len() < ROOM {
-            self.bytes.reserve_exact(ROOM);
+            // Less than doubling: there are many windows.
+            self.bytes.reserve_exact(ROOM.max(self.bytes.len() / GROWTH));
         }
         self.count += 1;
         self.last.put(sample, &mut self.bytes);

@@ -15,7 +15,8 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::clock::ClockJudge;
-use super::database::{self, Chunks, Database, PAGE};
+use super::database::{Chunks, Database, Opened, PAGE};
+use super::inspection::Inspection;
 use super::query::{self, QueryFailure, Wanted};
 use super::table::Table;
 use super::{
@@ -36,11 +37,11 @@ type Reply = oneshot::Sender<Result<(), HistoryError>>;
 /// The thread that writes. It ends with this handle, after a last write.
 #[derive(Debug)]
 pub(super) struct Writer {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
 }
 
-struct Shared {
+pub(super) struct Shared {
     path: PathBuf,
     settings: HistorySettings,
     limits: Limits,
@@ -50,20 +51,25 @@ struct Shared {
     /// A way to read the file. Nothing while there is none.
     reader: Mutex<Option<Connection>>,
     /// Who may use it.
-    turn: Semaphore,
+    pub(super) turn: Arc<Semaphore>,
     damaged: Arc<AtomicU64>,
 }
 
 #[derive(Debug)]
-struct State {
-    table: Table,
+pub(super) struct State {
+    pub(super) table: Table,
     waiters: Vec<Reply>,
     /// Whether those who wait want all chunks to be made, too.
     wants_chunks: bool,
     is_closed: bool,
     /// When each task is due, and why it failed the last time, if it did.
     tasks: [(Instant, Option<HistoryError>); 3],
+    /// Since when the thread has been busy with one of them, if it is.
+    busy_since: Option<Instant>,
+    /// What makes whoever read the file think that it is damaged.
+    suspicion: Option<String>,
     file: u64,
+    is_ahead: bool,
     set_aside: Option<SetAside>,
 }
 
@@ -80,9 +86,12 @@ enum Task {
 
 /// What belongs to the thread alone.
 struct Keeper {
-    /// Nothing after it was set aside, until another one is begun.
+    /// Nothing as long as there is none that can be used.
     database: Option<Database>,
+    /// Whether nothing of what a file knows has been read since the start.
+    is_blank: bool,
     judge: ClockJudge,
+    inspection: Inspection,
 }
 
 impl Writer {
@@ -94,17 +103,29 @@ impl Writer {
     ) -> Result<(Self, Option<SetAside>), HistoryError> {
         let failed = |reason: String| HistoryError::Open { path: path.to_owned(), reason };
         let damaged = Arc::default();
-        let (database, table, set_aside) =
-            database::open(path, settings, limits, &damaged).map_err(failed)?;
-        let reader = database.reader(limits).map_err(|error| failed(error.to_string()))?;
+        let opened = Opened::new(path, settings, limits, &damaged);
         let now = Instant::now();
+        let failure = opened.as_ref().err().cloned().map(failed);
+        if let Some(failure) = &failure {
+            tracing::error!(%failure, "samples are only kept in memory");
+        }
+        let pause = if failure.is_some() { limits.retry } else { Duration::ZERO };
+        let (database, reader, table, set_aside) = match opened {
+            Ok(Opened { database, reader, table, set_aside }) => {
+                (Some(database), Some(reader), table, set_aside)
+            }
+            Err(_) => (None, None, Table::new(limits), None),
+        };
         let state = State {
             table,
             waiters: Vec::new(),
             wants_chunks: false,
             is_closed: false,
-            tasks: [(now + settings.commit, None), (now, None), (now, None)],
+            tasks: [(now + settings.commit.max(pause), failure), (now + pause, None), (now + pause, None)],
+            busy_since: None,
+            suspicion: None,
             file: 0,
+            is_ahead: false,
             set_aside: set_aside.clone(),
         };
         let shared = Arc::new(Shared {
@@ -114,13 +135,19 @@ impl Writer {
             clock,
             state: Mutex::new(state),
             wake: Condvar::new(),
-            reader: Mutex::new(Some(reader)),
-            turn: Semaphore::new(1),
+            reader: Mutex::new(reader),
+            turn: Arc::new(Semaphore::new(1)),
             damaged,
         });
         let run = {
             let shared = Arc::clone(&shared);
-            move || shared.run(Keeper { database: Some(database), judge: ClockJudge::default() })
+            let keeper = Keeper {
+                is_blank: database.is_none(),
+                database,
+                judge: ClockJudge::default(),
+                inspection: Inspection::default(),
+            };
+            move || shared.run(keeper)
         };
         let thread = thread::Builder::new()
             .name("history".to_owned())
@@ -149,19 +176,25 @@ impl Writer {
         let shared = Arc::clone(&self.shared);
         let token = CancellationToken::new();
         let _guard = token.clone().drop_guard();
-        // One at a time: a question may take all of a small machine.
-        let turn = self.shared.turn.acquire().await;
-        let read = tokio::task::spawn_blocking(move || shared.read(&query, &token));
-        let answer = read.await.map_err(|error| self.shared.unreadable(&error.to_string()));
-        drop(turn);
-        answer?
+        // One at a time: a question may take all of a small machine. It is over when the thread is, also if nobody waits
+        // for it any more.
+        let turn = Arc::clone(&self.shared.turn).acquire_owned().await;
+        let read = tokio::task::spawn_blocking(move || {
+            let _turn = turn;
+            shared.read(&query, &token)
+        });
+        read.await.map_err(|error| self.shared.unreadable(&error.to_string()))?
     }
 
-    /// Why something could not be written the last time, if it could not.
+    /// Why something could not be written the last time, or is not coming to an end now.
     pub(super) fn failure(&self) -> Option<HistoryError> {
         let state = self.shared.lock();
         let failure = || state.tasks.iter().find_map(|(_, failure)| failure.clone());
-        if state.is_closed { Some(HistoryError::Closed) } else { failure() }
+        let hangs = || {
+            let is_hanging = state.busy_since.is_some_and(|since| since.elapsed() >= self.shared.limits.hang);
+            is_hanging.then(|| self.shared.unwritable("the disk does not answer".to_owned()))
+        };
+        if state.is_closed { Some(HistoryError::Closed) } else { failure().or_else(hangs) }
     }
 
     pub(super) fn statistics(&self) -> HistoryStatistics {
@@ -169,6 +202,7 @@ impl Writer {
         HistoryStatistics {
             damaged: self.shared.damaged.load(Ordering::Relaxed),
             file: state.file,
+            is_ahead: state.is_ahead,
             set_aside: state.set_aside.clone(),
             ..state.table.statistics()
         }
@@ -244,6 +278,7 @@ impl Shared {
     }
 
     fn carry_out(&self, task: Task, waiters: Vec<Reply>, is_last: bool, keeper: &mut Keeper) {
+        self.lock().busy_since = Some(Instant::now());
         let done = match task {
             Task::Commit => self.commit(keeper, is_last).map(|()| self.settings.commit),
             Task::Seal => {
@@ -256,7 +291,7 @@ impl Shared {
         let now = Instant::now();
         let (pause, failure) = match done {
             Ok(pause) => (pause, None),
-            Err(reason) => (self.limits.retry, Some(HistoryError::Write { path: self.path.clone(), reason })),
+            Err(reason) => (self.limits.retry, Some(self.unwritable(reason))),
         };
         self.lock().note(task, now + pause, failure.clone());
         for waiter in waiters {
@@ -267,11 +302,8 @@ impl Shared {
 
     /// Brings what is not on the disk there.
     fn commit(&self, keeper: &mut Keeper, is_last: bool) -> Result<(), String> {
-        let ((unwritten, row), is_behind, wants_chunks) = {
-            let mut state = self.lock();
-            let wants_chunks = mem::take(&mut state.wants_chunks);
-            (state.table.take_unwritten(), state.table.is_behind(), wants_chunks)
-        };
+        self.open(keeper)?;
+        let (unwritten, row) = self.lock().table.take_unwritten();
         if !unwritten.is_empty() {
             let saved = self.on_disk(keeper, |database| database.save(&unwritten, row));
             if let Err(reason) = saved {
@@ -279,38 +311,70 @@ impl Shared {
                 return Err(reason);
             }
         }
-        if is_behind || wants_chunks {
-            self.lock().table.close_all();
-            while self.lock().table.has_closed() {
-                self.seal(keeper)?;
+        let wants_all = {
+            let mut state = self.lock();
+            let wants_chunks = mem::take(&mut state.wants_chunks);
+            let wants_all = state.table.catch_up() || wants_chunks;
+            if wants_all {
+                state.table.close_all();
             }
-            self.lock().table.caught_up();
+            wants_all
+        };
+        if wants_all && let Err(reason) = self.seal_all(keeper) {
+            self.lock().table.fall_behind();
+            return Err(reason);
         }
         if is_last { self.on_disk(keeper, |database| database.checkpoint()) } else { Ok(()) }
     }
 
+    /// Makes chunks of everything that is closed.
+    fn seal_all(&self, keeper: &mut Keeper) -> Result<(), String> {
+        while self.lock().table.has_closed() {
+            self.seal(keeper)?;
+        }
+        Ok(())
+    }
+
     /// Makes some chunks.
     fn seal(&self, keeper: &mut Keeper) -> Result<(), String> {
-        let closed = self.lock().table.closed(BATCH);
-        let lost = self.on_disk(keeper, |database| database.seal(&closed))?;
+        let closed = self.lock().table.begin_sealing(BATCH);
+        let sealed = self.on_disk(keeper, |database| database.seal(&closed));
         let row = {
             let mut state = self.lock();
-            state.table.lose(lost);
-            state.table.sealed(&closed);
+            match sealed {
+                Ok(lost) => {
+                    state.table.lose(lost);
+                    state.table.sealed(&closed);
+                }
+                Err(reason) => {
+                    state.table.unsealed(&closed);
+                    return Err(reason);
+                }
+            }
             if state.table.has_closed() { None } else { Some(state.table.first_row()) }
         };
         row.map_or(Ok(()), |row| self.on_disk(keeper, |database| database.prune(row)))
     }
 
-    /// Forgets a little, and tells whether there is more to forget.
+    /// Looks at a part of the file, forgets a little, and tells whether there is more to forget.
     fn tidy(&self, keeper: &mut Keeper) -> Result<bool, String> {
+        self.open(keeper)?;
+        let now = Instant::now();
+        if keeper.inspection.is_due(now) {
+            let position = keeper.inspection.position();
+            let next = self.on_disk(keeper, |database| database.inspect(position))?;
+            keeper.inspection.go_on(next, now);
+        }
         let time = keeper.judge.judge(self.clock.now(), Instant::now());
         let newest = self.lock().table.newest_period();
         let settings = self.settings;
-        let (more, pages) = self.on_disk(keeper, |database| {
-            Ok((retention::step(database, &settings, time, newest)?, database.pages()?.0))
+        let (more, pages, is_ahead) = self.on_disk(keeper, |database| {
+            let more = retention::step(database, &settings, time, newest)?;
+            let is_ahead = time.map_or(Ok(false), |time| retention::has_ahead(database, time))?;
+            Ok((more, database.pages()?.0, is_ahead))
         })?;
-        self.lock().file = pages * PAGE;
+        let mut state = self.lock();
+        (state.file, state.is_ahead) = (pages * PAGE, is_ahead);
         Ok(more)
     }
 
@@ -320,25 +384,15 @@ impl Shared {
         keeper: &mut Keeper,
         act: impl FnOnce(&mut Database) -> rusqlite::Result<T>,
     ) -> Result<T, String> {
-        let database = match &mut keeper.database {
-            Some(database) => database,
-            none => none.insert(self.begin_anew()?),
-        };
+        self.open(keeper)?;
+        let database = keeper.database.as_mut().ok_or("it is not open")?;
         let error = match act(database) {
             Ok(done) => return Ok(done),
             Err(error) => error,
         };
-        if sqlite::is_damage(&error)
-            && let Some(database) = keeper.database.take()
-        {
-            *self.reader() = None;
-            let set_aside = database.set_aside(&error.to_string())?;
-            {
-                let mut state = self.lock();
-                state.set_aside = Some(set_aside);
-                state.table.forget_disk();
-            }
-            keeper.database = Some(self.begin_anew()?);
+        if sqlite::is_damage(&error) {
+            self.set_aside(keeper, &error.to_string())?;
+            self.open(keeper)?;
         }
         if error.sqlite_error_code() == Some(ErrorCode::DiskFull) {
             // What there is to forget makes room.
@@ -347,15 +401,42 @@ impl Shared {
         Err(error.to_string())
     }
 
-    /// Begins another file after one was set aside.
-    fn begin_anew(&self) -> Result<Database, String> {
-        let (database, _, set_aside) = database::open(&self.path, self.settings, self.limits, &self.damaged)?;
-        let reader = database.reader(self.limits).map_err(|error| error.to_string())?;
-        *self.reader() = Some(reader);
-        if set_aside.is_some() {
-            self.lock().set_aside = set_aside;
+    /// Makes sure that there is a file that can be used: the one that could not be opened before, or another one where it
+    /// was found damaged.
+    fn open(&self, keeper: &mut Keeper) -> Result<(), String> {
+        let suspicion = self.lock().suspicion.take();
+        if let Some(reason) = suspicion {
+            self.set_aside(keeper, &reason)?;
         }
-        Ok(database)
+        if keeper.database.is_some() {
+            return Ok(());
+        }
+        let Opened { database, reader, table, set_aside } =
+            Opened::new(&self.path, self.settings, self.limits, &self.damaged)?;
+        *self.reader() = Some(reader);
+        keeper.database = Some(database);
+        keeper.inspection = Inspection::default();
+        let mut state = self.lock();
+        if mem::replace(&mut keeper.is_blank, false) {
+            state.table.adopt(table);
+        } else if set_aside.is_some() {
+            state.table.forget_disk();
+        }
+        if set_aside.is_some() {
+            state.set_aside = set_aside;
+        }
+        Ok(())
+    }
+
+    /// Sets the file aside, which was found damaged.
+    fn set_aside(&self, keeper: &mut Keeper, reason: &str) -> Result<(), String> {
+        let Some(database) = keeper.database.take() else { return Ok(()) };
+        *self.reader() = None;
+        let set_aside = database.set_aside(reason)?;
+        let mut state = self.lock();
+        state.set_aside = Some(set_aside);
+        state.table.forget_disk();
+        Ok(())
     }
 
     fn read(&self, query: &HistoryQuery, token: &CancellationToken) -> Result<Vec<Track>, HistoryError> {
@@ -363,14 +444,28 @@ impl Shared {
         let wanted = self.wanted(query);
         let reader = self.reader();
         let Some(connection) = reader.as_ref() else {
-            return Err(self.unreadable("it was set aside, and no other one could be begun"));
+            return Err(self.unreadable("it cannot be opened"));
         };
         let chunks = Chunks { connection, damaged: &self.damaged };
         query::answer(chunks, query, wanted, token).map_err(|failure| match failure {
             QueryFailure::TooMuch => HistoryError::TooMuch { limit: query.limit },
             QueryFailure::Cancelled => HistoryError::Closed,
-            QueryFailure::Disk(error) => self.unreadable(&error.to_string()),
+            QueryFailure::Disk(error) => {
+                if sqlite::is_damage(&error) {
+                    self.suspect(error.to_string());
+                }
+                self.unreadable(&error.to_string())
+            }
         })
+    }
+
+    /// Lets the thread set the file aside.
+    fn suspect(&self, reason: String) {
+        let mut state = self.lock();
+        state.suspicion = Some(reason);
+        state.hasten(Task::Tidy);
+        drop(state);
+        self.wake.notify_one();
     }
 
     fn wanted(&self, query: &HistoryQuery) -> Vec<Wanted> {
@@ -383,16 +478,20 @@ impl Shared {
         wanted.collect()
     }
 
+    fn unwritable(&self, reason: String) -> HistoryError {
+        HistoryError::Write { path: self.path.clone(), reason }
+    }
+
     fn unreadable(&self, reason: &str) -> HistoryError {
         HistoryError::Read { path: self.path.clone(), reason: reason.to_owned() }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         // Every change of the state is complete in itself, so a panic elsewhere cannot have broken it.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn reader(&self) -> MutexGuard<'_, Option<Connection>> {
+    pub(super) fn reader(&self) -> MutexGuard<'_, Option<Connection>> {
         // A connection is never left in the middle of something.
         self.reader.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -430,6 +529,7 @@ impl State {
 
     /// Notes when a task is due again, and how it went; says so when it went otherwise than the time before.
     fn note(&mut self, task: Task, due: Instant, failure: Option<HistoryError>) {
+        self.busy_since = None;
         let Some(slot) = self.tasks.get_mut(task as usize) else { return };
         match (&slot.1, &failure) {
             (None, Some(failure)) => tracing::error!(?task, %failure, "samples are only kept in memory"),

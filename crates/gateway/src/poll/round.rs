@@ -4,12 +4,13 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use opendcre_model::{Context, DeviceAddress, Fault, Observation, Priority, Query, Scope};
-use tokio::time::Instant;
+use opendcre_model::{Context, DeviceAddress, EventLogPage, Fault, Observation, Priority, Query, Scope};
+use tokio::time::{Instant, timeout};
 
 use super::schedule::Key;
+use crate::intake::LogMark;
 use crate::inventory::{BoardFailure, BoardState};
-use crate::{Gateway, GatewayError};
+use crate::{BoardRecord, Gateway, GatewayError};
 
 /// How many questions in a row a board may leave unanswered until the rest of the round is left out.
 const MOST_SILENCE: u32 = 2;
@@ -41,8 +42,9 @@ impl Gateway {
     pub(super) async fn poll_board(&self, key: Key, queries: Vec<Query>) -> Report {
         let begun = Instant::now();
         let mut report = Report::default();
-        if let Err(error) = self.make_sure_of(key).await {
-            report.fail_all(&queries, &error);
+        let was_there = self.make_sure_of(key).await;
+        if let Err(error) = &was_there {
+            report.fail_all(&queries, error);
         }
         for query in queries {
             if report.is_over() {
@@ -53,7 +55,7 @@ impl Gateway {
                 Err(error) => report.fail(query, &error),
             }
         }
-        if report.is_silent() {
+        if was_there.is_ok() && report.is_silent() {
             self.look_again(key).await;
         }
         Report { took: begun.elapsed(), time: self.inner.clock.now(), ..report }
@@ -71,18 +73,49 @@ impl Gateway {
         for _ in 0..MOST_PAGES {
             let after = self.inner.intake.tails.cursor(device.board);
             let query = Query::EventLog { device, after };
-            let (observation, record) = self.ask_equipment(query, self.poll_context()).await?;
+            let answer = self.ask_equipment(query, self.poll_context()).await;
+            let (observation, record) = answer
+                .inspect_err(|error| self.inner.intake.tails.note_failure(device.board, error.fault()))?;
             let (Observation::EventLog(page), Some(record)) = (observation, record) else { return Ok(()) };
-            let (news, mark) = self.inner.intake.tails.take(&record, device, &page);
-            news.into_iter().for_each(|event| self.inner.intake.publish(event));
-            if let (Some(store), Some(mark)) = (&self.inner.store, mark) {
-                store.save_log_mark(mark);
-            }
+            let mark = self.tell_page(&record, device, &page)?;
+            self.keep_mark(mark).await;
             if !page.more {
                 break;
             }
         }
         Ok(())
+    }
+
+    /// Tells what is new in an event log, and how far that has been read then.
+    fn tell_page(
+        &self,
+        before: &BoardRecord,
+        device: DeviceAddress,
+        page: &EventLogPage,
+    ) -> Result<Option<LogMark>, GatewayError> {
+        // Within one lock, so that what another machine said is not told after it has been forgotten.
+        let inventory = self.inventory();
+        if inventory.board(device.board).is_some_and(|now| !before.is_same_machine(now)) {
+            return Err(GatewayError::Displaced(device.board));
+        }
+        let (news, mark) = self.inner.intake.tails.take(before, device, page);
+        news.into_iter().for_each(|event| self.inner.intake.publish(event));
+        Ok(mark)
+    }
+
+    /// Keeps how far an event log has been read, once its entries are on the disk: after a power cut they are better told
+    /// twice than not at all. If they do not get there in time, a later mark is kept instead.
+    async fn keep_mark(&self, mark: Option<LogMark>) {
+        let (Some(store), Some(mark)) = (&self.inner.store, mark) else { return };
+        let flushed = async {
+            match &self.inner.intake.events {
+                Some(events) => events.flush().await.is_ok(),
+                None => true,
+            }
+        };
+        if timeout(self.inner.settings.read_timeout, flushed).await == Ok(true) {
+            store.save_log_mark(mark);
+        }
     }
 
     /// A board that was not there when it was looked for last must be there before its values count.
@@ -152,7 +185,7 @@ impl Report {
         self.is_crowded_out || self.silence >= MOST_SILENCE
     }
 
-    /// Whether the board was there when the round began, and does not seem to be now.
+    /// Whether the board does not seem to be there.
     const fn is_silent(&self) -> bool {
         self.answered == 0 && self.silence > 0
     }

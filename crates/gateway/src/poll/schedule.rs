@@ -170,7 +170,7 @@ impl Schedule {
     pub(super) fn end(&mut self, key: Key, report: Report, now: Instant) {
         let Some(round) = self.rounds.get_mut(&key) else { return };
         round.stage = Stage::Planned;
-        round.tally.end(report);
+        round.tally.end(report, now);
         let doublings = round.tally.failures_in_a_row().min(MOST_DOUBLINGS);
         let pause = (key.interval * (1 << doublings)).min(LONGEST_PAUSE.max(key.interval));
         let missed = now.saturating_duration_since(round.beat).as_nanos() / pause.as_nanos().max(1);
@@ -267,6 +267,33 @@ mod tests {
         assert!((36..=38).contains(&begun.len()), "{}", begun.len());
         let (_, round, _) = schedule.rounds().next().unwrap();
         assert!(round.tally.skipped() >= 66, "{}", round.tally.skipped());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_comes_late_and_what_is_left_out_is_counted() {
+        let now = Instant::now();
+        let mut schedule = planned(&[board(1), board(2)], now);
+        let answered = || Report { answered: 1, ..Report::default() };
+        let (first, second) = (schedule.pop_due(now + INTERVAL), schedule.pop_due(now + INTERVAL));
+        let (first, second) = (first.unwrap(), second.unwrap());
+        let due = |schedule: &Schedule, key| schedule.rounds[&key].due;
+        let late = Duration::from_secs(7);
+        let at = due(&schedule, first) + late;
+        schedule.begin(first, at);
+        assert_eq!(schedule.rounds[&first].tally.late(), late);
+        // Two more turns have come and gone when it ends.
+        schedule.end(first, answered(), due(&schedule, first) + 2 * INTERVAL + late);
+        assert_eq!(schedule.rounds[&first].tally.skipped(), 2);
+
+        let at = due(&schedule, second);
+        let queries = schedule.begin(second, at).unwrap();
+        let gone = crate::GatewayError::ShuttingDown;
+        schedule.end(second, Report::failed(&queries, &gone, jiff::Timestamp::UNIX_EPOCH), at);
+        let Totals { rounds, unanswered, skipped } = schedule.totals();
+        assert_eq!((rounds, unanswered, skipped), (2, 1, 2));
+        // What was counted stays when nobody polls the boards any more.
+        schedule.update([].into_iter(), &Rules::new(&PollSettings::default()), at);
+        assert_eq!(schedule.totals().rounds, 2);
     }
 
     #[tokio::test(start_paused = true)]

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
-use jiff::Timestamp;
 use opendcre_model::BoardId;
 use tokio::time::Instant;
 
@@ -68,7 +67,7 @@ impl Gateway {
     /// What can be counted about the polling of everything.
     #[must_use]
     pub fn poll_statistics(&self) -> PollStatistics {
-        let (now, time) = (Instant::now(), self.inner.clock.now());
+        let now = Instant::now();
         let schedule = self.inner.polls.schedule();
         let totals = schedule.totals();
         let mut statistics = PollStatistics {
@@ -80,7 +79,7 @@ impl Gateway {
         for (key, round, _) in schedule.rounds() {
             *statistics.states.entry(state(*key, round, now)).or_default() += 1;
             statistics.late = statistics.late.max(round.tally.late());
-            statistics.ages.extend(round.tally.answered_at().map(|answered| age(answered, time)));
+            statistics.ages.extend(round.tally.age(now));
         }
         drop(schedule);
         statistics.ages.sort_unstable();
@@ -104,9 +103,4 @@ impl View {
         }
         boards
     }
-}
-
-/// How long ago `then` was, by a clock that may have been set back.
-fn age(then: Timestamp, now: Timestamp) -> Duration {
-    Duration::try_from(now.duration_since(then)).unwrap_or_default()
 }

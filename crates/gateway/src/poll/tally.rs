@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use opendcre_model::Query;
+use tokio::time::Instant;
 
 use super::round::Report;
 use crate::BoardFailure;
@@ -27,7 +28,7 @@ pub(super) struct Tally {
 /// The last round.
 #[derive(Debug)]
 struct Last {
-    answered_at: Option<Timestamp>,
+    answered_at: Option<(Timestamp, Instant)>,
     took: Duration,
     failures: Vec<(Query, BoardFailure)>,
 }
@@ -46,14 +47,15 @@ impl Tally {
         queries.iter().filter(|query| !self.resting.contains_key(query)).copied().collect()
     }
 
-    pub(super) fn end(&mut self, report: Report) {
+    pub(super) fn end(&mut self, report: Report, now: Instant) {
         let Report { answered, failures, unsupported, is_crowded_out, time, took, .. } = report;
         self.rounds += 1;
+        // Whoever says that it cannot answer has answered.
+        let is_unanswered = answered == 0 && failures.len() > unsupported.len() && !is_crowded_out;
         self.resting.extend(unsupported.into_iter().map(|query| (query, REST)));
-        let is_unanswered = answered == 0 && !failures.is_empty() && !is_crowded_out;
         self.unanswered = if is_unanswered { self.unanswered.saturating_add(1) } else { 0 };
         let before = self.last.take().and_then(|last| last.answered_at);
-        let answered_at = if answered > 0 { Some(time) } else { before };
+        let answered_at = if answered > 0 { Some((time, now)) } else { before };
         self.last = Some(Last { answered_at, took, failures });
     }
 
@@ -89,7 +91,13 @@ impl Tally {
 
     /// When a round brought an answer last.
     pub(super) fn answered_at(&self) -> Option<Timestamp> {
-        self.last.as_ref()?.answered_at
+        self.last.as_ref()?.answered_at.map(|(time, _)| time)
+    }
+
+    /// How long ago that was, whatever the clock said.
+    pub(super) fn age(&self, now: Instant) -> Option<Duration> {
+        let (_, at) = self.last.as_ref()?.answered_at?;
+        Some(now.saturating_duration_since(at))
     }
 
     /// What was not answered in the last round, and why.
@@ -100,5 +108,58 @@ impl Tally {
     /// The questions that are left out because the equipment cannot answer them.
     pub(super) fn resting(&self) -> impl Iterator<Item = &Query> {
         self.resting.keys()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use opendcre_model::BoardId;
+
+    use super::*;
+
+    fn failed(count: u32, unsupported: usize) -> Report {
+        let failure = BoardFailure { code: "timeout".to_owned(), message: String::new() };
+        let query = |number| Query::Version(BoardId(number));
+        Report {
+            failures: (0..count).map(|number| (query(number), failure.clone())).collect(),
+            unsupported: (0..count).map(query).take(unsupported).collect(),
+            ..Report::default()
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_says_that_it_cannot_answer_has_answered() {
+        let mut tally = Tally::default();
+        tally.end(failed(2, 2), Instant::now());
+        assert_eq!(tally.failures_in_a_row(), 0);
+        tally.end(failed(2, 1), Instant::now());
+        tally.end(failed(2, 0), Instant::now());
+        assert_eq!(tally.failures_in_a_row(), 2);
+        tally.end(Report { is_crowded_out: true, ..failed(1, 0) }, Instant::now());
+        assert_eq!(tally.failures_in_a_row(), 0, "the wire was busy, not the board silent");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_age_of_an_answer_does_not_depend_on_the_clock() {
+        let mut tally = Tally::default();
+        assert_eq!(tally.age(Instant::now()), None);
+        let time = "2300-01-01T00:00:00Z".parse().unwrap();
+        tally.end(Report { answered: 1, time, ..Report::default() }, Instant::now());
+        tokio::time::advance(Duration::from_secs(7)).await;
+        tally.end(failed(1, 0), Instant::now());
+        assert_eq!(tally.age(Instant::now()), Some(Duration::from_secs(7)));
+        assert_eq!(tally.answered_at(), Some(time));
+    }
+
+    #[test]
+    fn a_question_that_cannot_be_answered_rests_for_a_while() {
+        let mut tally = Tally::default();
+        let queries = [Query::Version(BoardId(0)), Query::Version(BoardId(1))];
+        tally.end(failed(1, 1), Instant::now());
+        assert_eq!(tally.worth_asking(&queries), [queries[1]]);
+        for _ in 0..REST {
+            tally.begin(Duration::ZERO);
+        }
+        assert_eq!(tally.worth_asking(&queries), queries);
     }
 }

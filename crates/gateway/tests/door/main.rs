@@ -10,6 +10,7 @@
 mod buses;
 mod changes;
 mod credential;
+mod disk;
 mod forget;
 mod policy;
 mod poll;

@@ -1,6 +1,7 @@
 //! Values that are read before anybody asks: at which pace, and what a board that fails costs the others.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -35,6 +36,8 @@ pub(crate) struct Sensors {
     asked: Mutex<Vec<(Instant, Query, Priority)>>,
     /// How many questions are on the wires now, and how many were at the same time at most.
     on_wire: Mutex<(usize, usize)>,
+    /// How often a single board was looked for.
+    looks: AtomicU64,
 }
 
 impl Sensors {
@@ -48,7 +51,12 @@ impl Sensors {
             faults: Mutex::default(),
             asked: Mutex::default(),
             on_wire: Mutex::default(),
+            looks: AtomicU64::new(0),
         })
+    }
+
+    fn looks(&self) -> u64 {
+        self.looks.load(Ordering::Relaxed)
     }
 
     fn fail(&self, board: u32, device: Option<u16>, fault: Option<Fault>) {
@@ -108,6 +116,7 @@ impl Driver for Sensors {
             match scope {
                 Scope::All => Ok(self.boards.clone()),
                 Scope::Board(id) => {
+                    self.looks.fetch_add(1, Ordering::Relaxed);
                     let board = self.boards.iter().filter(|board| board.id == id).cloned().collect();
                     self.wire(self.fault(id, None), || board).await
                 }
@@ -301,4 +310,41 @@ async fn a_stall_of_the_whole_machine_is_not_made_up_for() {
     sleep(MINUTE).await;
     let count = driver.take_count(1);
     assert!((2..=4).contains(&count), "{count} questions in the minute after a stall of an hour");
+}
+
+#[tokio::test(start_paused = true)]
+async fn whether_boards_answer_is_seen_in_the_rounds_that_come_most_often() {
+    let driver = Sensors::new(3, 2, true);
+    driver.fail(2, None, Some(Fault::Timeout));
+    let rule = |board: &str, interval| PollRule {
+        board: Some(board.to_owned()),
+        interval: Duration::from_secs(interval),
+        ..PollRule::default()
+    };
+    let rules = vec![rule("*3", 0)];
+    let room = Room::polling(&driver, PollSettings { rules, ..PollSettings::default() }).await;
+    let answering = || room.gateway.view(somebody()).unwrap().answering();
+    assert!(answering().values().all(|board| board.is_up.is_none()));
+    sleep(2 * MINUTE).await;
+    let now = answering();
+    let up = |board| now.get(&BoardId(board)).map(|board| (board.is_up, board.slowest));
+    let half = Duration::from_secs(30);
+    assert_eq!([up(1), up(2), up(3)], [Some((Some(true), half)), Some((Some(false), half)), None]);
+
+    let statistics = room.gateway.poll_statistics();
+    assert!(statistics.unanswered >= 1 && statistics.rounds > statistics.unanswered, "{statistics:?}");
+    assert_eq!((statistics.ages.len(), statistics.skipped), (1, 0));
+    assert!(statistics.ages[0] <= half + half / 16 + SILENCE, "{statistics:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_board_that_is_missing_is_looked_for_once_in_a_round() {
+    let driver = Sensors::new(1, 1, true);
+    driver.fail(1, None, Some(Fault::Timeout));
+    let room = Room::polling(&driver, PollSettings::default()).await;
+    sleep(10 * MINUTE).await;
+    let (rounds, looks) = (room.gateway.poll_statistics().rounds, driver.looks());
+    sleep(60 * MINUTE).await;
+    let (rounds, looks) = (room.gateway.poll_statistics().rounds - rounds, driver.looks() - looks);
+    assert!(rounds >= 10 && looks == rounds, "{looks} in {rounds} rounds");
 }

@@ -13,6 +13,12 @@ use crate::{Command, CommandError, Completion, Procedure, Response, Step};
 /// How often the log is reserved for one entry that is read in parts.
 const MAX_RESERVATIONS: u8 = 8;
 
+/// How many ids behind that of an entry that cannot be read are tried to find the next one.
+const MAX_TRIED: u16 = 16;
+
+/// How many entries of a page may be left out. With more of them, there is something wrong with the BMC, not with entries.
+const MAX_LEFT_OUT: usize = 4;
+
 /// Where to begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SelStart {
@@ -40,6 +46,9 @@ pub struct SelPage {
     pub start_vanished: bool,
     /// Why the log could not be read further. The next page may begin behind [`SelPage::last`] nevertheless.
     pub cut_short: Option<CommandError>,
+    /// The ids of the entries that were left out because they cannot be read, and why; zero if that of the first entry is
+    /// not known.
+    pub left_out: Vec<(u16, CommandError)>,
 }
 
 /// Reads a part of the log. User privilege. Fails if not even one entry can be read of a log that has some.
@@ -49,6 +58,7 @@ pub struct ReadSel {
     limit: u16,
     /// The state of the log, if it is known before.
     info: Option<SelInfo>,
+    leaves_out: bool,
     /// Begins when the state of the log is known.
     walk: Option<Walk>,
 }
@@ -57,7 +67,15 @@ impl ReadSel {
     /// Reads from `start`, at most `limit` entries, and at least one.
     #[must_use]
     pub const fn new(start: SelStart, limit: u16) -> Self {
-        Self { start, limit, info: None, walk: None }
+        Self { start, limit, info: None, leaves_out: false, walk: None }
+    }
+
+    /// Leaves out entries that the BMC refuses to tell. Only an entry tells which one follows, so the ids behind it are
+    /// tried, then the last entry of all; others in between may be left out with it.
+    #[must_use]
+    pub const fn leaving_out(mut self, leaves_out: bool) -> Self {
+        self.leaves_out = leaves_out;
+        self
     }
 
     /// Goes by the state of the log that has just been asked for, and does not ask for it again.
@@ -74,7 +92,7 @@ impl ReadSel {
     }
 
     fn on_info(&mut self, info: SelInfo) -> Step<SelPage> {
-        let mut walk = Walk::new(info, self.start, self.limit);
+        let mut walk = Walk { leaves_out: self.leaves_out, ..Walk::new(info, self.start, self.limit) };
         if info.entries == 0 {
             walk.page.start_vanished = walk.is_start;
             return walk.end();
@@ -112,6 +130,21 @@ struct Walk {
     bytes: Vec<u8>,
     /// Set once whole entries cannot be had.
     parts: Option<Parts>,
+    /// The same as the last entry was read.
+    worked: Option<Parts>,
+    /// Whether entries that cannot be read are left out.
+    leaves_out: bool,
+    /// The entry that is being left out.
+    hole: Option<Hole>,
+}
+
+/// An entry that cannot be read.
+#[derive(Debug, Clone)]
+struct Hole {
+    record: u16,
+    error: CommandError,
+    /// How many of the places were tried in which the next one may be.
+    tried: u16,
 }
 
 /// How parts of entries are read.
@@ -139,11 +172,23 @@ impl Walk {
             more: false,
             start_vanished: false,
             cut_short: None,
+            left_out: Vec::new(),
         };
         let limit = usize::from(limit.max(1));
         // No record is followed by the first one.
         let seen = BTreeSet::from([GetSelEntry::FIRST, record]);
-        Self { limit, page, record, is_start, seen, bytes: Vec::new(), parts: None }
+        Self {
+            limit,
+            page,
+            record,
+            is_start,
+            seen,
+            bytes: Vec::new(),
+            parts: None,
+            worked: None,
+            leaves_out: false,
+            hole: None,
+        }
     }
 
     /// Asks for what comes next of the present record.
@@ -182,7 +227,8 @@ impl Walk {
         if response.completion == Completion::RESERVATION_CANCELLED && self.reserve_again() {
             return Ok(self.ask());
         }
-        if response.completion.asks_for_less() && self.shrink() {
+        // Whoever looks for what comes next asks as it was answered before.
+        if self.hole.is_none() && response.completion.asks_for_less() && self.shrink() {
             return Ok(self.ask());
         }
         match self.question().read(response) {
@@ -211,13 +257,19 @@ impl Walk {
         if let Some(parts) = &mut self.parts {
             parts.reservations = 0;
         }
+        self.worked.clone_from(&self.parts);
+        self.close_hole();
         if std::mem::take(&mut self.is_start) {
             self.page.start = Some(entry);
         } else {
+            // The first and the last record are asked for without knowing their ids.
+            let is_placeholder = [GetSelEntry::FIRST, GetSelEntry::LAST].contains(&self.record);
+            let id = if is_placeholder { entry.id } else { self.record };
+            if !self.seen.insert(id) && self.record == GetSelEntry::LAST {
+                // Nothing follows what was left out.
+                return self.end();
+            }
             self.page.entries.push(entry);
-            // The first record is asked for without knowing its id.
-            let id = if self.record == GetSelEntry::FIRST { entry.id } else { self.record };
-            self.seen.insert(id);
             self.page.last = Some(id);
         }
         if next == GetSelEntry::LAST {
@@ -270,7 +322,7 @@ impl Walk {
         let is_absent = refusal == Some(Completion::NOT_PRESENT);
         if self.is_start && (is_absent || refusal.is_some_and(Completion::asks_for_less)) {
             let limit = u16::try_from(self.limit).unwrap_or(u16::MAX);
-            *self = Self::new(self.page.info, SelStart::First, limit);
+            *self = Self { leaves_out: self.leaves_out, ..Self::new(self.page.info, SelStart::First, limit) };
             self.page.start_vanished = true;
             return Ok(self.ask());
         }
@@ -278,16 +330,55 @@ impl Walk {
         if self.record == GetSelEntry::FIRST && is_absent {
             return Ok(self.end());
         }
-        if self.page.entries.is_empty() {
+        if self.leaves_out && !self.is_start && refusal.is_some() {
+            if self.look_behind(&error) {
+                return Ok(self.ask());
+            }
+            if self.hole.is_some() {
+                self.close_hole();
+                return Ok(self.end());
+            }
+        }
+        if self.page.entries.is_empty() && self.page.left_out.is_empty() {
             return Err(error);
         }
         self.page.cut_short = Some(error);
         Ok(self.end())
     }
 
+    /// Goes on with the next place where the entry may be that follows one that cannot be read; says whether there is one.
+    fn look_behind(&mut self, error: &CommandError) -> bool {
+        if self.hole.is_none() {
+            if self.page.left_out.len() >= MAX_LEFT_OUT {
+                return false;
+            }
+            self.hole = Some(Hole { record: self.record, error: error.clone(), tried: 0 });
+        }
+        self.bytes.clear();
+        self.parts.clone_from(&self.worked);
+        let Some(hole) = &mut self.hole else { return false };
+        while hole.tried < MAX_TRIED {
+            hole.tried += 1;
+            let next = hole.record.checked_add(hole.tried).filter(|next| *next != GetSelEntry::LAST);
+            if let Some(next) = next.filter(|next| !self.seen.contains(next)) {
+                self.record = next;
+                return true;
+            }
+        }
+        hole.tried += 1;
+        self.record = GetSelEntry::LAST;
+        hole.tried == MAX_TRIED + 1
+    }
+
+    /// Notes the entry that is left out, if one is.
+    fn close_hole(&mut self) {
+        self.page.left_out.extend(self.hole.take().map(|hole| (hole.record, hole.error)));
+    }
+
     fn end(&mut self) -> Step<SelPage> {
         let entries = std::mem::take(&mut self.page.entries);
-        Step::Done(SelPage { entries, ..self.page.clone() })
+        let left_out = std::mem::take(&mut self.page.left_out);
+        Step::Done(SelPage { entries, left_out, ..self.page.clone() })
     }
 }
 
@@ -363,7 +454,12 @@ mod tests {
         fn part(&mut self, data: &[u8]) -> Response {
             let [reservation_low, reservation_high, low, high, offset, count] = data[..] else { panic!() };
             let id = u16::from_le_bytes([low, high]);
-            let found = if id == 0 { self.entries.values().next() } else { self.entries.get(&id) };
+            let is_first_readable = self.absent != Completion::UNSPECIFIED || self.entries.contains_key(&1);
+            let found = match id {
+                0 => self.entries.values().next().filter(|_| is_first_readable),
+                GetSelEntry::LAST => self.entries.values().next_back(),
+                id => self.entries.get(&id),
+            };
             let Some((entry, next)) = found else { return refused(self.absent) };
             if count > self.most {
                 return refused(self.refusal);
@@ -548,6 +644,65 @@ mod tests {
         assert_eq!(page.cut_short, Some(absent));
     }
 
+    /// A log in which nobody can read these entries.
+    fn with_holes(ids: &[u16], holes: &[u16]) -> Log {
+        let mut log = Log { absent: Completion::UNSPECIFIED, ..Log::new(ids) };
+        log.entries.retain(|id, _| !holes.contains(id));
+        log
+    }
+
+    /// What is read and what is left out from `start` on.
+    fn around(log: &mut Log, start: SelStart) -> (Vec<u16>, Vec<u16>) {
+        let mut procedure = ReadSel::new(start, 10).leaving_out(true);
+        let mut last = None;
+        for _ in 0..10_000 {
+            match procedure.advance(last.as_ref()).unwrap() {
+                Step::Ask(question) => last = Some(log.answer(&question)),
+                Step::Done(page) => {
+                    assert_eq!((page.more, page.cut_short.clone()), (false, None));
+                    return (ids(&page), page.left_out.iter().map(|(id, _)| *id).collect());
+                }
+            }
+        }
+        panic!("it asks without end");
+    }
+
+    #[test]
+    fn an_entry_that_cannot_be_read_is_left_out_if_that_is_wanted() {
+        let start = SelStart::First;
+        with_holes(&[1, 2, 3], &[2]).read(SelStart::After(1), 10).unwrap_err();
+        assert_eq!(around(&mut with_holes(&[1, 2, 3, 4], &[2]), start), (vec![1, 3, 4], vec![2]));
+        assert_eq!(around(&mut with_holes(&[1, 2, 3, 4], &[2]), SelStart::After(1)), (vec![3, 4], vec![2]));
+        assert_eq!(around(&mut with_holes(&[1, 2, 3, 4], &[2, 3]), start), (vec![1, 4], vec![2]));
+        assert_eq!(around(&mut with_holes(&[1, 2, 3], &[3]), start), (vec![1, 2], vec![3]));
+        assert_eq!(around(&mut with_holes(&[1], &[1]), start), (vec![], vec![0]));
+        assert_eq!(around(&mut with_holes(&[1, 0xfffe], &[0xfffe]), start), (vec![1], vec![0xfffe]));
+    }
+
+    #[test]
+    fn the_last_entry_is_found_behind_a_gap_in_the_ids() {
+        let mut log = with_holes(&[1, 2, 500], &[2]);
+        assert_eq!(around(&mut log, SelStart::First), (vec![1, 500], vec![2]));
+        assert!(log.asked.len() < 40, "{}", log.asked.len());
+    }
+
+    #[test]
+    fn a_log_of_which_hardly_anything_can_be_read_is_not_searched_for_ever() {
+        let ids: Vec<u16> = (1..=60).collect();
+        let holes: Vec<u16> = ids.iter().copied().filter(|id| id % 2 == 0).collect();
+        let mut log = with_holes(&ids, &holes);
+        let mut procedure = ReadSel::new(SelStart::First, 64).leaving_out(true);
+        let mut last = None;
+        let page = loop {
+            match procedure.advance(last.as_ref()).unwrap() {
+                Step::Ask(question) => last = Some(log.answer(&question)),
+                Step::Done(page) => break page,
+            }
+        };
+        assert_eq!((page.left_out.len(), super::tests::ids(&page)), (4, vec![1, 3, 5, 7, 9]));
+        assert!(page.cut_short.is_some() && log.asked.len() < 100, "{}", log.asked.len());
+    }
+
     #[test]
     fn a_log_that_was_cleared_in_the_meantime_is_empty() {
         let mut log = Log::new(&[1, 4, 9]);
@@ -562,11 +717,12 @@ mod tests {
         #[test]
         fn no_answers_do_harm(
             after in prop::option::of(any::<u16>()),
+            leaves_out in any::<bool>(),
             answers in prop::collection::vec((0_usize..12, prop::collection::vec(any::<u8>(), 0..24)), 1..40),
         ) {
             const CODES: [u8; 12] = [0, 0, 0, 0, 0, 0, 0xc5, 0xca, 0xcb, 0xff, 0xc1, 0xc9];
             let start = after.map_or(SelStart::First, SelStart::After);
-            let mut procedure = ReadSel::new(start, 50);
+            let mut procedure = ReadSel::new(start, 50).leaving_out(leaves_out);
             let mut last = None;
             let info = ok(Log::new(&[1]).info.encode());
             let mut answers = answers.into_iter().cycle();

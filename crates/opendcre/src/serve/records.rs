@@ -10,11 +10,11 @@ use tokio::task::spawn_blocking;
 
 use crate::config::Config;
 
-/// Everything that is kept, and what of it was lost or cannot be used. Values and events that cannot be kept are no reason
-/// not to serve.
+/// Everything that is kept, and what of the inventory was lost. Values and events that cannot be kept are no reason not to
+/// serve.
 ///
 /// # Errors
-/// When the inventory cannot be used, or the system has no threads.
+/// When the inventory or the audit cannot be used, or the system has no threads.
 pub(super) async fn open(
     config: &Config,
     clock: &Arc<dyn WallClock>,
@@ -25,40 +25,22 @@ pub(super) async fn open(
     defects.extend(set_aside.map(|set_aside| lost("inventory.file", set_aside)));
 
     let (path, settings, time) = (config.history_file(), config.history.settings(), Arc::clone(clock));
-    let history = blocking(move || History::open(path, settings, time)).await?;
-    let history = usable("history.file", "history_unavailable", history, &mut defects);
+    let (history, _) = blocking(move || History::open(path, settings, time)).await??;
 
     let (path, settings, time) = (config.events_file(), config.events.settings(), Arc::clone(clock));
-    let events = blocking(move || EventLog::open(path, settings, time)).await?;
-    let events = usable("events.file", "events_unavailable", events, &mut defects);
+    let (events, _) = blocking(move || EventLog::open(path, settings, time)).await??;
 
     let (path, time) = (config.audit_file(), Arc::clone(clock));
     let audit = blocking(move || AuditLog::open(path, time)).await??;
-    Ok((Records { audit, store: Some((store, stored)), history, events }, defects))
+    // What becomes of history and events they tell themselves, as long as they are open.
+    Ok((
+        Records { audit, store: Some((store, stored)), history: Some(history), events: Some(events) },
+        defects,
+    ))
 }
 
 async fn blocking<T: Send + 'static>(open: impl FnOnce() -> T + Send + 'static) -> anyhow::Result<T> {
     spawn_blocking(open).await.context("a file was not opened by a fault of this program")
-}
-
-/// What was opened, if it was; what is wrong goes to `defects`.
-fn usable<T, E: std::error::Error>(
-    name: &str,
-    code: &'static str,
-    opened: Result<(T, Option<SetAside>), E>,
-    defects: &mut Vec<Defect>,
-) -> Option<T> {
-    match opened {
-        Ok((opened, set_aside)) => {
-            defects.extend(set_aside.map(|set_aside| lost(name, set_aside)));
-            Some(opened)
-        }
-        Err(failure) => {
-            let message = format!("{failure}; until the next start, nothing of it is kept");
-            defects.push(Defect { name: name.to_owned(), code, message });
-            None
-        }
-    }
 }
 
 /// What is lost with a file that could not be read.

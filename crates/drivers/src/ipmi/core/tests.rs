@@ -264,6 +264,46 @@ fn sessions_are_closed_when_idle_and_opened_again() {
     assert_eq!(row(&mut network).session_opens, 2);
 }
 
+/// How many datagrams a BMC gets in ten rounds of two polls that come after such pauses, and how many sessions it has.
+fn poll(pause: Duration) -> (usize, u64) {
+    let mut network = one();
+    for _ in 0..10 {
+        for _ in 0..2 {
+            let answer = network.submit(0, GET_CHASSIS_STATUS, Intent::Read, Priority::Poll);
+            network.wait(answer).unwrap();
+        }
+        network.run(pause);
+    }
+    (network.sent, row(&mut network).session_opens)
+}
+
+#[test]
+fn sessions_are_kept_between_polls_as_long_as_that_is_cheaper_than_a_login() {
+    let login = 3;
+    assert_eq!(poll(SECOND * 40), (login + 20, 1));
+    // After the first pause nobody knows that more polls come; from then on, one question keeps the session.
+    assert_eq!(poll(SECOND * 60), (2 * login + 20 + 1 + 9, 2));
+    assert_eq!(poll(SECOND * 120), (2 * login + 20 + 1 + 9 * 2, 2));
+    // Less often, a login is cheaper.
+    assert_eq!(poll(SECOND * 400), (10 * login + 20 + 10, 10));
+}
+
+#[test]
+fn a_session_is_closed_when_the_polls_stop() {
+    let mut network = one();
+    for _ in 0..3 {
+        let answer = network.submit(0, GET_CHASSIS_STATUS, Intent::Read, Priority::Poll);
+        network.wait(answer).unwrap();
+        network.run(SECOND * 60);
+    }
+    assert!(network.bmcs[0].has_session());
+    network.run(SECOND * 100);
+    assert!(!network.bmcs[0].has_session());
+    let sent = network.sent;
+    network.run(SECOND * 600);
+    assert_eq!(network.sent, sent);
+}
+
 #[test]
 fn at_the_end_every_session_is_closed_and_nobody_is_left_waiting() {
     let mut network =

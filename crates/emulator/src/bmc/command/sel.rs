@@ -62,6 +62,9 @@ pub(super) fn entry(device: &mut Device, data: &[u8], _now: Duration) -> Answer 
         check_reservation(device, [r, s])?;
     }
     let (record, next) = device.log.get(u16::from_le_bytes([i, j])).ok_or(Completion::NOT_PRESENT)?;
+    if device.defects.unreadable_entry.is_some_and(|id| record.starts_with(&id.to_le_bytes())) {
+        return Err(Completion::UNSPECIFIED.into());
+    }
     let rest = record.get(usize::from(offset)..).ok_or(Completion::OUT_OF_RANGE)?;
     let part = match count {
         WHOLE_RECORD => rest,

@@ -125,27 +125,6 @@ async fn what_memory_could_not_hold_until_the_disk_was_better_is_counted() {
 }
 
 #[tokio::test]
-async fn a_log_in_use_is_left_alone() {
-    let room = Room::with_events(1).await;
-    let log = room.open();
-    let path = room.path.clone();
-    let second = tokio::task::spawn_blocking(move || {
-        EventLog::open(path, EventSettings::default(), Arc::<TestClock>::default()).map(drop)
-    });
-    let error = second.await.unwrap().unwrap_err();
-    assert!(matches!(error, EventError::Open { .. }) && error.to_string().contains("locked"), "{error}");
-    assert_eq!(numbers(&read_all(&log).await), [1]);
-}
-
-#[test]
-fn a_missing_directory_is_an_error_that_names_the_file() {
-    let room = Room::new();
-    let path = room.folder.path().join("missing").join("events.db");
-    let error = EventLog::open(path, EventSettings::default(), Arc::<TestClock>::default()).unwrap_err();
-    assert!(error.to_string().contains("missing/events.db"), "{error}");
-}
-
-#[tokio::test]
 async fn rows_that_are_not_ours_are_left_out() {
     let room = Room::with_events(5).await;
     room.execute("UPDATE event SET record = replace(record, 'event 2', 'event 9') WHERE id = 2");

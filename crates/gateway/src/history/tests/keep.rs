@@ -3,8 +3,8 @@
 use std::sync::atomic::AtomicU64;
 
 use super::super::chunk::Datum;
-use super::super::database::{self, Database, PAGE};
-use super::super::retention::step;
+use super::super::database::{Database, Opened, PAGE};
+use super::super::retention::{has_ahead, step};
 use super::super::rollup::Resolution;
 use super::super::table::Closed;
 use super::super::window::Window;
@@ -13,7 +13,7 @@ use super::*;
 const DAY: i64 = 24 * HOUR;
 
 fn open(room: &Room) -> Database {
-    database::open(&room.path, room.settings, room.limits, &Arc::new(AtomicU64::new(0))).unwrap().0
+    Opened::new(&room.path, room.settings, room.limits, &Arc::new(AtomicU64::new(0))).unwrap().database
 }
 
 /// A file of twenty days of one sensor.
@@ -38,7 +38,7 @@ fn forget(database: &mut Database, room: &Room, time: Option<i64>) {
 /// The first day of which each resolution still has something.
 fn first_days(database: &Database) -> [Option<i64>; 3] {
     Resolution::ALL.map(|resolution| {
-        let first = database.first_period(resolution).unwrap();
+        let first = database.next_period(resolution, i64::MIN..i64::MAX).unwrap();
         first.map(|period| (period * resolution.period()).div_euclid(DAY))
     })
 }
@@ -72,6 +72,27 @@ fn the_oldest_samples_make_room_before_any_minute_does() {
     forget(&mut database, &room, None);
     let [raw, minute, hour] = first_days(&database);
     assert!(raw == Some(19) && minute.is_none() && hour == Some(0), "{raw:?} {minute:?} {hour:?}");
+}
+
+#[test]
+fn what_a_clock_that_was_ahead_gave_a_time_makes_room_first() {
+    let mut room = Room::new();
+    room.settings.raw = Duration::from_secs(100 * 86_400);
+    let mut database = furnished(&room);
+    let raw_periods = |database: &Database, days: Range<i64>| {
+        let periods = days.start * 12..days.end * 12;
+        database.next_period(Resolution::Raw, periods).unwrap()
+    };
+    let at = |day: i64| Timestamp::from_millisecond(day * DAY).unwrap();
+    assert!(has_ahead(&database, at(10)).unwrap() && !has_ahead(&database, at(19)).unwrap());
+    // As long as there is room, it stays.
+    forget(&mut database, &room, Some(10 * DAY));
+    assert!(raw_periods(&database, 19..20).is_some());
+    room.settings.size = database.pages().unwrap().0 * PAGE;
+    forget(&mut database, &room, Some(10 * DAY));
+    assert_eq!(raw_periods(&database, 0..1), Some(0));
+    assert!(raw_periods(&database, 12..13).is_none(), "what is ahead went first");
+    assert!(raw_periods(&database, 10..11).is_some(), "and nothing of today");
 }
 
 #[test]

@@ -49,14 +49,6 @@ async fn only_the_service_may_read_the_files() {
     }
 }
 
-#[test]
-fn a_history_is_opened_once() {
-    let room = Room::new();
-    let _history = room.open();
-    let error = room.try_open().unwrap_err();
-    assert!(error.to_string().contains("locked"), "{error}");
-}
-
 #[tokio::test]
 async fn a_file_that_is_no_history_is_set_aside() {
     let room = Room::new();
@@ -142,21 +134,25 @@ async fn a_file_that_breaks_while_it_is_used_makes_way_for_another() {
 }
 
 #[tokio::test]
-async fn a_power_cut_costs_whole_commits_and_only_the_last_ones() {
+async fn a_power_cut_costs_only_what_came_last() {
     let mut room = Room::new();
     // Nothing is written but what is asked for, so that the file and its log belong together.
     room.settings.commit = Duration::from_secs(24 * 3_600);
     let history = room.open();
+    // How long the log of writes was after each commit.
+    let mut written = Vec::new();
+    let wal = room.folder.path().join("history.db-wal");
     for commit in 0..20 {
         let times = (commit * 50..(commit + 1) * 50).map(|step| step * 20_000);
         history.record(times.map(|time| sample(1, time, value_at(time))));
         history.flush().await.unwrap();
+        written.push(fs::metadata(&wal).unwrap().len());
         if commit % 6 == 5 {
             history.writer.seal().await.unwrap();
         }
     }
     // What a power cut would leave, with any part of the log of writes.
-    let log = fs::read(room.folder.path().join("history.db-wal")).unwrap();
+    let log = fs::read(wal).unwrap();
     for length in (0..=log.len()).rev().step_by(2_999) {
         let copy = Room::new();
         fs::copy(&room.path, &copy.path).unwrap();
@@ -164,7 +160,9 @@ async fn a_power_cut_costs_whole_commits_and_only_the_last_ones() {
         let history = copy.open();
         let found = raw(&history, 1, 0..10 * HOUR).await;
         assert_genuine(&found);
-        assert!(found.len() % 50 == 0 && (found.len() == 1_000 || length < log.len()), "{}", found.len());
+        let committed = written.iter().filter(|end| **end <= length as u64).count();
+        // What became chunks before it was committed may be there as well.
+        assert!(found.len() >= committed * 50, "{} {committed}", found.len());
         let times: Vec<i64> = found.iter().map(|(time, _)| time / 20_000).collect();
         assert_eq!(times, (0..found.len() as i64).collect::<Vec<_>>());
         let hours = ask(&history, 1, 0..10 * HOUR, Duration::from_secs(3_600)).await;
