@@ -12,12 +12,14 @@ mod publisher;
 mod spool;
 mod status;
 mod syslog;
+#[cfg(test)]
+mod testing;
 mod tls;
 mod webhook;
 
 pub use back_off::BackOff;
 pub use filter::{Filter, FilterError};
 pub use publisher::{PublishSettings, Publisher};
-pub use status::{Deliveries, DestinationStatistics};
+pub use status::Deliveries;
 pub use syslog::{Facility, SyslogSettings, SyslogTransport};
 pub use webhook::WebhookSettings;

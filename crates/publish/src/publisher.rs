@@ -60,7 +60,7 @@ impl Publisher {
         let (webhooks, syslogs) = (opening.settings.webhooks.clone(), opening.settings.syslogs.clone());
         let webhooks = webhooks.iter().filter_map(|webhook| opening.webhook(webhook)).collect();
         let syslogs = syslogs.iter().filter_map(|syslog| opening.syslog(syslog)).collect();
-        let deliveries = Arc::new(Deliveries::new(opening.statuses));
+        let deliveries = Arc::new(Deliveries::new(opening.log, opening.statuses));
         (Self { webhooks, syslogs, deliveries }, opening.defects)
     }
 
