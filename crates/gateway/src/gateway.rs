@@ -332,7 +332,7 @@ impl Inner {
     ) -> Result<Observation, GatewayError> {
         let intent = entry.intent(self.clock.now());
         self.audit.append(&intent).await.map_err(GatewayError::AuditUnavailable)?;
-        self.intake.take_order(&entry.action, &entry.principal);
+        self.intake.take_order(&entry.action);
         let result = tokio::select! {
             biased;
             () = self.given_up.cancelled() => Err(given_up(entry)),

@@ -6,9 +6,9 @@ use std::time::Duration;
 use opendcre_model::{BoardId, DeviceAddress, PowerAction, PowerState};
 use tokio::time::Instant;
 
+use crate::BoardRecord;
 use crate::event::NewEvent;
-use crate::event::power::{PowerOrder, power_changed};
-use crate::{BoardRecord, Principal};
+use crate::event::power::power_changed;
 
 /// For how long an order explains that power has changed: operating systems take their time to shut down.
 const EXPLAINS: Duration = Duration::from_secs(15 * 60);
@@ -25,7 +25,6 @@ pub(super) struct PowerWatch {
 #[derive(Debug, Clone)]
 struct Order {
     action: PowerAction,
-    principal: Principal,
     at: Instant,
 }
 
@@ -39,13 +38,13 @@ pub(super) struct PowerChange {
 }
 
 impl PowerWatch {
-    /// Notes that `principal` is about to switch a device.
-    pub(super) fn note_order(&mut self, device: DeviceAddress, action: PowerAction, principal: Principal) {
+    /// Notes that somebody is about to switch a device.
+    pub(super) fn note_order(&mut self, device: DeviceAddress, action: PowerAction) {
         if self.orders.len() >= MOST_ORDERS {
             self.orders.retain(|_, order| order.at.elapsed() < EXPLAINS);
         }
         if self.orders.len() < MOST_ORDERS {
-            self.orders.insert(device, Order { action, principal, at: Instant::now() });
+            self.orders.insert(device, Order { action, at: Instant::now() });
         }
     }
 
@@ -67,9 +66,7 @@ impl PowerWatch {
 impl PowerChange {
     /// What happened, in words.
     pub(super) fn event(&self, board: &BoardRecord) -> NewEvent {
-        let order = self.order.as_ref();
-        let order =
-            order.map(|order| PowerOrder { action: order.action.name(), principal: &order.principal });
+        let order = self.order.as_ref().map(|order| order.action.name());
         power_changed(board, self.device.device, self.from, self.to, order)
     }
 }
@@ -86,34 +83,26 @@ const fn explains(action: PowerAction, state: PowerState) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use opendcre_model::{DeviceId, Subject};
+    use opendcre_model::DeviceId;
 
     use super::*;
 
     const SWITCH: DeviceAddress = DeviceAddress { board: BoardId(1), device: DeviceId(2) };
 
-    fn somebody() -> Principal {
-        Principal {
-            subject: Subject::anonymous().into(),
-            remote: "192.0.2.7:4711".into(),
-            request_id: "r-1".into(),
-        }
-    }
-
     #[tokio::test(start_paused = true)]
-    async fn whoever_ordered_it_is_named_for_a_while_and_for_what_the_order_does() {
+    async fn an_order_explains_for_a_while_and_only_what_it_does() {
         let mut watch = PowerWatch::default();
         assert!(watch.note(SWITCH, PowerState::On).is_none(), "the first state is no change");
         assert!(watch.note(SWITCH, PowerState::On).is_none());
         assert!(watch.note(SWITCH, PowerState::Off).unwrap().order.is_none());
 
-        watch.note_order(SWITCH, PowerAction::On, somebody());
+        watch.note_order(SWITCH, PowerAction::On);
         let change = watch.note(SWITCH, PowerState::On).unwrap();
         assert_eq!((change.from, change.to), (PowerState::Off, PowerState::On));
         assert_eq!(change.order.unwrap().action, PowerAction::On);
         assert!(watch.note(SWITCH, PowerState::Off).unwrap().order.is_none(), "nobody ordered that");
 
-        watch.note_order(SWITCH, PowerAction::Soft, somebody());
+        watch.note_order(SWITCH, PowerAction::Soft);
         watch.note(SWITCH, PowerState::On);
         tokio::time::advance(EXPLAINS).await;
         assert!(watch.note(SWITCH, PowerState::Off).unwrap().order.is_none(), "that was too long ago");
