@@ -292,7 +292,8 @@ impl Answer for History {
         let csv = json_schema!({
             "type": "string",
             "description": "A line of names, then a line for each point (RFC 4180). An apostrophe stands before a text \
-                that a spreadsheet would take for a formula.",
+                that begins with `=` or `@`, or with `+` or `-` if more than letters, digits, spaces, points and \
+                underscores follow, so that a spreadsheet does not carry it out.",
         });
         let csv =
             Documented { media_type: csv::MEDIA_TYPE, ..Documented::json(StatusCode::OK, description, csv) };
