@@ -182,7 +182,7 @@ impl HistoryParameters {
         let to = self.to.unwrap_or(Moment::Ago(Duration::ZERO)).seen_from(now);
         let time = Duration::try_from(to.duration_since(from)).ok().filter(|time| !time.is_zero());
         let Some(time) = time else {
-            let detail = format!("the time from {from} to {to} is none; let it begin before it ends");
+            let detail = format!("the time from {from:.3} to {to:.3} is none; let it begin before it ends");
             return Err(Problem::new(Code::CONTRADICTION, detail).in_parameter("from").at(0));
         };
         Ok(Period { from, to, step: self.step.unwrap_or_else(|| Step::fit_for(time)).0 })

@@ -19,10 +19,11 @@ const MOST_ORDERS: usize = 65_536;
 #[derive(Debug, Default)]
 pub(super) struct PowerWatch {
     states: HashMap<DeviceAddress, PowerState>,
-    orders: HashMap<DeviceAddress, Order>,
+    /// What is to bring a device into a state.
+    orders: HashMap<(DeviceAddress, PowerState), Order>,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 struct Order {
     action: PowerAction,
     at: Instant,
@@ -40,26 +41,33 @@ pub(super) struct PowerChange {
 impl PowerWatch {
     /// Notes that somebody is about to switch a device.
     pub(super) fn note_order(&mut self, device: DeviceAddress, action: PowerAction) {
-        if self.orders.len() >= MOST_ORDERS {
-            self.orders.retain(|_, order| order.at.elapsed() < EXPLAINS);
-        }
-        if self.orders.len() < MOST_ORDERS {
-            self.orders.insert(device, Order { action, at: Instant::now() });
+        let order = Order { action, at: Instant::now() };
+        for state in [PowerState::On, PowerState::Off].into_iter().filter(|state| explains(action, *state)) {
+            if self.orders.len() >= MOST_ORDERS {
+                self.orders.retain(|_, order| order.at.elapsed() < EXPLAINS);
+            }
+            if self.orders.len() < MOST_ORDERS {
+                self.orders.insert((device, state), order);
+            }
         }
     }
 
     /// Notes the state that a device has just told. Nothing if it is the one from before, or the first.
     pub(super) fn note(&mut self, device: DeviceAddress, to: PowerState) -> Option<PowerChange> {
         let from = self.states.insert(device, to).filter(|from| *from != to)?;
-        let order = self.orders.get(&device).filter(|order| order.at.elapsed() < EXPLAINS);
-        let order = order.filter(|order| explains(order.action, to)).cloned();
+        // It is carried out now, and explains nothing that happens later, nor do older ones.
+        let order = self.orders.remove(&(device, to)).filter(|order| order.at.elapsed() < EXPLAINS);
+        let is_older = |other: &Order| order.is_some_and(|order| other.at < order.at);
+        if self.orders.get(&(device, from)).is_some_and(is_older) {
+            self.orders.remove(&(device, from));
+        }
         Some(PowerChange { device, from, to, order })
     }
 
     /// Forgets the devices of a board that is not there any more, or another one.
     pub(super) fn forget(&mut self, board: BoardId) {
         self.states.retain(|device, _| device.board != board);
-        self.orders.retain(|device, _| device.board != board);
+        self.orders.retain(|(device, _), _| device.board != board);
     }
 }
 
@@ -106,6 +114,17 @@ mod tests {
         watch.note(SWITCH, PowerState::On);
         tokio::time::advance(EXPLAINS).await;
         assert!(watch.note(SWITCH, PowerState::Off).unwrap().order.is_none(), "that was too long ago");
+
+        watch.note_order(SWITCH, PowerAction::On);
+        tokio::time::advance(EXPLAINS / 4).await;
+        watch.note_order(SWITCH, PowerAction::Off);
+        assert!(watch.note(SWITCH, PowerState::On).unwrap().order.is_some(), "also after another order");
+        assert!(watch.note(SWITCH, PowerState::Off).unwrap().order.is_some());
+        assert!(watch.note(SWITCH, PowerState::On).unwrap().order.is_none(), "each explains one change");
+
+        watch.note_order(SWITCH, PowerAction::Cycle);
+        assert!(watch.note(SWITCH, PowerState::Off).unwrap().order.is_some());
+        assert!(watch.note(SWITCH, PowerState::On).unwrap().order.is_some(), "it leads through both");
 
         watch.forget(SWITCH.board);
         assert!(watch.note(SWITCH, PowerState::On).is_none());
