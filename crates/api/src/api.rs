@@ -32,6 +32,7 @@ use crate::probe::{self, Probe};
 use crate::problem::Problem;
 use crate::reply::Reply;
 use crate::request_id::{RequestId, RequestIds, X_REQUEST_ID};
+use crate::streams::Streams;
 use crate::traffic::Traffic;
 use crate::upload::{self, UploadError};
 use crate::v1::{self, Generation};
@@ -41,10 +42,6 @@ use crate::{v1_1, v1_3, v2};
 
 /// The most readings that all answers together hold while they are gathered, about a kilobyte each: those of 10,000 servers.
 const MAX_READINGS: usize = 200_000;
-
-/// The most streams of events that are open at the same time. Each keeps a connection, of which there must be enough for
-/// everybody else.
-const MAX_STREAMS: usize = 256;
 
 /// The API in all its generations. Clones are the same API.
 #[derive(Clone)]
@@ -65,8 +62,7 @@ struct Inner {
     traffic: Arc<Traffic>,
     /// The server that it belongs to, once that runs.
     vitals: OnceLock<Vitals>,
-    /// Streams of events that are open at the same time.
-    streams: Arc<Semaphore>,
+    streams: Streams,
 }
 
 /// Who sent a request.
@@ -102,7 +98,7 @@ impl Api {
             readings: Arc::new(Semaphore::new(MAX_READINGS)),
             traffic: Arc::default(),
             vitals: OnceLock::new(),
-            streams: Arc::new(Semaphore::new(MAX_STREAMS)),
+            streams: Streams::default(),
         };
         Self { inner: Arc::new(inner) }
     }
@@ -160,9 +156,9 @@ impl Api {
         Arc::clone(&self.inner.readings).try_acquire_many_owned(count).ok()
     }
 
-    /// Room for a stream of events; nothing while too many are open.
-    pub(crate) fn room_for_stream(&self) -> Option<OwnedSemaphorePermit> {
-        Arc::clone(&self.inner.streams).try_acquire_owned().ok()
+    /// The streams of events that are open.
+    pub(crate) fn streams(&self) -> &Streams {
+        &self.inner.streams
     }
 
     /// Answers one request of the client at `remote`, whose connection is not encrypted.
@@ -211,6 +207,7 @@ impl Api {
                 api: self.clone(),
                 head: Arc::clone(head),
                 subject,
+                address: peer.address(),
                 remote,
                 request_id: request_id.clone(),
             };

@@ -7,6 +7,7 @@ mod bmc;
 mod device;
 mod format;
 mod page;
+mod receiver;
 mod service;
 mod text;
 
@@ -26,6 +27,7 @@ use bmc::Bmcs;
 use device::{Devices, Selection};
 use format::Format;
 use page::Page;
+use receiver::Receivers;
 use service::Service;
 
 /// Where the metrics of the service are.
@@ -56,7 +58,8 @@ pub(crate) fn of_service(api: &Api, head: &Parts, caller: Caller<'_>) -> Result<
     answer(head, caller, |format| {
         Query::of(head.uri.query()).only(&[])?;
         let view = api.gateway().overview(caller.principal())?;
-        Ok(Page::new(format).with(Service::of(api, &view)).with(Bmcs::of(&view)))
+        let page = Page::new(format).with(Service::of(api, &view));
+        Ok(page.with(Receivers::of(api.gateway())).with(Bmcs::of(&view)))
     })
 }
 
@@ -113,7 +116,7 @@ mod tests {
         fn of<T: Table>() -> impl Iterator<Item = &'static Family> {
             T::columns().iter().map(|(family, _)| family)
         }
-        of::<Service>().chain(of::<Bmcs>()).chain(of::<Devices>())
+        of::<Service>().chain(of::<Receivers>()).chain(of::<Bmcs>()).chain(of::<Devices>())
     }
 
     fn names() -> BTreeSet<String> {

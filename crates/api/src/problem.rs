@@ -83,6 +83,7 @@ codes! {
     UNSUPPORTED = "unsupported", UNPROCESSABLE_ENTITY;
     LOCKED = "locked", TOO_MANY_REQUESTS;
     RATE_LIMITED = "rate_limited", TOO_MANY_REQUESTS;
+    TOO_MANY_STREAMS = "too_many_streams", TOO_MANY_REQUESTS;
     INTERNAL = "internal", INTERNAL_SERVER_ERROR;
     CORRUPT = "corrupt", BAD_GATEWAY;
     GONE = "gone", BAD_GATEWAY;
@@ -212,6 +213,13 @@ impl Problem {
     #[must_use]
     pub(crate) fn at(mut self, position: usize) -> Self {
         self.0.place.position = Some(position);
+        self
+    }
+
+    /// It is worth asking again after so much time.
+    #[must_use]
+    pub(crate) fn retried_after(mut self, time: Duration) -> Self {
+        self.0.retry_after = Some(time);
         self
     }
 

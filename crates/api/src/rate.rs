@@ -8,10 +8,10 @@ use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use opendcre_model::{Login, Subject};
+use opendcre_model::Subject;
 use tokio::time::Instant;
 
-use crate::peer::network;
+use crate::sender::Sender;
 
 /// Seconds for which a sender may save up.
 const BURST: u32 = 10;
@@ -25,13 +25,6 @@ pub(crate) struct Rate {
     interval: Duration,
     /// For each sender, when their bucket would be full.
     full_at: Mutex<HashMap<Sender, Instant>>,
-}
-
-/// Who is counted.
-#[derive(PartialEq, Eq, Hash)]
-enum Sender {
-    Named(Login, String, String),
-    Address(Option<IpAddr>),
 }
 
 impl Rate {
@@ -65,17 +58,10 @@ impl Rate {
     }
 }
 
-impl Sender {
-    fn of(subject: &Subject, address: Option<IpAddr>) -> Self {
-        match subject.login {
-            Login::Anonymous => Self::Address(address.map(network)),
-            login => Self::Named(login, subject.provider.clone(), subject.name.clone()),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use opendcre_model::Login;
+
     use super::*;
 
     const HOME: [&str; 2] = ["2001:db8::1", "2001:db8::2"];

@@ -227,6 +227,14 @@ impl EventLog {
         self.writer.shared.lock().memory.back(count)
     }
 
+    /// How many events there are to read after the one with the number `cursor`. Does no I/O.
+    #[must_use]
+    pub fn count_after(&self, cursor: u64) -> u64 {
+        let memory = &self.writer.shared.lock().memory;
+        let before_oldest = memory.oldest().map_or(memory.shown(), |oldest| oldest - 1);
+        memory.given_between(memory.begin(cursor).max(before_oldest), memory.shown() + 1)
+    }
+
     /// Whether no events are taken any more.
     #[must_use]
     pub fn is_closed(&self) -> bool {

@@ -28,7 +28,7 @@ impl Gateway {
         }
         let entry = forgetting(principal, &record, self.inner.clock.now());
         self.inner.audit.append(&entry).await.map_err(GatewayError::AuditUnavailable)?;
-        let forgotten = self.inventory_mut().forget(board, principal.name(), self.inner.clock.now());
+        let forgotten = self.inventory_mut().forget(board, self.inner.clock.now());
         self.save();
         // It may have come back, or been forgotten by somebody else, while the disk was busy.
         forgotten.ok_or_else(|| match self.record(board) {

@@ -44,7 +44,7 @@ pub struct Gateway {
 pub(crate) struct Inner {
     pub(crate) mounts: Vec<Mounted>,
     defects: Vec<Defect>,
-    parts: RwLock<Vec<Arc<dyn Part>>>,
+    pub(crate) parts: RwLock<Vec<Arc<dyn Part>>>,
     pub(crate) inventory: RwLock<Inventory>,
     pub(crate) latest: LatestTable,
     pub(crate) store: Option<Store>,
@@ -158,7 +158,7 @@ impl Gateway {
         Arc::clone(&self.inner.policy.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Tells those who watch over the service what is amiss of `part`, too.
+    /// Tells those who watch over the service what is amiss of `part`, too, and what it delivers.
     pub fn watch_over(&self, part: Arc<dyn Part>) {
         self.inner.parts.write().unwrap_or_else(PoisonError::into_inner).push(part);
     }
@@ -332,7 +332,7 @@ impl Inner {
     ) -> Result<Observation, GatewayError> {
         let intent = entry.intent(self.clock.now());
         self.audit.append(&intent).await.map_err(GatewayError::AuditUnavailable)?;
-        self.intake.take_order(&entry.action, &entry.principal);
+        self.intake.take_order(&entry.action);
         let result = tokio::select! {
             biased;
             () = self.given_up.cancelled() => Err(given_up(entry)),

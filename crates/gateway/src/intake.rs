@@ -14,7 +14,7 @@ use crate::health::{Condition, HealthTracker, Thresholds};
 use crate::history::{History, HistoryStatistics, Sample, SeriesKey};
 use crate::inventory::Unsaved;
 use crate::latest::Latest;
-use crate::{AuditEntry, BoardRecord, Defect, Principal, SetAside};
+use crate::{AuditEntry, BoardRecord, Defect, SetAside};
 use power::PowerWatch;
 use tail::Tails;
 use tokio::time::Instant;
@@ -101,10 +101,10 @@ impl Intake {
         history.record(samples);
     }
 
-    /// Notes that `principal` is about to change something.
-    pub(crate) fn take_order(&self, action: &Action, principal: &Principal) {
+    /// Notes that somebody is about to change something.
+    pub(crate) fn take_order(&self, action: &Action) {
         if let Action::Power { device, action, .. } = action {
-            self.power().note_order(*device, *action, principal.clone());
+            self.power().note_order(*device, *action);
         }
     }
 

@@ -343,12 +343,13 @@ impl Inventory {
         self.put(next);
     }
 
-    /// Removes a board of which `who` said that it will not come back, if it is missing. Whatever answers where it was is a
-    /// new board.
-    pub(crate) fn forget(&mut self, id: BoardId, who: &str, now: Timestamp) -> Option<Arc<BoardRecord>> {
+    /// Removes a board of which somebody said that it will not come back, if it is missing. Whatever answers where it was is
+    /// a new board. Who said so is only in the audit.
+    pub(crate) fn forget(&mut self, id: BoardId, now: Timestamp) -> Option<Arc<BoardRecord>> {
         let record = self.boards.get(&id).filter(|record| record.state == BoardState::Missing)?;
         let record = Arc::clone(record);
-        self.report(ChangeKind::Forgotten, &record, format!("was forgotten by {who}"), now);
+        let detail = "somebody said that it will not come back".to_owned();
+        self.report(ChangeKind::Forgotten, &record, detail, now);
         self.remove(id);
         Some(record)
     }

@@ -10,6 +10,7 @@ mod audit;
 mod authorise;
 mod command;
 mod credential;
+mod delivery;
 mod error;
 mod event;
 mod forget;
@@ -49,6 +50,7 @@ pub use audit::{
 pub use authorise::{RefusedLogin, RefusedRequest};
 pub use command::{Command, Outcome, ScanReport};
 pub use credential::{CredentialError, Credentials};
+pub use delivery::DeliveryStatistics;
 pub use error::GatewayError;
 pub use event::{
     Event, EventError, EventKind, EventLog, EventPage, EventSettings, EventStatistics, NewEvent, Severity,

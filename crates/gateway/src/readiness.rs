@@ -2,6 +2,8 @@
 
 use opendcre_model::DriverError;
 
+use crate::DeliveryStatistics;
+
 /// Whether commands can be carried out now.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Readiness {
@@ -28,6 +30,11 @@ pub struct Defect {
 pub trait Part: Send + Sync {
     /// What is amiss at the moment. It is asked often, and so does no I/O.
     fn defects(&self) -> Vec<Defect>;
+
+    /// What can be counted of each receiver outside that it brings something to. It is asked often, and so does no I/O.
+    fn deliveries(&self) -> Vec<DeliveryStatistics> {
+        Vec::new()
+    }
 }
 
 impl Readiness {

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use opendcre_gateway::{Event, EventLog, EventPage};
 use opendcre_model::WallClock;
-use tokio::task::spawn_blocking;
+use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
@@ -83,6 +83,8 @@ pub(crate) struct Courier<D> {
     /// The number of the last event that is dealt with.
     cursor: u64,
     saved: Saved,
+    /// A position on its way to the disk, also when whoever waited for that was broken off.
+    saving: Option<(u64, JoinHandle<io::Result<()>>)>,
     outage: Option<Outage>,
     started: Instant,
 }
@@ -118,7 +120,9 @@ impl<D: Destination> Courier<D> {
     ) -> Self {
         let started = Instant::now();
         let saved = Saved { cursor, time: started, is_outdated: false };
-        Self { log, destination, rules, status, clock, spool, cursor, saved, outage: None, started }
+        status.on_position(cursor);
+        let (saving, outage) = (None, None);
+        Self { log, destination, rules, status, clock, spool, cursor, saved, saving, outage, started }
     }
 
     /// Delivers until `stop`, and then what is left unless that fails or takes too long.
@@ -157,7 +161,7 @@ impl<D: Destination> Courier<D> {
             self.deliver(Notice::Event(Box::new(Event::clone(&event))), stop).await?;
             self.advance(sequence).await;
         }
-        self.cursor = page.next;
+        self.move_to(page.next);
         if self.cursor < page.latest {
             return Ok(());
         }
@@ -198,7 +202,7 @@ impl<D: Destination> Courier<D> {
             match self.destination.deliver(&notice).await {
                 Ok(()) => {
                     self.outage = None;
-                    self.status.on_delivered();
+                    self.status.on_delivered(self.clock.now());
                     return Ok(());
                 }
                 Err(Failure::Never(reason)) => {
@@ -250,19 +254,33 @@ impl<D: Destination> Courier<D> {
 
     /// Notes that everything up to this event is dealt with.
     async fn advance(&mut self, cursor: u64) {
-        self.cursor = cursor;
+        self.move_to(cursor);
         self.saved.is_outdated = true;
         if self.saved.time.elapsed() >= SAVE_INTERVAL {
             self.save().await;
         }
     }
 
+    fn move_to(&mut self, cursor: u64) {
+        self.cursor = cursor;
+        self.status.on_position(cursor);
+    }
+
     /// Brings the position to the disk.
     async fn save(&mut self) {
+        self.finish_saving().await;
         let cursor = self.cursor;
         self.saved.time = Instant::now();
         let Some(spool) = self.spool.clone().filter(|_| cursor != self.saved.cursor) else { return };
-        let saved = blocking(move || spool.save(cursor)).await;
+        self.saving = Some((cursor, spawn_blocking(move || spool.save(cursor))));
+        self.finish_saving().await;
+    }
+
+    /// Waits for what is on its way to the disk: two at once would be in each other's way there.
+    async fn finish_saving(&mut self) {
+        let Some((cursor, saving)) = &mut self.saving else { return };
+        let (cursor, saved) = (*cursor, joined(saving).await);
+        self.saving = None;
         if saved.is_ok() {
             self.saved.cursor = cursor;
             self.saved.is_outdated = false;
@@ -318,5 +336,9 @@ async fn rest(pause: Duration, stop: &CancellationToken) -> Result<(), Stopped> 
 
 /// Does what blocks on the disk where it holds up nobody else.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
-    spawn_blocking(work).await.map_err(io::Error::other)?
+    joined(&mut spawn_blocking(work)).await
+}
+
+async fn joined<T>(work: &mut JoinHandle<io::Result<T>>) -> io::Result<T> {
+    work.await.map_err(io::Error::other)?
 }

@@ -14,6 +14,8 @@ mod publisher;
 mod spool;
 mod status;
 mod syslog;
+#[cfg(test)]
+mod testing;
 mod tls;
 mod webhook;
 
@@ -22,6 +24,6 @@ pub use filter::{Filter, FilterError};
 #[cfg(feature = "mqtt")]
 pub use mqtt::{MqttIdentity, MqttSettings, MqttTls};
 pub use publisher::{PublishSettings, Publisher};
-pub use status::{Deliveries, DestinationStatistics};
+pub use status::Deliveries;
 pub use syslog::{Facility, SyslogSettings, SyslogTransport};
 pub use webhook::WebhookSettings;

@@ -69,7 +69,7 @@ impl Publisher {
         let syslogs = syslogs.iter().filter_map(|syslog| opening.syslog(syslog)).collect();
         #[cfg(feature = "mqtt")]
         let brokers = opening.brokers();
-        let deliveries = Arc::new(Deliveries::new(opening.statuses));
+        let deliveries = Arc::new(Deliveries::new(opening.log, opening.statuses));
         let publisher = Self {
             webhooks,
             syslogs,

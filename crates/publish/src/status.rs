@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use opendcre_gateway::{Defect, Part};
+use jiff::Timestamp;
+use opendcre_gateway::{Defect, DeliveryStatistics, EventLog, Part};
 use tokio::time::Instant;
 
 /// How long a destination may fail before that is amiss: receivers are restarted now and then.
@@ -13,25 +14,9 @@ const TOLERANCE: Duration = Duration::from_secs(60);
 
 /// How deliveries to all destinations are doing.
 #[derive(Debug)]
-pub struct Deliveries(Vec<Arc<Status>>);
-
-/// What can be counted about a destination since the start.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DestinationStatistics {
-    /// Its key in the configuration, such as `webhook.noc`.
-    pub name: String,
-    /// How many notices were delivered, as far as the protocol tells.
-    pub delivered: u64,
-    /// How many attempts failed.
-    pub failed: u64,
-    /// How many notices were given up. Those of webhooks are dead letters now.
-    pub dead: u64,
-    /// How many events the log gave up before they could be delivered.
-    pub missed: u64,
-    /// For how long there has been something to deliver; zero if there is nothing.
-    pub lag: Duration,
-    /// Whether the last attempt failed.
-    pub is_failing: bool,
+pub struct Deliveries {
+    log: EventLog,
+    destinations: Vec<Arc<Status>>,
 }
 
 /// How deliveries to one destination are doing.
@@ -43,10 +28,13 @@ pub(crate) struct Status {
 
 #[derive(Debug, Default)]
 struct State {
+    /// The number of the last event that is dealt with.
+    position: u64,
     delivered: u64,
     failed: u64,
     dead: u64,
     missed: u64,
+    last_success: Option<Timestamp>,
     behind_since: Option<Instant>,
     outage: Option<Outage>,
     /// What is wrong on the disk, and with what.
@@ -76,20 +64,20 @@ struct Outage {
 }
 
 impl Deliveries {
-    pub(crate) const fn new(destinations: Vec<Arc<Status>>) -> Self {
-        Self(destinations)
-    }
-
-    /// What can be counted, for each destination in the order of the settings.
-    #[must_use]
-    pub fn statistics(&self) -> Vec<DestinationStatistics> {
-        self.0.iter().map(|status| status.statistics()).collect()
+    /// How deliveries of the events of `log` to these are doing, which there is one of for each receiver.
+    pub(crate) const fn new(log: EventLog, destinations: Vec<Arc<Status>>) -> Self {
+        Self { log, destinations }
     }
 }
 
 impl Part for Deliveries {
     fn defects(&self) -> Vec<Defect> {
-        self.0.iter().flat_map(|status| status.defects()).collect()
+        self.destinations.iter().flat_map(|status| status.defects()).collect()
+    }
+
+    fn deliveries(&self) -> Vec<DeliveryStatistics> {
+        let count_after = |position| self.log.count_after(position);
+        self.destinations.iter().map(|status| status.statistics(count_after)).collect()
     }
 }
 
@@ -103,6 +91,11 @@ impl Status {
         &self.name
     }
 
+    /// Everything up to this event is dealt with.
+    pub(crate) fn on_position(&self, sequence: u64) {
+        self.lock().position = sequence;
+    }
+
     /// There is something to deliver.
     pub(crate) fn on_behind(&self) {
         self.lock().behind_since.get_or_insert_with(Instant::now);
@@ -114,9 +107,10 @@ impl Status {
     }
 
     /// Something was delivered.
-    pub(crate) fn on_delivered(&self) {
+    pub(crate) fn on_delivered(&self, time: Timestamp) {
         let mut state = self.lock();
         state.delivered += 1;
+        state.last_success = Some(time);
         if let Some(outage) = state.outage.take() {
             let lasted = outage.since.elapsed();
             tracing::info!(destination = self.name, ?lasted, "events are delivered again");
@@ -183,15 +177,18 @@ impl Status {
         self.lock().dead_letters = path;
     }
 
-    fn statistics(&self) -> DestinationStatistics {
+    /// What can be counted, where `count_after` tells how many events there are after a position.
+    fn statistics(&self, count_after: impl Fn(u64) -> u64) -> DeliveryStatistics {
         let state = self.lock();
-        DestinationStatistics {
-            name: self.name.clone(),
+        DeliveryStatistics {
+            receiver: self.name.clone(),
             delivered: state.delivered,
             failed: state.failed,
             dead: state.dead,
             missed: state.missed,
+            waiting: count_after(state.position),
             lag: state.behind_since.map_or(Duration::ZERO, |since| since.elapsed()),
+            last_success: state.last_success,
             is_failing: state.outage.is_some(),
         }
     }
@@ -232,31 +229,59 @@ mod tests {
         status.defects().iter().map(|defect| defect.code).collect()
     }
 
+    /// What is counted, where there are ten events.
+    fn statistics(status: &Status) -> DeliveryStatistics {
+        status.statistics(|position| 10 - position)
+    }
+
+    #[test]
+    fn what_becomes_of_notices_is_counted() {
+        let status = Status::new("webhook.noc");
+        status.on_position(7);
+        for second in [1, 2] {
+            status.on_delivered(Timestamp::from_second(second).unwrap());
+        }
+        status.on_refused();
+        status.on_dead("8", "status 422");
+        status.on_missed(3);
+        let expected = DeliveryStatistics {
+            receiver: "webhook.noc".to_owned(),
+            delivered: 2,
+            failed: 1,
+            dead: 1,
+            missed: 3,
+            waiting: 3,
+            last_success: Timestamp::from_second(2).ok(),
+            ..DeliveryStatistics::default()
+        };
+        assert_eq!(statistics(&status), expected);
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_short_outage_is_not_amiss() {
         let status = Status::new("webhook.noc");
         status.on_failed("no route");
-        assert!(status.statistics().is_failing && codes(&status).is_empty());
+        assert!(statistics(&status).is_failing && codes(&status).is_empty());
         tokio::time::advance(TOLERANCE).await;
         status.on_failed("still no route");
         let [defect] = status.defects().try_into().unwrap();
         assert_eq!((defect.name.as_str(), defect.code), ("webhook.noc", "publish_failing"));
         assert!(defect.message.contains("still no route"), "{}", defect.message);
-        status.on_delivered();
-        assert!(!status.statistics().is_failing && codes(&status).is_empty());
+        status.on_delivered(Timestamp::UNIX_EPOCH);
+        assert!(!statistics(&status).is_failing && codes(&status).is_empty());
     }
 
     #[tokio::test(start_paused = true)]
     async fn the_lag_counts_from_when_there_was_something_to_deliver() {
         let status = Status::new("webhook.noc");
-        assert_eq!(status.statistics().lag, Duration::ZERO);
+        assert_eq!(statistics(&status).lag, Duration::ZERO);
         for _ in 0..2 {
             status.on_behind();
             tokio::time::advance(Duration::from_secs(5)).await;
         }
-        assert_eq!(status.statistics().lag, Duration::from_secs(10));
+        assert_eq!(statistics(&status).lag, Duration::from_secs(10));
         status.on_caught_up();
-        assert_eq!(status.statistics().lag, Duration::ZERO);
+        assert_eq!(statistics(&status).lag, Duration::ZERO);
     }
 
     #[test]

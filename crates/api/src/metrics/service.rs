@@ -1,9 +1,7 @@
 //! The service itself: what it is, how it is doing, and what it counted.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
-use jiff::Timestamp;
 use opendcre_gateway::{
     BoardState, EventStatistics, Gateway, HistoryStatistics, PollStatistics, Readiness, View,
 };
@@ -43,7 +41,7 @@ static COLUMNS: [(Family, Column); 34] = [
     ),
     (
         Family::gauge("opendcre_start_time_seconds", "seconds", "When the service started, since 1970."),
-        Column::One(|service| Some(since_1970(service.api.started()))),
+        Column::One(|service| Some(service.api.started().into())),
     ),
     (
         Family::gauge(
@@ -84,7 +82,7 @@ static COLUMNS: [(Family, Column); 34] = [
             "seconds",
             "When the certificate of the server expires, since 1970.",
         ),
-        Column::One(|service| service.api.vitals()?.certificate_expires().map(since_1970)),
+        Column::One(|service| service.api.vitals()?.certificate_expires().map(Value::from)),
     ),
     (
         Family::gauge("opendcre_boards", "", "Boards that are known, by their state."),
@@ -306,9 +304,4 @@ impl Table for Service {
             Column::Many(tell) => tell(self, text),
         }
     }
-}
-
-/// In seconds; no time here is before 1970.
-fn since_1970(time: Timestamp) -> Value {
-    Duration::try_from(time.duration_since(Timestamp::UNIX_EPOCH)).unwrap_or_default().into()
 }

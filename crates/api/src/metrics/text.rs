@@ -4,6 +4,9 @@
 //! A sample of one of very many must cost next to nothing: labels that several have in common are written once.
 
 use std::fmt::Write;
+use std::time::Duration;
+
+use jiff::Timestamp;
 
 use super::format::Format;
 
@@ -238,17 +241,22 @@ impl From<f64> for Value {
     }
 }
 
-impl From<std::time::Duration> for Value {
+impl From<Duration> for Value {
     /// In seconds. Nobody measures them by the nanosecond, and short texts are quick to send.
-    fn from(value: std::time::Duration) -> Self {
+    fn from(value: Duration) -> Self {
         Self::Real(value.as_millis() as f64 / 1e3)
+    }
+}
+
+impl From<Timestamp> for Value {
+    /// In seconds since 1970, before which no time is here.
+    fn from(value: Timestamp) -> Self {
+        Duration::try_from(value.duration_since(Timestamp::UNIX_EPOCH)).unwrap_or_default().into()
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     static SPEED: Family = Family::gauge("fan_speed_rpm", "rpm", "How fast it turns.");

@@ -1,5 +1,6 @@
 //! One request to API 2, as its handlers see it.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use http::request::Parts;
@@ -17,6 +18,8 @@ pub(crate) struct Call {
     pub(crate) api: Api,
     pub(crate) head: Arc<Parts>,
     pub(crate) subject: Arc<Subject>,
+    /// Where the connection comes from; nothing for a Unix socket.
+    pub(crate) address: Option<IpAddr>,
     /// The address of the client, as text.
     pub(crate) remote: Arc<str>,
     pub(crate) request_id: RequestId,

@@ -40,7 +40,8 @@ const STRIDE: u16 = 1_024;
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
 pub(super) struct EventQuery {
-    /// Only events of boards that are in this node range now. Boards that are not known any more are in none.
+    /// Only events of boards that are in this node range now. Boards that are not known any more are in none; but while a
+    /// stream cannot resolve the range any more, it goes on with what that was last.
     #[schemars(with = "Option<NodesText>")]
     nodes: Option<String>,
     /// Only events of these kinds.
@@ -188,17 +189,18 @@ async fn first_since(view: &View, from: Timestamp) -> Result<u64, Problem> {
 
 impl Wanted {
     /// The filter that they make now: boards come and go.
-    fn filter(&self, call: &Call) -> Result<EventFilter, Problem> {
-        let boards = nodes::ids(call, self.nodes.as_deref())?;
+    fn filter(&self, view: &View) -> Result<EventFilter, Problem> {
+        let boards = self.nodes.as_deref().map(|nodes| nodes::seen(view, nodes)).transpose()?;
         Ok(EventFilter {
             kinds: self.kinds.clone(),
             least: self.least,
-            boards: boards.map(|boards| boards.into_iter().collect()),
+            boards: boards.map(|boards| boards.iter().map(|board| board.id).collect()),
         })
     }
 
     async fn page(&self, call: &Call, after: u64, limit: usize) -> Result<EventPage, Problem> {
-        Ok(call.view()?.events(after, limit, &self.filter(call)?).await?)
+        let view = call.view()?;
+        Ok(view.events(after, limit, &self.filter(&view)?).await?)
     }
 
     /// The newest events. Looks further back only if there are too few among the very newest.
@@ -280,8 +282,8 @@ impl Answer for Events {
             "type": "string",
             "description": "Server-Sent Events without an end. `event` is the kind, `id` the sequence, `data` the event as \
                 in a page. `missed` tells in `data` as `missed` how many events are not kept any more that should have \
-                come here; `end` tells with `code` and `message` why nothing more comes. Every 15 s without an event, \
-                there is a comment.",
+                come here; `unresolved` tells with `code` and `message` why `nodes` cannot be resolved any more; `end` tells \
+                in the same way why nothing more comes. Every 15 s without an event, there is a comment.",
         });
         let stream = Documented {
             media_type: stream::MEDIA_TYPE,

@@ -182,7 +182,7 @@ impl HistoryParameters {
         let to = self.to.unwrap_or(Moment::Ago(Duration::ZERO)).seen_from(now);
         let time = Duration::try_from(to.duration_since(from)).ok().filter(|time| !time.is_zero());
         let Some(time) = time else {
-            let detail = format!("the time from {from} to {to} is none; let it begin before it ends");
+            let detail = format!("the time from {from:.3} to {to:.3} is none; let it begin before it ends");
             return Err(Problem::new(Code::CONTRADICTION, detail).in_parameter("from").at(0));
         };
         Ok(Period { from, to, step: self.step.unwrap_or_else(|| Step::fit_for(time)).0 })
@@ -292,7 +292,8 @@ impl Answer for History {
         let csv = json_schema!({
             "type": "string",
             "description": "A line of names, then a line for each point (RFC 4180). An apostrophe stands before a text \
-                that a spreadsheet would take for a formula.",
+                that begins with `=` or `@`, or with `+` or `-` if more than letters, digits, spaces, points and \
+                underscores follow, so that a spreadsheet does not carry it out.",
         });
         let csv =
             Documented { media_type: csv::MEDIA_TYPE, ..Documented::json(StatusCode::OK, description, csv) };

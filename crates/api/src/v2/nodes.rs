@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use opendcre_gateway::BoardRecord;
+use opendcre_gateway::{BoardRecord, View};
 use opendcre_model::{BoardId, Capability, Device, DeviceId};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -40,7 +40,12 @@ pub(super) fn select(call: &Call, nodes: Option<&str>) -> Result<Vec<Arc<BoardRe
 
 /// The boards of a node range that the request calls `nodes`.
 pub(super) fn named(call: &Call, nodes: &str) -> Result<Vec<Arc<BoardRecord>>, Problem> {
-    call.view()?.select(nodes).map_err(|error| Problem::from(error).in_parameter("nodes"))
+    seen(&call.view()?, nodes)
+}
+
+/// The same in a view.
+pub(super) fn seen(view: &View, nodes: &str) -> Result<Vec<Arc<BoardRecord>>, Problem> {
+    view.select(nodes).map_err(|error| Problem::from(error).in_parameter("nodes"))
 }
 
 /// The boards of a rack.

@@ -39,7 +39,7 @@ pub(super) struct NodesReadingQuery {
     /// Devices of the boards of this node range.
     #[schemars(with = "Option<NodesText>")]
     nodes: Option<String>,
-    /// Devices of this kind.
+    /// Devices of this kind. Without it and `device`, of every kind but lamps.
     #[schemars(with = "Option<KindWord>")]
     kind: Option<DeviceKind>,
     /// The device with this id or name, of every board that has it.
@@ -53,7 +53,7 @@ pub(super) struct NodesReadingQuery {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
 pub(super) struct ReadingQuery {
-    /// Devices of this kind.
+    /// Devices of this kind. Without it and `device`, of every kind but lamps.
     #[schemars(with = "Option<KindWord>")]
     kind: Option<DeviceKind>,
     /// The device with this id or name, of every board that has it.
@@ -186,14 +186,18 @@ pub(super) fn too_many() -> Problem {
 }
 
 impl ReadingQuery {
-    /// The questions to `board`.
+    /// The questions to `board`. Lamps show what somebody has told them to, so that nobody reads them regularly, and whoever
+    /// wants to know everything does not wait for them: they must be asked for by their kind, or one by one.
     fn targets(&self, board: &Arc<BoardRecord>) -> impl Iterator<Item = Target> {
+        let is_named = self.kind.is_some() || self.device.is_some();
         let called = self.device.as_deref().map(Called::of);
         let is_meant = move |device: &&Device| {
             self.kind.is_none_or(|kind| kind == device.kind)
                 && called.as_ref().is_none_or(|called| called.fits(device))
         };
-        board.devices.iter().filter(is_meant).flat_map(move |device| targets(board, device))
+        board.devices.iter().filter(is_meant).flat_map(move |device| {
+            targets(board, device).filter(move |target| is_named || !matches!(target.query, Query::Led(_)))
+        })
     }
 }
 

@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
+use std::sync::Arc;
 use std::time::Duration;
 
 use flate2::read::GzDecoder;
 use http::{Method, Request};
 use http_body_util::{BodyExt, Full};
-use opendcre_gateway::{PollSettings, Principal};
+use opendcre_gateway::{Defect, DeliveryStatistics, Part, PollSettings, Principal};
 use opendcre_model::{
     BatteryReport, Board, BoardId, Capabilities, Capability, Device, DeviceId, DeviceKind, DriverError,
     Fault, LinkState, LinkStatistics, Number, Observation, Quality, Quantity, Query, Subject,
@@ -298,6 +299,55 @@ async fn the_service_tells_how_it_is_doing() {
     ] {
         assert_eq!(samples.get(name), Some(&value), "{name} in {}", answer.text);
     }
+}
+
+/// A part of the service that brings something to two receivers, of which one takes nothing.
+struct Publisher;
+
+impl Part for Publisher {
+    fn defects(&self) -> Vec<Defect> {
+        Vec::new()
+    }
+
+    fn deliveries(&self) -> Vec<DeliveryStatistics> {
+        let willing = DeliveryStatistics {
+            receiver: "webhook.noc".to_owned(),
+            delivered: 12,
+            last_success: Some(now()),
+            ..DeliveryStatistics::default()
+        };
+        let refusing = DeliveryStatistics {
+            receiver: "syslog.siem".to_owned(),
+            failed: 7,
+            dead: 1,
+            missed: 36,
+            waiting: 5,
+            lag: Duration::from_millis(90_500),
+            is_failing: true,
+            ..DeliveryStatistics::default()
+        };
+        vec![willing, refusing]
+    }
+}
+
+#[tokio::test]
+async fn who_publishes_tells_what_became_of_it() {
+    let room = Room::new();
+    room.api.gateway().watch_over(Arc::new(Publisher));
+    let answer = get(&room, "/metrics", "application/openmetrics-text").await;
+    let samples = samples(&answer.text);
+    let of = |receiver: &str| {
+        let family = |name: &str| {
+            let sample = format!("opendcre_publish_{name}{{receiver=\"{receiver}\"}}");
+            samples.get(sample.as_str()).copied()
+        };
+        let names = ["up", "delivered_total", "failed_total", "dead_total", "missed_total", "waiting"];
+        let counts: Vec<_> = names.into_iter().filter_map(family).collect();
+        (counts, family("lag_seconds"), family("last_success_timestamp_seconds"))
+    };
+    let sent = now().as_second() as f64;
+    assert_eq!(of("webhook.noc"), (vec![1.0, 12.0, 0.0, 0.0, 0.0, 0.0], Some(0.0), Some(sent)));
+    assert_eq!(of("syslog.siem"), (vec![0.0, 0.0, 7.0, 1.0, 36.0, 5.0], Some(90.5), None));
 }
 
 #[tokio::test(start_paused = true)]

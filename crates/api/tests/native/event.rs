@@ -20,11 +20,11 @@ use tokio_util::sync::CancellationToken;
 use crate::support::{BASE, Room, remote, request};
 
 /// An observed room in which nothing is kept yet but that the service started and its boards appeared.
-async fn room() -> Room {
+pub(crate) async fn room() -> Room {
     Room::observed(EventSettings::default(), Arc::default()).await
 }
 
-fn event(number: usize, severity: Severity, board: Option<u32>) -> NewEvent {
+pub(crate) fn event(number: usize, severity: Severity, board: Option<u32>) -> NewEvent {
     NewEvent {
         kind: EventKind::HealthChanged,
         severity,
@@ -39,20 +39,20 @@ fn event(number: usize, severity: Severity, board: Option<u32>) -> NewEvent {
 
 impl Room {
     /// Makes something happen, and waits until it can be read.
-    async fn happen(&self, events: impl IntoIterator<Item = NewEvent>) {
+    pub(crate) async fn happen(&self, events: impl IntoIterator<Item = NewEvent>) {
         let log = self.events.as_ref().unwrap();
         events.into_iter().for_each(|event| log.publish(event));
         log.flush().await.unwrap();
     }
 
     /// The number of the newest event, when everything so far can be read.
-    async fn latest(&self) -> u64 {
+    pub(crate) async fn latest(&self) -> u64 {
         self.happen([]).await;
         self.events.as_ref().unwrap().statistics().latest
     }
 }
 
-fn messages(page: &Value) -> Vec<&str> {
+pub(crate) fn messages(page: &Value) -> Vec<&str> {
     page["items"].as_array().unwrap().iter().map(|item| item["message"].as_str().unwrap()).collect()
 }
 
@@ -97,6 +97,12 @@ async fn events_are_chosen_by_board_kind_severity_and_time() {
     assert!(problem["detail"].as_str().unwrap().contains("sofa"), "{problem}");
     room.get("/events?after=1&from=-1h").await.problem(422, "contradiction");
     room.get("/events?limit=0").await.problem(400, "bad_parameter");
+    let last = (1_u64 << 53) - 1;
+    let beyond = room.get(&format!("/events?after={}", last + 1)).await.problem(400, "bad_parameter");
+    assert_eq!((&beyond["parameter"], &beyond["position"]), (&json!("after"), &json!(0)));
+    room.get(&format!("/events?after={}", u64::MAX)).await.problem(400, "bad_parameter");
+    room.get("/events?after=-1").await.problem(400, "bad_parameter");
+    assert_eq!(room.get(&format!("/events?after={last}")).await.status, 200);
     room.get("/events?nodes=nobody").await.problem(404, "unknown_name");
     Room::new().await.get("/events").await.problem(404, "not_kept");
 }
@@ -115,12 +121,12 @@ async fn who_waits_is_answered_with_the_next_event_that_is_wanted() {
 }
 
 /// What comes over a stream.
-struct Stream<B> {
+pub(crate) struct Stream<B> {
     body: B,
 }
 
 impl<B: Body<Data = Bytes, Error: std::fmt::Debug> + Unpin> Stream<B> {
-    fn of(response: Response<B>) -> Self {
+    pub(crate) fn of(response: Response<B>) -> Self {
         assert_eq!(response.status(), 200);
         assert_eq!(response.headers()["content-type"], "text/event-stream");
         assert!(!response.headers().contains_key("content-encoding"));
@@ -128,7 +134,7 @@ impl<B: Body<Data = Bytes, Error: std::fmt::Debug> + Unpin> Stream<B> {
     }
 
     /// The next part; nothing at the end.
-    async fn part(&mut self) -> Option<String> {
+    pub(crate) async fn part(&mut self) -> Option<String> {
         loop {
             let part = self.body.frame().await?.unwrap().into_data().unwrap();
             // The end of HTTP/2 may be an empty frame.
@@ -139,7 +145,7 @@ impl<B: Body<Data = Bytes, Error: std::fmt::Debug> + Unpin> Stream<B> {
     }
 }
 
-fn listen(path: &str, last: Option<&str>) -> Request<Full<Bytes>> {
+pub(crate) fn listen(path: &str, last: Option<&str>) -> Request<Full<Bytes>> {
     let mut request = request(Method::GET, path);
     for (name, value) in
         [("accept", Some("text/event-stream")), ("accept-encoding", Some("gzip")), ("last-event-id", last)]
@@ -211,21 +217,6 @@ async fn whoever_may_not_read_any_more_is_cut_off() {
     let part = stream.part().await.unwrap();
     assert!(part.starts_with("event: end\ndata: {\"code\":\"credential_revoked\""), "{part}");
     assert_eq!(stream.part().await, None);
-}
-
-#[tokio::test]
-async fn there_are_only_so_many_streams() {
-    let room = room().await;
-    let mut streams = Vec::new();
-    for _ in 0..256 {
-        streams.push(room.api.respond(listen("/events", None), remote()).await);
-    }
-    let busy = room.send(listen("/events", None)).await;
-    assert!(busy.header("retry-after").is_some());
-    busy.problem(503, "busy");
-    streams.pop();
-    let stream = room.api.respond(listen("/events", None), remote()).await;
-    assert_eq!(stream.status(), 200);
 }
 
 #[tokio::test]

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use http::Method;
 use jiff::{SignedDuration, Timestamp};
 use opendcre_gateway::{EventSettings, Sample, SeriesKey};
-use opendcre_model::{BoardId, DeviceId, Quantity};
+use opendcre_model::{Board, BoardId, Capability, DeviceId, DeviceKind, Quantity};
 use serde_json::{Value, json};
 
-use crate::support::{Room, now, request};
+use crate::support::{Room, device, now, request};
 
 const TEMPERATURE: (u32, u16, Quantity) = (0x4000_0001, 0x0030, Quantity::TemperatureCelsius);
 
@@ -108,6 +108,9 @@ async fn what_cannot_be_answered_says_why() {
     for (query, status, code, parameter) in [
         ("from=yesterday", 400, "bad_parameter", "from"),
         ("from=-1h&to=-2h", 422, "contradiction", "from"),
+        ("from=2026-12-01T09:00:00Z&to=2026-12-01T09:00:00Z", 422, "contradiction", "from"),
+        ("from=2026-12-01T10:00:01Z", 422, "contradiction", "from"),
+        ("step=9999999999s", 400, "bad_parameter", "step"),
         ("step=0", 400, "bad_parameter", "step"),
         ("quantity=beauty", 400, "bad_parameter", "quantity"),
         ("format=xml", 400, "bad_parameter", "format"),
@@ -120,4 +123,84 @@ async fn what_cannot_be_answered_says_why() {
         assert_eq!(problem["parameter"], parameter, "{query}");
     }
     Room::new().await.get("/history").await.problem(404, "not_kept");
+}
+
+#[tokio::test]
+async fn a_time_without_samples_has_no_points_and_a_huge_step_has_one() {
+    let room = room().await;
+    let points = async |query: &str| {
+        let answer = room.json(&format!("/history?nodes=web-01&{query}")).await;
+        answer["items"][0]["points"].as_array().unwrap().clone()
+    };
+    for nothing in [
+        "from=-9d&to=-8d",
+        "from=2026-12-02T00:00:00Z&to=2026-12-03T00:00:00Z",
+        "from=1970-01-01T00:00:00Z&to=1970-01-01T00:00:01Z&step=raw",
+        "from=9999-01-01T00:00:00Z&to=9999-12-30T00:00:00Z",
+    ] {
+        assert_eq!(points(nothing).await, [json!(null); 0], "{nothing}");
+    }
+    for step in ["999999999d", "999999999s", "3650d"] {
+        let points = points(&format!("from=-2h&step={step}")).await;
+        let [point] = points.as_slice() else { panic!("{step}: {points:?}") };
+        assert_eq!(point[4], 240, "{step}: {point}");
+    }
+    let always = points("from=0001-01-01T00:00:00Z&to=9999-12-30T00:00:00Z").await;
+    assert_eq!(always.iter().map(|point| point[4].as_u64().unwrap()).sum::<u64>(), 240);
+    let empty = room.get("/history?from=-9d&to=-8d&format=csv").await;
+    assert_eq!(empty.text().lines().count(), 1, "the names of the columns are there");
+}
+
+#[tokio::test]
+async fn an_answer_that_would_be_too_long_is_refused() {
+    let room = room().await;
+    let long = (0..100_100_u32).rev().map(|age| Sample {
+        key: SeriesKey {
+            board: BoardId(0x4000_0001),
+            device: DeviceId(0x0100),
+            quantity: Quantity::PowerWatts,
+        },
+        time: now() - SignedDuration::from_millis(i64::from(age) * 500),
+        value: f64::from(age % 100),
+    });
+    room.history.as_ref().unwrap().record(long);
+    let of_power = "/history?nodes=web-01&quantity=power&from=-1d";
+    for format in ["json", "csv"] {
+        let refused = room.get(&format!("{of_power}&step=raw&format={format}")).await;
+        let problem = refused.problem(422, "too_many_points");
+        assert!(problem["detail"].as_str().unwrap().contains("100000 points"), "{problem}");
+    }
+    let fewer = room.json(&format!("{of_power}&step=1m")).await;
+    assert!(
+        fewer["items"][0]["points"].as_array().unwrap().len() > 800,
+        "{}",
+        fewer["items"][0]["board_name"]
+    );
+}
+
+#[tokio::test]
+async fn names_in_a_table_are_quoted_and_never_carried_out() {
+    let room = Room::observed(EventSettings::default(), Arc::default()).await;
+    let names = ["=1+1", "+12V", "-cmd|' /C calc'!A0", "@SUM(A1)", "a,\"b\"\nc"];
+    let mut board = Board::new(BoardId(0x4000_0001), Vec::new());
+    for (id, name) in (1..).zip(names) {
+        board.devices.push(device(id, DeviceKind::Voltage, Some(name), &[Capability::Reading]));
+        let key = SeriesKey { board: board.id, device: DeviceId(id), quantity: Quantity::Other("=V".into()) };
+        let sample = Sample { key, time: now() - SignedDuration::from_secs(1), value: -1.5 };
+        room.history.as_ref().unwrap().record([sample]);
+    }
+    room.bmcs.boards.lock().unwrap()[0] = board;
+    room.refresh().await;
+    let table = room.get("/history?nodes=web-01&step=raw&format=csv").await.text();
+    let written: Vec<&str> =
+        ["'=1+1", "+12V", "'-cmd|' /C calc'!A0", "'@SUM(A1)", "\"a,\"\"b\"\"\nc\""].into();
+    let line = |(id, name): (u16, &str)| {
+        format!(
+            "2026-12-01T09:59:59Z,rack_2,40000001,web-01,{id:04x},{name},voltage,value,'=V,-1.5,-1.5,-1.5,1\r\n"
+        )
+    };
+    let expected: String = (1..).zip(written).map(line).collect();
+    assert_eq!(table.split_once("\r\n").unwrap().1, expected);
+    let named = room.json("/history?nodes=web-01&step=raw&device=%2B12V").await;
+    assert_eq!(named["items"][0]["device_name"], "+12V", "JSON has every name as it is");
 }

@@ -21,4 +21,5 @@ mod page;
 mod poll;
 mod reading;
 mod refusal;
+mod stream;
 mod support;

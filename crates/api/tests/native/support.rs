@@ -190,8 +190,12 @@ pub(crate) fn reading(kind: DeviceKind, celsius: f64, health: Health) -> Observa
 }
 
 pub(crate) fn power() -> Observation {
-    Observation::Power(PowerReport {
-        state: PowerState::On,
+    Observation::Power(power_report(PowerState::On))
+}
+
+pub(crate) fn power_report(state: PowerState) -> PowerReport {
+    PowerReport {
+        state,
         power_ok: true,
         over_current: true,
         under_voltage: false,
@@ -203,7 +207,7 @@ pub(crate) fn power() -> Observation {
         }),
         measured_at: now(),
         source: "wire".to_owned(),
-    })
+    }
 }
 
 struct FixedClock;
@@ -230,7 +234,7 @@ pub(crate) fn device(id: u16, kind: DeviceKind, name: Option<&str>, capabilities
 }
 
 /// A board of the bus: a thermistor at the front, a power switch and a lamp.
-fn bus_board(id: u32) -> Board {
+pub(crate) fn bus_board(id: u32) -> Board {
     use Capability::{AssetText, AssetTextControl, Led, PowerControl, PowerState, Reading};
     let devices = vec![
         device(0x4001, DeviceKind::Thermistor, None, &[Reading]),
@@ -302,6 +306,13 @@ impl Room {
     /// The same room, where what happens and what is measured is kept, after everything was found.
     pub(crate) async fn observed(events: EventSettings, logins: Arc<Logins>) -> Self {
         let room = Self::with(Limits::default(), Settings::default(), Some(events), logins);
+        room.refresh().await;
+        room
+    }
+
+    /// The same, within other limits.
+    pub(crate) async fn observed_within(limits: Limits, events: EventSettings) -> Self {
+        let room = Self::with(limits, Settings::default(), Some(events), Arc::default());
         room.refresh().await;
         room
     }

@@ -407,20 +407,21 @@ fn only_a_missing_board_is_forgotten_and_whatever_answers_there_is_new() {
     inventory.found_all(0, &[bus_board(1)], now());
     answers(&mut inventory, 1, Some("uuid:a"));
     for id in [BoardId(1), server(1), server(2), server(9)] {
-        assert_eq!(inventory.forget(id, "anna", now()), None, "{id} is present, unknown or nowhere");
+        assert_eq!(inventory.forget(id, now()), None, "{id} is present, unknown or nowhere");
     }
     inventory.found_all(0, &[], now());
     inventory.missed(Place { mount: BMCS, board: server(1) }, silence(), now());
     inventory.take_unsaved();
     for id in [BoardId(1), server(1)] {
-        assert_eq!(inventory.forget(id, "anna", now()).unwrap().id, id);
+        assert_eq!(inventory.forget(id, now()).unwrap().id, id);
         assert_eq!((inventory.board(id), inventory.place(id)), (None, None));
     }
     let unsaved = inventory.take_unsaved();
     assert_eq!(unsaved.removed, [BoardId(1), server(1)]);
     assert_eq!(unsaved.replaced, [BoardId(1), server(1)].into());
     let [first, ..] = unsaved.changes.as_slice() else { panic!() };
-    assert_eq!((first.kind, first.detail.as_str()), (ChangeKind::Forgotten, "was forgotten by anna"));
+    let detail = "somebody said that it will not come back";
+    assert_eq!((first.kind, first.detail.as_str()), (ChangeKind::Forgotten, detail));
 
     // Silence does not bring it back, an answer does.
     inventory.missed(Place { mount: BMCS, board: server(1) }, silence(), now());
@@ -438,7 +439,7 @@ fn a_forgotten_server_of_the_configuration_is_listed_again_after_a_restart() {
     let mut inventory = inventory();
     answers(&mut inventory, 1, Some("uuid:a"));
     inventory.missed(Place { mount: BMCS, board: server(1) }, silence(), now());
-    inventory.forget(server(1), "anna", now()).unwrap();
+    inventory.forget(server(1), now()).unwrap();
     let inventory = restart(inventory, &[1, 2, 3]);
     let record = inventory.board(server(1)).unwrap();
     assert_eq!((record.state, record.first_seen), (BoardState::Unknown, None));

@@ -8,7 +8,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::support::{Gateway, Program, Room, eventually, free_address};
+use crate::support::{Gateway, Program, Room, eventually, free_address, request};
 
 /// A receiver over HTTPS. It turns away the first request and writes a line for each request: whether its signature is
 /// right, its number and its body.
@@ -171,4 +171,12 @@ fn a_receiver_of_webhooks_gets_every_event_once_and_in_order() {
         .collect();
     let (started, action) = ("service_started", "action");
     assert_eq!(told, [("503", started), ("True", started), ("True", action), ("True", action)]);
+    let counted = [
+        "opendcre_publish_up{receiver=\"webhook.noc\"} 1",
+        "opendcre_publish_delivered_total{receiver=\"webhook.noc\"} 3",
+    ];
+    eventually("what was delivered is counted", || {
+        let (_, page) = request(gateway.address, "GET", "/metrics");
+        counted.iter().all(|line| page.lines().any(|told| told == *line)).then_some(())
+    });
 }

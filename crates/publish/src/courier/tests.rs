@@ -1,16 +1,20 @@
 //! Deliveries in virtual time: order, repetition, giving up, and what a crash costs.
 
 use std::path::Path;
-use std::sync::Mutex;
 
 use jiff::Timestamp;
-use opendcre_gateway::{EventKind, EventSettings, NewEvent, Severity};
-use tokio::sync::watch;
+use opendcre_gateway::{DeliveryStatistics, EventKind, EventSettings, NewEvent, Part, Severity};
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
 use super::*;
+use crate::Deliveries;
+use crate::testing::within;
 
 const HOUR: Duration = Duration::from_secs(3600);
+
+/// For how long something may not happen, in virtual time.
+const LIMIT: Duration = Duration::from_secs(12 * 3600);
 
 /// A clock that goes with the virtual time.
 #[derive(Debug)]
@@ -50,7 +54,18 @@ impl Receiver {
 
     /// Waits until so much was sent to it.
     async fn has_heard(&self, count: usize) {
-        self.heard.subscribe().wait_for(|heard| heard.len() >= count).await.unwrap();
+        self.hears(&format!("{count} notices"), |heard| heard.len() >= count).await;
+    }
+
+    /// Waits until the event with this number was sent to it.
+    async fn has_heard_of(&self, number: &str) {
+        self.hears(&format!("event {number}"), |heard| heard.iter().any(|(_, id)| id == number)).await;
+    }
+
+    async fn hears(&self, what: &str, is_enough: impl Fn(&Heard) -> bool) {
+        let mut heard = self.heard.subscribe();
+        let waited = heard.wait_for(|heard| is_enough(heard));
+        within(LIMIT, &format!("a receiver hears {what}"), waited).await.unwrap();
     }
 
     fn ids(&self) -> Vec<String> {
@@ -64,6 +79,16 @@ impl Destination for Receiver {
         self.heard.send_modify(|heard| heard.push((since.as_secs(), notice.id())));
         (self.answer)(&notice.id(), since)
     }
+}
+
+/// Waits until something is so.
+async fn until(what: &str, is_so: impl Fn() -> bool) {
+    let wait = async {
+        while !is_so() {
+            sleep(Duration::from_secs(1)).await;
+        }
+    };
+    within(LIMIT, what, wait).await;
 }
 
 fn later() -> Failure {
@@ -127,6 +152,10 @@ impl Room {
             receiver.has_heard(count).await;
             stop.cancel();
         });
+    }
+
+    fn deliveries(&self) -> Deliveries {
+        Deliveries::new(self.log.clone(), vec![Arc::clone(&self.status)])
     }
 
     fn dead(&self) -> Vec<String> {
@@ -202,10 +231,8 @@ async fn what_nobody_takes_for_too_long_is_given_up_but_not_what_is_newer() {
     tokio::join!(courier.run(stop.clone()), async {
         sleep(HOUR - Duration::from_secs(1)).await;
         room.publish(1).await;
-        receiver.heard.subscribe().wait_for(|heard| heard.iter().any(|(_, id)| id == "4")).await.unwrap();
-        while room.spool().1 != Some(4) {
-            sleep(Duration::from_secs(1)).await;
-        }
+        receiver.has_heard_of("4").await;
+        until("event 4 is dealt with", || room.spool().1 == Some(4)).await;
         stop.cancel();
     });
     assert_eq!(room.dead(), numbers(1..=3));
@@ -222,7 +249,7 @@ async fn after_a_start_old_events_are_tried_for_a_while_however_old_the_clock_sa
     let stop = CancellationToken::new();
     let courier = room.courier(&receiver, Some(HOUR));
     tokio::join!(courier.run(stop.clone()), async {
-        receiver.heard.subscribe().wait_for(|heard| heard.iter().any(|(_, id)| id == "2")).await.unwrap();
+        receiver.has_heard_of("2").await;
         stop.cancel();
     });
     assert_eq!(room.dead(), [""; 0]);
@@ -251,9 +278,14 @@ async fn a_crash_loses_nothing_and_repeats_only_what_came_last() {
         let last: u64 = receiver.ids().last().unwrap().parse().unwrap();
         assert!(kept <= last && last - kept <= 4, "{kept} is kept of {last}");
     }
-    let before = receiver.ids().len();
-    let left = 30 - usize::try_from(room.spool().1.unwrap()).unwrap();
-    room.deliver(&receiver, None, before + left).await;
+    // A position was on its way to the disk at each crash, and may have arrived or not: what counts is where it goes on.
+    let courier = room.courier(&receiver, None);
+    let expected = receiver.ids().len() + 30 - usize::try_from(courier.cursor).unwrap();
+    let stop = CancellationToken::new();
+    tokio::join!(courier.run(stop.clone()), async {
+        receiver.has_heard(expected).await;
+        stop.cancel();
+    });
     let ids = receiver.ids();
     for number in 1..=30 {
         assert!(ids.contains(&number.to_string()), "{number} is missing in {ids:?}");
@@ -292,8 +324,10 @@ async fn who_comes_too_late_is_told_how_much_is_missing() {
     let ids = receiver.ids();
     assert_eq!(ids[..2], ["missed-5", "42"]);
     assert_eq!(ids[1..10], numbers(42..=50));
-    let statistics = crate::Deliveries::new(vec![Arc::clone(&room.status)]).statistics();
-    assert_eq!((statistics[0].missed, statistics[0].delivered), (36, 11));
+    let [statistics] = room.deliveries().deliveries().try_into().unwrap();
+    let DeliveryStatistics { missed, delivered, waiting, last_success, .. } = statistics;
+    assert_eq!((missed, delivered, waiting), (36, 11, 0));
+    assert_eq!(last_success, Some(room.clock.now()));
 }
 
 #[tokio::test(start_paused = true)]
@@ -307,9 +341,7 @@ async fn dead_letters_are_delivered_again_when_somebody_says_so() {
     let receiver = Receiver::willing();
     let stop = CancellationToken::new();
     tokio::join!(room.courier(&receiver, Some(HOUR)).run(stop.clone()), async {
-        while spool.letters_again().exists() {
-            sleep(Duration::from_secs(1)).await;
-        }
+        until("all letters are delivered", || !spool.letters_again().exists()).await;
         stop.cancel();
     });
     assert_eq!(receiver.ids(), ["1", "2"]);
@@ -318,22 +350,20 @@ async fn dead_letters_are_delivered_again_when_somebody_says_so() {
 
 #[tokio::test(start_paused = true)]
 async fn a_stop_waits_for_what_is_on_its_way_but_not_for_long() {
-    struct Silent(Arc<Mutex<bool>>);
+    struct Silent(Arc<Notify>);
     impl Destination for Silent {
         async fn deliver(&mut self, _: &Notice) -> Result<(), Failure> {
-            *self.0.lock().unwrap() = true;
+            self.0.notify_one();
             std::future::pending().await
         }
     }
     let room = Room::with(1).await;
     let Courier { log, rules, status, clock, spool, cursor, .. } = room.courier(&Receiver::willing(), None);
-    let asked = Arc::default();
+    let asked = Arc::new(Notify::new());
     let courier = Courier::new(log, Silent(Arc::clone(&asked)), rules, status, clock, spool, cursor);
     let (begun, stop) = (Instant::now(), CancellationToken::new());
     tokio::join!(courier.run(stop.clone()), async {
-        while !*asked.lock().unwrap() {
-            tokio::task::yield_now().await;
-        }
+        within(LIMIT, "the receiver is asked", asked.notified()).await;
         stop.cancel();
     });
     assert_eq!(begun.elapsed(), GRACE);
@@ -351,8 +381,34 @@ async fn a_position_that_cannot_be_kept_is_told_and_holds_up_nothing() {
         receiver.has_heard(3).await;
         stop.cancel();
     });
-    let deliveries = crate::Deliveries::new(vec![Arc::clone(&room.status)]);
-    let codes: Vec<_> =
-        opendcre_gateway::Part::defects(&deliveries).iter().map(|defect| defect.code).collect();
+    let codes: Vec<_> = room.deliveries().defects().iter().map(|defect| defect.code).collect();
     assert_eq!(codes, ["publish_disk"]);
+}
+
+#[tokio::test]
+async fn positions_come_to_the_disk_one_after_the_other_also_when_nobody_waits_for_the_first() {
+    let room = Room::with(0).await;
+    let mut courier = room.courier(&Receiver::willing(), None);
+    for cursor in (1..100).step_by(2) {
+        courier.advance(cursor).await;
+        tokio::select! {
+            biased;
+            () = courier.save() => panic!("nobody waits for it"),
+            () = std::future::ready(()) => {}
+        }
+        courier.advance(cursor + 1).await;
+        courier.save().await;
+        assert_eq!(room.spool().1, Some(cursor + 1));
+    }
+    assert_eq!(room.deliveries().defects(), []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_receiver_was_not_told_is_counted_while_it_takes_nothing() {
+    let room = Room::with(3).await;
+    let receiver = Receiver::new(|id, _| if id == "1" { Ok(()) } else { Err(later()) });
+    room.deliver(&receiver, None, 4).await;
+    let [statistics] = room.deliveries().deliveries().try_into().unwrap();
+    let DeliveryStatistics { delivered, failed, waiting, is_failing, .. } = statistics;
+    assert_eq!((delivered, failed, waiting, is_failing), (1, 3, 2, true));
 }

@@ -120,7 +120,7 @@ impl Teller {
                 ledger.forget(board.id);
                 return Err(failure);
             }
-            self.status.on_delivered();
+            self.status.on_reached();
         }
         Ok(())
     }

@@ -5,6 +5,7 @@ use tokio::net::TcpListener;
 
 use super::*;
 use crate::notice::testing::event;
+use crate::testing::{closed_port, soon};
 
 /// A server that is nowhere.
 pub(super) fn settings() -> SyslogSettings {
@@ -28,8 +29,17 @@ fn syslog(transport: SyslogTransport, port: u16) -> Syslog {
     Syslog::new(&SyslogSettings { transport, port, ..settings() }, "dcre-1").unwrap()
 }
 
+/// What the next client of a listener is connected by.
+async fn accepted(listener: &TcpListener) -> TcpStream {
+    soon("somebody connects", listener.accept()).await.unwrap().0
+}
+
 /// The next message of a stream, by its counted octets.
 async fn frame(stream: &mut TcpStream) -> String {
+    soon("a message comes", read_frame(stream)).await
+}
+
+async fn read_frame(stream: &mut TcpStream) -> String {
     let mut length = String::new();
     loop {
         match stream.read_u8().await.unwrap() {
@@ -49,7 +59,7 @@ async fn messages_in_a_stream_are_counted() {
     for sequence in [1, 2] {
         syslog.deliver(&notice(sequence)).await.unwrap();
     }
-    let (mut stream, _) = listener.accept().await.unwrap();
+    let mut stream = accepted(&listener).await;
     for sequence in [1, 2] {
         let message = frame(&mut stream).await;
         assert!(
@@ -65,22 +75,23 @@ async fn a_connection_that_was_closed_is_opened_again() {
     let mut syslog = syslog(SyslogTransport::Tcp, listener.local_addr().unwrap().port());
     for sequence in 1..=3 {
         syslog.deliver(&notice(sequence)).await.unwrap();
-        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut stream = accepted(&listener).await;
         assert!(frame(&mut stream).await.contains(&format!(" sequence=\"{sequence}\"")));
         drop(stream);
         let Link::Stream(_, kept) = &mut syslog.link else { panic!("this is no stream") };
-        while kept.is_some() {
-            *kept = still_open(kept.take()).await;
-            tokio::task::yield_now().await;
-        }
+        let ending = async {
+            while kept.is_some() {
+                *kept = still_open(kept.take()).await;
+                tokio::task::yield_now().await;
+            }
+        };
+        soon("the end of the connection is seen", ending).await;
     }
 }
 
 #[tokio::test]
 async fn a_server_that_is_not_there_is_tried_later() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let port = listener.local_addr().unwrap().port();
-    drop(listener);
+    let (_held, port) = closed_port();
     let failure = syslog(SyslogTransport::Tcp, port).deliver(&notice(1)).await.unwrap_err();
     assert!(matches!(failure, Failure::Later(..)), "{failure:?}");
 }
@@ -91,7 +102,7 @@ async fn a_server_without_tls_is_no_server_with_tls() {
     let port = listener.local_addr().unwrap().port();
     let mut syslog = syslog(SyslogTransport::Tls(RootCertStore::empty()), port);
     let answer = async {
-        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut stream = accepted(&listener).await;
         stream.write_all(b"hello, who is there?\n").await.unwrap();
     };
     let first = notice(1);
@@ -105,7 +116,7 @@ async fn datagrams_are_sent_and_forgotten() {
     let mut syslog = syslog(SyslogTransport::Udp, server.local_addr().unwrap().port());
     syslog.deliver(&notice(1)).await.unwrap();
     let mut datagram = [0; MAX_DATAGRAM];
-    let length = server.recv(&mut datagram).await.unwrap();
+    let length = soon("a datagram comes", server.recv(&mut datagram)).await.unwrap();
     assert!(datagram[..length].starts_with(b"<130>1 2027-01-15T08:00:00.000000Z dcre-1 opendcre "));
     drop(server);
     for sequence in 2..5 {

@@ -1,7 +1,8 @@
 //! The stream of events (Server-Sent Events, HTML §9.2): each as soon as it has happened, for as long as the client listens.
 //!
 //! A stream holds a cursor and nothing else. It reads on when the connection takes more, so that a client that is slow is
-//! nobody's burden, and is told what it missed. Whether it may still read is looked up for every part.
+//! nobody's burden, and is told what it missed. Whether it may still read is looked up for every part, and which boards are
+//! meant.
 
 use std::time::Duration;
 
@@ -9,16 +10,16 @@ use futures_util::stream;
 use http::header::ACCEPT;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use hyper::body::Bytes;
-use opendcre_gateway::{EventPage, GatewayError, Verb};
-use opendcre_model::{DriverError, Fault};
+use opendcre_gateway::{EventFilter, EventPage, GatewayError, Verb, View};
 use serde_json::json;
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout_at};
 
-use super::{Wanted, text};
+use super::Wanted;
 use crate::body::Body;
 use crate::problem::{Code, Problem};
 use crate::reply::{self, Reply};
+use crate::sender::Sender;
+use crate::streams::StreamPlace;
 use crate::v2::call::Call;
 
 /// The media type of Server-Sent Events.
@@ -42,13 +43,14 @@ const LONGEST: Duration = Duration::from_secs(60 * 60);
 /// How many events are taken out of the log at once.
 const PART: usize = 64;
 
-/// When it is worth asking again after too many streams were open.
-const RETRY_AFTER: Duration = Duration::from_secs(10);
-
 /// A stream on its way to a client.
 struct Listening {
     call: Call,
     wanted: Wanted,
+    /// What is wanted of boards, as of when that could be said last.
+    filter: EventFilter,
+    /// Whether that cannot be said now, which the client knows.
+    is_unresolved: bool,
     /// The last event that was looked at.
     cursor: u64,
     /// When something must be said at the latest.
@@ -56,7 +58,7 @@ struct Listening {
     end: Instant,
     is_begun: bool,
     /// Given back at the end.
-    _room: OwnedSemaphorePermit,
+    _place: StreamPlace,
 }
 
 /// Why a stream ends.
@@ -92,25 +94,28 @@ pub(super) fn is_asked_for(headers: &HeaderMap) -> bool {
 /// A stream that goes on after what the client knows, or after `after`, or begins with the next event.
 pub(super) fn open(call: Call, wanted: Wanted, after: Option<u64>) -> Result<Body, Problem> {
     // What is wrong with the request is told before anything else, while there is still a status to tell it by.
-    wanted.filter(&call)?;
-    let latest = call.view()?.latest_event()?;
+    let view = call.view()?;
+    let filter = wanted.filter(&view)?;
+    let latest = view.latest_event()?;
     let known = call.head.headers.get(LAST_EVENT_ID).map(number).transpose()?;
-    let room = call.api.room_for_stream().ok_or_else(too_many)?;
+    let place = call.api.streams().admit(Sender::of(&call.subject, call.address))?;
     let now = Instant::now();
     let listening = Listening {
         cursor: known.or(after).unwrap_or(latest),
         call,
         wanted,
+        filter,
+        is_unresolved: false,
         heartbeat: now + HEARTBEAT,
         end: now + LONGEST,
         is_begun: false,
-        _room: room,
+        _place: place,
     };
     Ok(Body::pieces(stream::unfold(Some(listening), |listening| async {
         let mut listening = listening?;
         match listening.next().await {
             Ok(part) => Some((part, Some(listening))),
-            Err(End::Failed(problem)) => Some((last_words(&problem), None)),
+            Err(End::Failed(problem)) => Some((last_words(&problem).into(), None)),
             Err(End::Over) => None,
         }
     })))
@@ -131,11 +136,6 @@ fn number(value: &HeaderValue) -> Result<u64, Problem> {
     number.ok_or_else(|| Problem::new(Code::BAD_VALUE, detail))
 }
 
-fn too_many() -> Problem {
-    let message = "too many streams of events are open; end others, or ask again later";
-    GatewayError::from(DriverError::new(Fault::Busy { retry_after: RETRY_AFTER }, message)).into()
-}
-
 impl Listening {
     /// The next part, when there is something to say.
     async fn next(&mut self) -> Result<Bytes, End> {
@@ -151,11 +151,13 @@ impl Listening {
     /// The next events that are wanted; nothing if there are none until the client must hear something.
     async fn news(&mut self) -> Result<Bytes, End> {
         loop {
-            let page = self.read().await?;
+            let view = self.view().await?;
+            let mut text = self.resolve(&view);
+            let page = view.events(self.cursor, PART, &self.filter).await?;
             self.cursor = page.next;
-            let text = written(&page);
+            write(&page, &mut text);
             if !text.is_empty() || Instant::now() >= self.heartbeat {
-                return Ok(text);
+                return Ok(text.into());
             }
             if page.next >= page.latest && !self.is_followed().await? {
                 return Ok(Bytes::new());
@@ -163,8 +165,8 @@ impl Listening {
         }
     }
 
-    /// What comes next, if the client may still read.
-    async fn read(&self) -> Result<EventPage, End> {
+    /// What the client may look at, if it may still look.
+    async fn view(&self) -> Result<View, End> {
         if self.call.stopping().is_cancelled() {
             return Err(GatewayError::ShuttingDown.into());
         }
@@ -172,7 +174,22 @@ impl Listening {
             return Err(End::Over);
         }
         self.call.gateway().confirm(&self.call.principal(), Verb::Read, "events").await?;
-        Ok(self.wanted.page(&self.call, self.cursor, PART).await?)
+        Ok(self.call.view()?)
+    }
+
+    /// Looks again which boards are meant. When that cannot be said any more, because one that is named was forgotten for
+    /// instance, those stay meant that were, so that what happens to them at last is told; returns what to say of it.
+    fn resolve(&mut self, view: &View) -> Vec<u8> {
+        let mut text = Vec::new();
+        match self.wanted.filter(view) {
+            Ok(filter) => (self.filter, self.is_unresolved) = (filter, false),
+            Err(problem) => {
+                if !std::mem::replace(&mut self.is_unresolved, true) {
+                    add(&mut text, "unresolved", &reason(&problem));
+                }
+            }
+        }
+        text
     }
 
     /// Waits for an event, be it wanted or not. Returns whether there is one before the client must hear something.
@@ -191,25 +208,27 @@ impl Listening {
     }
 }
 
-/// Events as they are sent, and what is missing before them.
-fn written(page: &EventPage) -> Bytes {
-    let mut all = Vec::new();
+/// Writes events as they are sent, and what is missing before them.
+fn write(page: &EventPage, text: &mut Vec<u8>) {
     if page.missed > 0 {
-        add(&mut all, "missed", json!({ "missed": page.missed }).to_string().as_bytes());
+        add(text, "missed", json!({ "missed": page.missed }).to_string().as_bytes());
     }
     for event in &page.events {
-        all.extend_from_slice(format!("id: {}\n", event.sequence).as_bytes());
-        add(&mut all, event.kind.name(), &text(event));
+        text.extend_from_slice(format!("id: {}\n", event.sequence).as_bytes());
+        add(text, event.kind.name(), &super::text(event));
     }
-    all.into()
 }
 
 /// Why nothing more comes.
-fn last_words(problem: &Problem) -> Bytes {
-    let mut all = Vec::new();
-    let words = json!({ "code": problem.code(), "message": problem.detail() });
-    add(&mut all, "end", words.to_string().as_bytes());
-    all.into()
+fn last_words(problem: &Problem) -> Vec<u8> {
+    let mut text = Vec::new();
+    add(&mut text, "end", &reason(problem));
+    text
+}
+
+/// Why something is not as the client wants it.
+fn reason(problem: &Problem) -> Vec<u8> {
+    json!({ "code": problem.code(), "message": problem.detail() }).to_string().into()
 }
 
 /// Adds an event. Its data is JSON, which has no line ends.

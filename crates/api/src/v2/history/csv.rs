@@ -51,12 +51,21 @@ fn lines(series: &Series, part: Range<usize>) -> Bytes {
 /// A text as a cell: in quotes where it must be (RFC 4180 §2), and nothing that a spreadsheet would carry out. Equipment
 /// may call itself whatever it likes.
 fn cell(text: &str) -> Cow<'_, str> {
-    let is_formula = text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']);
-    let text = if is_formula { Cow::Owned(format!("'{text}")) } else { Cow::Borrowed(text) };
+    let text = if is_formula(text) { Cow::Owned(format!("'{text}")) } else { Cow::Borrowed(text) };
     if text.contains([',', '"', '\r', '\n']) {
         format!("\"{}\"", text.replace('"', "\"\"")).into()
     } else {
         text
+    }
+}
+
+/// Whether a spreadsheet could carry something out. Names such as `+12V` and `-5V SB` are no more than sums without calls
+/// and references to other files; programs that compare names must find them as they are.
+fn is_formula(text: &str) -> bool {
+    let is_harmless = |c: char| c.is_alphanumeric() || matches!(c, ' ' | '.' | '_');
+    match text.strip_prefix(['+', '-']) {
+        Some(rest) => !rest.chars().all(is_harmless),
+        None => text.starts_with(['=', '@', '\t', '\r', '\n']),
     }
 }
 
@@ -73,8 +82,12 @@ mod tests {
             ("7\" fan", "\"7\"\" fan\""),
             ("two\r\nlines", "\"two\r\nlines\""),
             ("=1+1", "'=1+1"),
-            ("+1", "'+1"),
-            ("-12V", "'-12V"),
+            ("+12V", "+12V"),
+            ("-5.2V SB_2", "-5.2V SB_2"),
+            ("-", "-"),
+            ("+1+A1", "'+1+A1"),
+            ("-cmd|' /C calc'!A0", "'-cmd|' /C calc'!A0"),
+            ("+HYPERLINK(\"x\")", "\"'+HYPERLINK(\"\"x\"\")\""),
             ("@SUM(A1,A2)", "\"'@SUM(A1,A2)\""),
             ("\t=1", "'\t=1"),
             ("a=b", "a=b"),

@@ -8,7 +8,6 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::event::log_entry::LoggedEntry;
-use crate::event::power::PowerOrder;
 use crate::health::{Cause, HealthChange};
 use crate::testing;
 use crate::{
@@ -116,7 +115,7 @@ async fn the_health_that_was_told_is_known_after_a_restart() {
 }
 
 #[test]
-fn changes_of_power_say_who_ordered_them() {
+fn changes_of_power_say_whether_they_were_ordered_but_not_by_whom() {
     let (on, off) = (PowerState::On, PowerState::Off);
     let event = power::power_changed(&board(), DeviceId(0x0100), on, off, None);
     assert_eq!(event.severity, Severity::Warning);
@@ -126,14 +125,10 @@ fn changes_of_power_say_who_ordered_them() {
     );
     assert_eq!(Value::from(event.detail), json!({ "from": "on", "to": "off", "ordered": false }));
 
-    let principal = ada();
-    let order = PowerOrder { action: "power_off", principal: &principal };
-    let event = power::power_changed(&board(), DeviceId(0x0100), on, off, Some(order));
+    let event = power::power_changed(&board(), DeviceId(0x0100), on, off, Some("off"));
     assert_eq!(event.severity, Severity::Info);
-    assert!(event.message.ends_with("is off, was on: ada ordered power_off"), "{}", event.message);
-    let detail = json!({
-        "from": "on", "to": "off", "ordered": true, "action": "power_off", "who": "ada", "request_id": "r-1",
-    });
+    assert!(event.message.ends_with("is off, was on: somebody here ordered off"), "{}", event.message);
+    let detail = json!({ "from": "on", "to": "off", "ordered": true, "action": "off" });
     assert_eq!(Value::from(event.detail), detail);
 }
 
