@@ -50,6 +50,8 @@ const MAX_STREAMS: usize = 256;
 #[derive(Clone)]
 pub struct Api {
     inner: Arc<Inner>,
+    /// The commit that the program was built from.
+    commit: &'static str,
 }
 
 struct Inner {
@@ -104,7 +106,13 @@ impl Api {
             vitals: OnceLock::new(),
             streams: Arc::new(Semaphore::new(MAX_STREAMS)),
         };
-        Self { inner: Arc::new(inner) }
+        Self { inner: Arc::new(inner), commit: "unknown" }
+    }
+
+    /// The same, of a program that was built from `commit`.
+    #[must_use]
+    pub fn built_from(self, commit: &'static str) -> Self {
+        Self { commit, ..self }
     }
 
     /// The limits that this API keeps, and that its server must keep.
@@ -127,6 +135,11 @@ impl Api {
     /// Tells clients from now on that they can log in at `providers`.
     pub fn announce(&self, providers: Vec<LoginProvider>) {
         self.inner.entrance.announce(providers);
+    }
+
+    /// The commit that the program was built from, or `unknown`.
+    pub(crate) const fn commit(&self) -> &'static str {
+        self.commit
     }
 
     /// When it was made, which is when the process started.

@@ -28,7 +28,7 @@ pub use auth::{AuthArgs, AuthCommand, WhyArgs};
 pub use client::{
     AllNodes, AssetArgs, AssetCommand, ChangeOptions, ChangesArgs, ClientCommand, DeviceOption, ExpandArgs,
     ForgetArgs, GroupsArgs, IdentifyArgs, JobsArgs, JobsCommand, ListArgs, NodeBootArgs, NodeBootCommand,
-    Nodes, OptionalNodes, PowerArgs, PowerCommand, ReadArgs, SensorArgs, Targets, WatchArgs,
+    Nodes, PowerArgs, PowerCommand, ReadArgs, SensorArgs, Targets, VersionArgs, WatchArgs,
 };
 pub use emulate::{
     AnswerHeaders, BmcFaultKind, BmcSpread, BusProtocol, EmulateArgs, EmulateBmcArgs, EmulateBusArgs,

@@ -37,6 +37,7 @@ use rustls::RootCertStore;
 use serde::Deserialize;
 use tokio::runtime;
 
+use crate::COMMIT;
 use crate::cli::{
     AssetCommand, AuthCommand, ClientCommand, ClientOptions, FanCommand, LedCommand, NodeBootCommand,
     PollCommand,
@@ -75,6 +76,9 @@ fn perform(
     options: &ClientOptions,
     console: &mut Console<'_>,
 ) -> Result<Exit, ClientError> {
+    if matches!(command, ClientCommand::Version(args) if args.client) {
+        return introduce_client(console);
+    }
     let http = Http::new(options)?;
     let runtime = runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(ClientError::Runtime)?;
@@ -182,9 +186,22 @@ pub(crate) async fn ask_openly<T: for<'a> Deserialize<'a>>(
 /// Tells the versions of both sides.
 async fn introduce(http: &Http, console: &mut Console<'_>) -> Result<Exit, ClientError> {
     let answer = http.send(&Request::get(&["about"])).await?;
-    let answer = answer.preceded_by("server", &http.server().to_string())?;
-    console.fields(&answer.preceded_by("client_version", env!("CARGO_PKG_VERSION"))?)?;
+    let mut both = client()?.followed_by("server", &http.server().to_string())?;
+    both.extend(answer);
+    console.fields(&both)?;
     Ok(Exit::Done)
+}
+
+/// Tells the version of this program alone.
+fn introduce_client(console: &mut Console<'_>) -> Result<Exit, ClientError> {
+    console.fields(&client()?)?;
+    Ok(Exit::Done)
+}
+
+/// What this program is.
+fn client() -> Result<Answer, ClientError> {
+    let version = Answer::default().followed_by("client_version", env!("CARGO_PKG_VERSION"))?;
+    version.followed_by("client_commit", COMMIT)
 }
 
 /// Waits for Ctrl-C, for ever if this process cannot receive it.

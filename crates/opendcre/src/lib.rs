@@ -29,6 +29,9 @@ mod secret;
 mod serve;
 mod token;
 
+/// The commit that the program was built from, or `unknown`; the build script finds it.
+const COMMIT: &str = env!("OPENDCRE_COMMIT");
+
 /// Runs the program with the given command line, whose first element is the name of the program.
 ///
 /// The meaning of the exit code is part of `opendcre --help`.

@@ -23,6 +23,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{Instant, interval};
 use tokio_util::sync::CancellationToken;
 
+use crate::COMMIT;
 use crate::cli::ServeArgs;
 use crate::clock::SystemClock;
 use crate::config::{self, Config, exposure};
@@ -127,7 +128,7 @@ async fn serve(
     warn_of_limits(&config);
     let address = service.address().map(|address| address.to_string());
     let fingerprint = service.tls().map(|tls| tls.fingerprint());
-    tracing::info!(address, fingerprint, version = env!("CARGO_PKG_VERSION"), "serving");
+    tracing::info!(address, fingerprint, version = env!("CARGO_PKG_VERSION"), commit = COMMIT, "serving");
     let mut losses = LossReport::new(logging.losses());
     let mut running = Running::new(path.to_owned(), config);
     let gateway = service.gateway().clone();

@@ -26,6 +26,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::{login, publish, records};
+use crate::COMMIT;
 use crate::config::{self, BoardRange, Config};
 
 /// The boards that a serial bus can hold; the ids above belong to other protocols.
@@ -98,7 +99,7 @@ impl Service {
         if let Some(publisher) = &publisher {
             gateway.watch_over(Arc::clone(publisher.deliveries()) as _);
         }
-        let api = Api::new(gateway, entrance, &**clock, limits(&config.server)?);
+        let api = Api::new(gateway, entrance, &**clock, limits(&config.server)?).built_from(COMMIT);
         let (clock, refresh, polls) = (Arc::clone(clock), config.inventory.refresh, config.poll.settings());
         Ok(Self { server, tls, authenticator, api, buses, bmcs, audit, publisher, clock, refresh, polls })
     }
