@@ -1,10 +1,15 @@
-//! Finds out which commit the program is built from: `OPENDCRE_COMMIT` of the environment says it where there is no
-//! repository, otherwise git does, and where neither knows it is `unknown`.
+//! Finds out which commit the program is built from, and from when that is: `OPENDCRE_COMMIT` and `SOURCE_DATE_EPOCH` of
+//! the environment say it where there is no repository, otherwise git does. Where neither knows, the commit is `unknown`, and
+//! the time is 1970.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-const VARIABLE: &str = "OPENDCRE_COMMIT";
+const COMMIT: &str = "OPENDCRE_COMMIT";
+
+/// When the sources were last changed, as builds that can be repeated know it (reproducible-builds.org).
+const BUILT: &str = "SOURCE_DATE_EPOCH";
 
 /// What git writes to whenever another commit is checked out or made.
 const TRACES: [&str; 2] = ["HEAD", "logs/HEAD"];
@@ -13,21 +18,29 @@ const TRACES: [&str; 2] = ["HEAD", "logs/HEAD"];
 const MAX_LENGTH: usize = 128;
 
 fn main() -> Result<(), String> {
-    let mut out = format!("cargo::rerun-if-changed=build.rs\ncargo::rerun-if-env-changed={VARIABLE}\n");
-    let commit = match std::env::var(VARIABLE) {
-        Ok(commit) if is_name(&commit) => commit,
-        Ok(commit) if !commit.is_empty() => {
-            return Err(format!("{VARIABLE} is {commit:?}; a commit is letters, digits, `-`, `.` and `+`"));
-        }
-        Ok(_) | Err(_) => {
-            let repository = Repository::around(Path::new(env!("CARGO_MANIFEST_DIR")));
-            let traces = repository.iter().flat_map(Repository::traces);
-            out.extend(traces.map(|trace| format!("cargo::rerun-if-changed={}\n", trace.display())));
-            repository.and_then(|repository| repository.commit()).unwrap_or_else(|| "unknown".to_owned())
-        }
-    };
-    out += &format!("cargo::rustc-env={VARIABLE}={commit}\n");
-    std::io::Write::write_all(&mut std::io::stdout(), out.as_bytes()).map_err(|error| error.to_string())
+    let repository = Repository::around(Path::new(env!("CARGO_MANIFEST_DIR")));
+    let ask = |arguments: &[&str]| repository.as_ref().and_then(|repository| repository.ask(arguments));
+    let commit = given(COMMIT).or_else(|| ask(&["rev-parse", "--verify", "HEAD"]));
+    let built = given(BUILT).or_else(|| ask(&["log", "-1", "--format=%ct"]));
+    let commit = commit.unwrap_or_else(|| "unknown".to_owned());
+    let built = built.unwrap_or_else(|| "0".to_owned());
+    if !is_name(&commit) {
+        return Err(format!("{COMMIT} is {commit:?}; a commit is letters, digits, `-`, `.` and `+`"));
+    }
+    if built.parse::<u32>().is_err() {
+        return Err(format!("{BUILT} is {built:?}; it is a number of seconds since 1970"));
+    }
+    let mut out = format!("cargo::rustc-env={COMMIT}={commit}\ncargo::rustc-env=OPENDCRE_BUILT={built}\n");
+    out += "cargo::rerun-if-changed=build.rs\n";
+    out.extend([COMMIT, BUILT].map(|name| format!("cargo::rerun-if-env-changed={name}\n")));
+    let traces = repository.iter().flat_map(Repository::traces);
+    out.extend(traces.map(|trace| format!("cargo::rerun-if-changed={}\n", trace.display())));
+    std::io::stdout().write_all(out.as_bytes()).map_err(|error| error.to_string())
+}
+
+/// What the environment says.
+fn given(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 /// Whether `text` can stand for a commit, also in a line for cargo.
@@ -46,10 +59,6 @@ impl Repository {
     fn around(package: &Path) -> Option<Self> {
         let root = package.ancestors().nth(2)?;
         root.join(".git").exists().then(|| Self { root: root.to_owned() })
-    }
-
-    fn commit(&self) -> Option<String> {
-        self.ask(&["rev-parse", "--verify", "HEAD"]).filter(|commit| is_name(commit))
     }
 
     /// The files whose change tells that there may be another commit. One that is missing would make cargo build again

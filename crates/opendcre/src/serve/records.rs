@@ -10,19 +10,20 @@ use tokio::task::spawn_blocking;
 
 use crate::config::Config;
 
-/// Everything that is kept, and what of it was lost or cannot be used. Values and events that cannot be kept are no reason
-/// not to serve.
+/// Everything that is kept, and what of it was lost or cannot be used. What cannot be kept is no reason not to serve; only
+/// changes need a record, that of the audit, and are refused without it.
 ///
 /// # Errors
-/// When the inventory cannot be used, or the system has no threads.
+/// When the system has no threads.
 pub(super) async fn open(
     config: &Config,
     clock: &Arc<dyn WallClock>,
 ) -> anyhow::Result<(Records, Vec<Defect>)> {
     let mut defects = Vec::new();
     let path = config.inventory_file();
-    let (store, stored, set_aside) = blocking(move || Store::open(path)).await??;
-    defects.extend(set_aside.map(|set_aside| lost("inventory.file", set_aside)));
+    let store = blocking(move || Store::open(path)).await?;
+    let store = store.map(|(store, stored, set_aside)| ((store, stored), set_aside));
+    let store = usable("inventory.file", "store_unavailable", store, &mut defects);
 
     let (path, settings, time) = (config.history_file(), config.history.settings(), Arc::clone(clock));
     let history = blocking(move || History::open(path, settings, time)).await?;
@@ -34,7 +35,7 @@ pub(super) async fn open(
 
     let (path, time) = (config.audit_file(), Arc::clone(clock));
     let audit = blocking(move || AuditLog::open(path, time)).await??;
-    Ok((Records { audit, store: Some((store, stored)), history, events }, defects))
+    Ok((Records { audit, store, history, events }, defects))
 }
 
 async fn blocking<T: Send + 'static>(open: impl FnOnce() -> T + Send + 'static) -> anyhow::Result<T> {

@@ -7,17 +7,20 @@
     reason = "a test may stop at the first surprise"
 )]
 
+mod appliance;
 mod bmc;
 mod buses;
 mod demo;
 mod fault;
 mod inventory;
 mod ipmi;
+mod luck;
 mod metrics;
 mod nodes;
 mod peer;
 mod publish;
 mod readme;
+mod ready;
 mod secret;
 mod serve;
 mod start;

@@ -218,7 +218,15 @@ fn what_the_audit_records_becomes_an_event_at_its_end() {
 
 #[test]
 fn the_service_tells_of_itself() {
-    assert_eq!(service::started("0.1.0").message, "opendcre 0.1.0 has started");
+    let started = service::started("0.1.0", Mode::Mixed);
+    assert_eq!(started.message, "opendcre 0.1.0 has started");
+    assert_eq!(started.detail["mode"], "mixed");
+    let defect = Defect { name: "hat".to_owned(), code: "emulated", message: "nobody answers".to_owned() };
+    let degraded = service::degraded(&defect);
+    assert_eq!(
+        (degraded.message.as_str(), &degraded.detail["code"]),
+        ("hat: nobody answers", &"emulated".into())
+    );
     assert_eq!(service::stopped().kind, EventKind::ServiceStopped);
     let back = service::on_disk_again(0);
     assert_eq!((back.severity, back.detail["code"].as_str()), (Severity::Info, Some("on_disk_again")));
