@@ -47,6 +47,8 @@ const MAX_READINGS: usize = 200_000;
 #[derive(Clone)]
 pub struct Api {
     inner: Arc<Inner>,
+    /// The commit that the program was built from.
+    commit: &'static str,
 }
 
 struct Inner {
@@ -100,7 +102,13 @@ impl Api {
             vitals: OnceLock::new(),
             streams: Streams::default(),
         };
-        Self { inner: Arc::new(inner) }
+        Self { inner: Arc::new(inner), commit: "unknown" }
+    }
+
+    /// The same, of a program that was built from `commit`.
+    #[must_use]
+    pub fn built_from(self, commit: &'static str) -> Self {
+        Self { commit, ..self }
     }
 
     /// The limits that this API keeps, and that its server must keep.
@@ -123,6 +131,11 @@ impl Api {
     /// Tells clients from now on that they can log in at `providers`.
     pub fn announce(&self, providers: Vec<LoginProvider>) {
         self.inner.entrance.announce(providers);
+    }
+
+    /// The commit that the program was built from, or `unknown`.
+    pub(crate) const fn commit(&self) -> &'static str {
+        self.commit
     }
 
     /// When it was made, which is when the process started.

@@ -32,11 +32,30 @@ pub(crate) const ROUTES: [(&str, Probe); 5] = [
     (metrics::DEVICES, Probe::DeviceMetrics),
 ];
 
+/// The answer of `/readyz` for those who may not look at anything.
+#[derive(Serialize)]
+struct Bare {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<&'static str>,
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    refusal: Option<Refusal>,
+    /// What is emulated is no secret: nobody shall take it for real.
+    mode: &'static str,
+}
+
+#[derive(Serialize)]
+struct Refusal {
+    message: &'static str,
+    code: &'static str,
+    http_code: u16,
+}
+
 /// The answer of `/readyz` when every driver can be used.
 #[derive(Serialize)]
 struct Ready<'a> {
     /// `ok`, or `degraded` when something that is configured is not served at all.
     status: &'static str,
+    mode: &'static str,
     drivers: Vec<Part<'a>>,
     defects: Vec<Part<'a>>,
 }
@@ -47,6 +66,7 @@ struct NotReady<'a> {
     message: String,
     code: &'static str,
     http_code: u16,
+    mode: &'static str,
     drivers: Vec<Part<'a>>,
     defects: Vec<Part<'a>>,
 }
@@ -83,31 +103,38 @@ pub(crate) fn readiness(head: &Parts, gateway: &Gateway, asking: &Principal) -> 
     }
     let readiness = gateway.readiness();
     if !gateway.may_look(asking) {
-        return Ok(bare(&readiness));
+        return bare(&readiness);
     }
     let drivers = readiness.drivers.iter().map(driver).collect();
     let defects = readiness.defects.iter().map(defect).collect();
+    let mode = readiness.mode.name();
     if readiness.is_ready() {
-        let status = if readiness.defects.is_empty() { "ok" } else { "degraded" };
-        return Ok(reply::json(StatusCode::OK, reply::to_json(&Ready { status, drivers, defects })?));
+        let ready = Ready { status: status(&readiness), mode, drivers, defects };
+        return Ok(reply::json(StatusCode::OK, reply::to_json(&ready)?));
     }
     let status = StatusCode::SERVICE_UNAVAILABLE;
     let (message, http_code) = (missing(&readiness), status.as_u16());
-    let text = reply::to_json(&NotReady { message, code: "not_ready", http_code, drivers, defects })?;
+    let text = reply::to_json(&NotReady { message, code: "not_ready", http_code, mode, drivers, defects })?;
     Ok(reply::json(status, text))
 }
 
 /// Whether the service is ready, and no more.
-fn bare(readiness: &Readiness) -> Reply {
-    if !readiness.is_ready() {
-        let text = br#"{"message":"not every driver can be used","code":"not_ready","http_code":503}"#;
-        return reply::json(StatusCode::SERVICE_UNAVAILABLE, Bytes::from_static(text));
+fn bare(readiness: &Readiness) -> Result<Reply, ApiError> {
+    let mode = readiness.mode.name();
+    if readiness.is_ready() {
+        let bare = Bare { status: Some(status(readiness)), refusal: None, mode };
+        return Ok(reply::json(StatusCode::OK, reply::to_json(&bare)?));
     }
-    if readiness.defects.is_empty() {
-        ok()
-    } else {
-        reply::json(StatusCode::OK, Bytes::from_static(br#"{"status":"degraded"}"#))
-    }
+    let status = StatusCode::SERVICE_UNAVAILABLE;
+    let message = "not every driver can be used";
+    let refusal = Refusal { message, code: "not_ready", http_code: status.as_u16() };
+    let bare = Bare { status: None, refusal: Some(refusal), mode };
+    Ok(reply::json(status, reply::to_json(&bare)?))
+}
+
+/// How a service is that is ready.
+fn status(readiness: &Readiness) -> &'static str {
+    if readiness.defects.is_empty() { "ok" } else { "degraded" }
 }
 
 fn ok() -> Reply {

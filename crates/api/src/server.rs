@@ -15,6 +15,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use futures_util::future::join_all;
+use opendcre_gateway::{Defect, Gateway, Part};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -27,6 +28,25 @@ pub(crate) use place::Places;
 
 use connection::Connections;
 use listener::Listener;
+
+/// Tells of an address that is listened on although no network interface has it.
+#[derive(Debug)]
+struct AwaitedAddress(SocketAddr);
+
+impl Part for AwaitedAddress {
+    /// Asks the kernel, which knows without waiting for anybody.
+    fn defects(&self) -> Vec<Defect> {
+        let Self(address) = self;
+        if listener::is_here(address.ip()) {
+            return Vec::new();
+        }
+        let message = format!(
+            "no network interface of this machine has the address {address}: nobody can reach the service there; bring up the \
+             network, or correct the address to listen on"
+        );
+        vec![Defect { name: "server.listen".to_owned(), code: "address_missing", message }]
+    }
+}
 
 /// A server that listens, but does not answer yet.
 #[derive(Debug)]
@@ -60,6 +80,18 @@ impl Server {
             Listen::Tcp(address) => Some(*address),
             Listen::Unix(_) => None,
         })
+    }
+
+    /// Tells `gateway` of addresses in the network that are not there.
+    pub fn watch_addresses(&self, gateway: &Gateway) {
+        for address in self.addresses() {
+            // Any address of this machine is always there.
+            if let Listen::Tcp(address) = address
+                && !address.ip().is_unspecified()
+            {
+                gateway.watch_over(Arc::new(AwaitedAddress(*address)));
+            }
+        }
     }
 
     /// Answers requests until `shutdown` is cancelled, then stops accepting, lets running requests finish (as long

@@ -40,6 +40,8 @@ pub struct Providers {
     pub proxies: Vec<TrustedProxy>,
     /// The tokens of this gateway.
     pub tokens: Option<TokenStore>,
+    /// Why the tokens of this gateway cannot be looked up although there may be some.
+    pub tokens_failure: Option<String>,
     /// OIDC providers.
     pub oidc: Vec<Oidc>,
     /// Directories.
@@ -142,8 +144,8 @@ impl Authenticator {
     /// As [`TokenStore::bearer`].
     pub async fn bearer(&self, name_or_id: &str) -> Result<Subject, Failure> {
         let providers = self.providers();
-        let tokens = providers.as_ref().and_then(|providers| providers.tokens.as_ref());
-        tokens.ok_or_else(no_tokens)?.bearer(name_or_id, self.clock.now()).await
+        let Some(providers) = providers else { return Err(no_tokens()) };
+        providers.own_tokens()?.bearer(name_or_id, self.clock.now()).await
     }
 
     /// The client for which a trusted proxy has sent a request, as the proxy says; nothing if none has, or it does not say.
@@ -191,7 +193,7 @@ impl Authenticator {
         remote: Option<IpAddr>,
     ) -> Result<Subject, Refusal> {
         let answer = if token.starts_with(PREFIX) {
-            self.by_own_token(providers.tokens.as_ref(), token, remote).await
+            self.by_own_token(providers, token, remote).await
         } else {
             by_oidc(&providers.oidc, token).await
         };
@@ -206,14 +208,11 @@ impl Authenticator {
 
     async fn by_own_token(
         &self,
-        tokens: Option<&TokenStore>,
+        providers: &Providers,
         token: &str,
         remote: Option<IpAddr>,
     ) -> Result<Subject, Failure> {
-        match tokens {
-            Some(tokens) => tokens.authenticate(token, remote, self.clock.now()).await,
-            None => Err(no_tokens()),
-        }
+        providers.own_tokens()?.authenticate(token, remote, self.clock.now()).await
     }
 
     async fn by_password(
@@ -240,6 +239,20 @@ impl Authenticator {
     ) -> Result<Subject, Refusal> {
         let subject = rules.subject(certificate, self.clock.now());
         subject.map_err(|failure| refused(Some(certificate.subject.clone()), failure))
+    }
+}
+
+impl Providers {
+    /// The tokens of this gateway. That they cannot be looked up says nothing against whoever shows one.
+    fn own_tokens(&self) -> Result<&TokenStore, Failure> {
+        match (&self.tokens, &self.tokens_failure) {
+            (Some(tokens), _) => Ok(tokens),
+            (None, Some(reason)) => {
+                let provider = "the tokens of this gateway".to_owned();
+                Err(Failure::Unavailable { provider, reason: reason.clone() })
+            }
+            (None, None) => Err(no_tokens()),
+        }
     }
 }
 

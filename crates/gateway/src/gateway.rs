@@ -26,7 +26,7 @@ use crate::latest::{Latest, LatestTable};
 use crate::look::Depth;
 use crate::mount::{Equipment, Mounted};
 use crate::poll::Polls;
-use crate::readiness::{Defect, Part, Readiness};
+use crate::readiness::{Defect, Mode, Part, Readiness};
 use crate::settings::Settings;
 use crate::store::{Store, Stored};
 use crate::{BoardRecord, GatewayError, Policy, Principal, Records};
@@ -43,6 +43,7 @@ pub struct Gateway {
 
 pub(crate) struct Inner {
     pub(crate) mounts: Vec<Mounted>,
+    mode: Mode,
     defects: Vec<Defect>,
     pub(crate) parts: RwLock<Vec<Arc<dyn Part>>>,
     pub(crate) inventory: RwLock<Inventory>,
@@ -87,7 +88,7 @@ impl Gateway {
         clock: Arc<dyn WallClock>,
         settings: Settings,
     ) -> Self {
-        let Equipment { mounts, groups, defects, thresholds } = equipment;
+        let Equipment { mounts, mode, groups, defects, thresholds } = equipment;
         let Records { audit, store, history, events } = records;
         let (store, stored) = store.unzip();
         let Stored { boards, changes, jobs, log_marks } = stored.unwrap_or_default();
@@ -98,9 +99,11 @@ impl Gateway {
         }
         let intake = Intake::new(history, events, thresholds, inventory.records());
         intake.tails.recall(log_marks);
-        intake.publish(service::started(env!("CARGO_PKG_VERSION")));
+        intake.publish(service::started(env!("CARGO_PKG_VERSION"), mode));
+        defects.iter().for_each(|defect| intake.publish(service::degraded(defect)));
         let inner = Inner {
             mounts: mounts.iter().map(Mounted::from).collect(),
+            mode,
             defects,
             parts: RwLock::default(),
             inventory: RwLock::new(inventory),
@@ -163,6 +166,23 @@ impl Gateway {
         self.inner.parts.write().unwrap_or_else(PoisonError::into_inner).push(part);
     }
 
+    /// Tells those who listen to events of a defect that has come up since the start.
+    pub fn tell_of(&self, defect: &Defect) {
+        self.inner.intake.publish(service::degraded(defect));
+    }
+
+    /// Whether what is served is real.
+    #[must_use]
+    pub fn mode(&self) -> Mode {
+        self.inner.mode
+    }
+
+    /// How many boards are known.
+    #[must_use]
+    pub fn board_count(&self) -> usize {
+        self.inventory().records().count()
+    }
+
     /// Whether every change is refused.
     #[must_use]
     pub fn is_read_only(&self) -> bool {
@@ -190,6 +210,7 @@ impl Gateway {
         let parts = self.inner.parts.read().unwrap_or_else(PoisonError::into_inner);
         defects.extend(parts.iter().flat_map(|part| part.defects()));
         Readiness {
+            mode: self.inner.mode,
             shutting_down: self.is_closed(),
             drivers: self.inner.mounts.iter().map(driver).collect(),
             defects,

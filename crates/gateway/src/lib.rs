@@ -78,7 +78,7 @@ pub use policy::{
 };
 pub use poll::{Answering, PollRule, PollSettings, PollState, PollStatistics, PollStatus};
 pub use principal::Principal;
-pub use readiness::{Defect, Part, Readiness};
+pub use readiness::{Defect, Mode, Part, Readiness};
 pub use records::Records;
 pub use settings::Settings;
 pub use sqlite::SetAside;

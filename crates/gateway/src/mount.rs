@@ -9,7 +9,7 @@ use std::time::Duration;
 use opendcre_model::{BoardId, Driver, DriverError, Fault};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::{Defect, Group, Thresholds};
+use crate::{Defect, Group, Mode, Thresholds};
 
 /// When it is worth asking again after [`Mount::max_changes`] was reached.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -19,6 +19,8 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 pub struct Equipment {
     /// The drivers.
     pub mounts: Vec<Mount>,
+    /// Whether the drivers lead to real equipment.
+    pub mode: Mode,
     /// The groups that the configuration names.
     pub groups: Vec<Group>,
     /// What cannot be served; only told to whoever asks how the service is.

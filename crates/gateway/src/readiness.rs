@@ -4,9 +4,45 @@ use opendcre_model::DriverError;
 
 use crate::DeliveryStatistics;
 
+/// Whether there is something real behind the service.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// Nothing is emulated.
+    #[default]
+    Hardware,
+    /// Everything is emulated.
+    Emulator,
+    /// Some of it is emulated.
+    Mixed,
+}
+
+impl Mode {
+    /// That of equipment of which something is real, something is emulated, both, or, where there is none, neither.
+    #[must_use]
+    pub const fn of(has_real: bool, has_emulated: bool) -> Self {
+        match (has_real, has_emulated) {
+            (_, false) => Self::Hardware,
+            (false, true) => Self::Emulator,
+            (true, true) => Self::Mixed,
+        }
+    }
+
+    /// The word for it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Hardware => "hardware",
+            Self::Emulator => "emulator",
+            Self::Mixed => "mixed",
+        }
+    }
+}
+
 /// Whether commands can be carried out now.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Readiness {
+    /// Whether what is served is real.
+    pub mode: Mode,
     /// The service is stopping and refuses commands.
     pub shutting_down: bool,
     /// Every driver by name in the order of the mounts, and whether it can be used.

@@ -28,7 +28,7 @@ pub use auth::{AuthArgs, AuthCommand, WhyArgs};
 pub use client::{
     AllNodes, AssetArgs, AssetCommand, ChangeOptions, ChangesArgs, ClientCommand, DeviceOption, ExpandArgs,
     ForgetArgs, GroupsArgs, IdentifyArgs, JobsArgs, JobsCommand, ListArgs, NodeBootArgs, NodeBootCommand,
-    Nodes, OptionalNodes, PowerArgs, PowerCommand, ReadArgs, SensorArgs, Targets, WatchArgs,
+    Nodes, PowerArgs, PowerCommand, ReadArgs, SensorArgs, Targets, VersionArgs, WatchArgs,
 };
 pub use emulate::{
     AnswerHeaders, BmcFaultKind, BmcSpread, BusProtocol, EmulateArgs, EmulateBmcArgs, EmulateBusArgs,
@@ -87,6 +87,9 @@ pub struct Cli {
     pub command: Command,
 }
 
+/// The server that is meant when none is named.
+pub const DEFAULT_SERVER: &str = "http://127.0.0.1:5000";
+
 /// Where and how a client command talks to its server.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Client options")]
@@ -98,7 +101,7 @@ pub struct ClientOptions {
         value_name = "URL",
         env = "OPENDCRE_SERVER",
         hide_env_values = true,
-        default_value = "http://127.0.0.1:5000"
+        default_value = DEFAULT_SERVER
     )]
     pub server: String,
 
@@ -157,6 +160,16 @@ Examples:
   opendcre serve
   opendcre serve --config ./opendcre.toml")]
     Serve(ServeArgs),
+
+    /// Say whether a server can do its work: the one on this machine, unless --server names another one
+    #[command(after_help = "\
+Ends with 0 if it can, and with 1 if it cannot or does not answer. What is missing is printed.
+
+Examples:
+  opendcre ready
+  opendcre ready --config ./opendcre.toml --timeout 3s
+  opendcre --server https://gateway.example:5000 ready")]
+    Ready(ReadyArgs),
 
     /// Run the gateway on an emulated room, to try things out
     #[command(args = unused_client_options(), after_help = "\
@@ -220,11 +233,14 @@ Examples:
     Client(ClientCommand),
 }
 
+/// Where the configuration is unless another file is named.
+pub const DEFAULT_CONFIG: &str = "/etc/opendcre/opendcre.toml";
+
 /// Where the configuration is.
 #[derive(Debug, Clone, Args)]
 pub struct ConfigFile {
     /// The configuration file
-    #[arg(long, value_name = "FILE", default_value = "/etc/opendcre/opendcre.toml")]
+    #[arg(long, value_name = "FILE", default_value = DEFAULT_CONFIG)]
     pub config: PathBuf,
 }
 
@@ -234,6 +250,28 @@ pub struct ServeArgs {
     /// What to serve.
     #[command(flatten)]
     pub file: ConfigFile,
+
+    /// Serve the last configuration that worked if the file is refused, and say so wherever the service tells of itself
+    #[arg(long)]
+    pub fall_back: bool,
+
+    /// Where the last configuration that worked is kept [default: state.directory of the file]
+    #[arg(long, value_name = "DIR", requires = "fall_back")]
+    pub state: Option<PathBuf>,
+}
+
+/// Arguments of `ready`.
+#[derive(Debug, Clone, Args)]
+pub struct ReadyArgs {
+    /// The configuration of the server on this machine [default: /opendcre/opendcre.toml in containers, otherwise
+    /// /etc/opendcre/opendcre.toml]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+
+    /// Where the server keeps the last configuration that worked, which counts if the file is refused [default:
+    /// state.directory of the file]
+    #[arg(long, value_name = "DIR")]
+    pub state: Option<PathBuf>,
 }
 
 /// Arguments of `demo`.

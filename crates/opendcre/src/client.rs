@@ -24,6 +24,7 @@ pub(crate) mod password;
 mod poll;
 mod problem;
 mod reading;
+mod ready;
 mod server_url;
 mod sheet;
 mod split;
@@ -35,11 +36,12 @@ use std::io::{self, BufRead, IsTerminal, Write};
 
 use rustls::RootCertStore;
 use serde::Deserialize;
-use tokio::runtime;
+use tokio::runtime::{self, Runtime};
 
+use crate::COMMIT;
 use crate::cli::{
     AssetCommand, AuthCommand, ClientCommand, ClientOptions, FanCommand, LedCommand, NodeBootCommand,
-    PollCommand,
+    PollCommand, ReadyArgs,
 };
 use crate::exit::Exit;
 
@@ -57,17 +59,51 @@ pub(crate) fn run(
     out: &mut dyn Write,
     err: &mut dyn Write,
 ) -> Exit {
-    let progress = io::stderr().is_terminal();
+    let is_watched = io::stderr().is_terminal();
     // Whoever cannot see a question cannot answer it.
-    let is_there = progress && io::stdin().is_terminal();
+    let is_there = is_watched && io::stdin().is_terminal();
     let mut input = io::stdin().lock();
     let person = is_there.then_some(&mut input as &mut dyn BufRead);
-    let style = Style { format: options.output, fold: !options.no_fold, progress };
-    let mut console = Console::new(style, out, err, person);
+    let mut console = Console::new(style(options, is_watched), out, err, person);
     match perform(command, options, &mut console) {
         Ok(exit) => exit,
         Err(error) => console.report(&error),
     }
+}
+
+const fn style(options: &ClientOptions, progress: bool) -> Style {
+    Style { format: options.output, fold: !options.no_fold, progress }
+}
+
+/// Says whether a server can do its work. Whatever keeps it from saying so means that it cannot.
+pub(crate) fn ready(
+    args: &ReadyArgs,
+    options: &ClientOptions,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> Exit {
+    let options = match ready::addressed(args, options) {
+        Ok(options) => options,
+        Err(error) => {
+            // Without a place to complain, the exit code must say it all.
+            let (Ok(()) | Err(_)) = writeln!(err, "error: {error:#}");
+            return Exit::Failed;
+        }
+    };
+    let mut console = Console::new(style(&options, false), out, err, None);
+    let asked = Http::new(&options).and_then(|http| runtime()?.block_on(ready::ask(&http, &mut console)));
+    match asked {
+        Ok(true) => Exit::Done,
+        Ok(false) => Exit::Failed,
+        Err(error) => {
+            console.report(&error);
+            Exit::Failed
+        }
+    }
+}
+
+fn runtime() -> Result<Runtime, ClientError> {
+    runtime::Builder::new_current_thread().enable_all().build().map_err(ClientError::Runtime)
 }
 
 fn perform(
@@ -75,10 +111,11 @@ fn perform(
     options: &ClientOptions,
     console: &mut Console<'_>,
 ) -> Result<Exit, ClientError> {
+    if matches!(command, ClientCommand::Version(args) if args.client) {
+        return introduce_client(console);
+    }
     let http = Http::new(options)?;
-    let runtime = runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(ClientError::Runtime)?;
-    runtime.block_on(converse(command, &http, console))
+    runtime()?.block_on(converse(command, &http, console))
 }
 
 async fn converse(
@@ -182,9 +219,22 @@ pub(crate) async fn ask_openly<T: for<'a> Deserialize<'a>>(
 /// Tells the versions of both sides.
 async fn introduce(http: &Http, console: &mut Console<'_>) -> Result<Exit, ClientError> {
     let answer = http.send(&Request::get(&["about"])).await?;
-    let answer = answer.preceded_by("server", &http.server().to_string())?;
-    console.fields(&answer.preceded_by("client_version", env!("CARGO_PKG_VERSION"))?)?;
+    let mut both = client()?.followed_by("server", &http.server().to_string())?;
+    both.extend(answer);
+    console.fields(&both)?;
     Ok(Exit::Done)
+}
+
+/// Tells the version of this program alone.
+fn introduce_client(console: &mut Console<'_>) -> Result<Exit, ClientError> {
+    console.fields(&client()?)?;
+    Ok(Exit::Done)
+}
+
+/// What this program is.
+fn client() -> Result<Answer, ClientError> {
+    let version = Answer::default().followed_by("client_version", env!("CARGO_PKG_VERSION"))?;
+    version.followed_by("client_commit", COMMIT)
 }
 
 /// Waits for Ctrl-C, for ever if this process cannot receive it.

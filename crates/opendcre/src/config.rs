@@ -10,6 +10,7 @@ mod board;
 mod change;
 mod check;
 mod command;
+mod devicebus;
 mod document;
 mod event;
 pub(crate) mod exposure;
@@ -47,6 +48,7 @@ pub use bmc::{Bmc, BmcError, Bmcs};
 pub use board::Board;
 pub use change::changed_keys;
 pub use command::run;
+pub use devicebus::{DeviceBus, Fallback, Protocol, Replies};
 pub use document::Problem;
 pub use event::Events;
 pub use history::History;
@@ -122,6 +124,9 @@ pub struct Config {
     pub log: Log,
     /// The record of everything that changed equipment.
     pub audit: Audit,
+    /// Whether all equipment is emulated, which no file can say.
+    #[serde(skip)]
+    pub(crate) is_emulated: bool,
     /// The folder from which relative paths of secrets were taken; the current one if empty.
     #[serde(skip)]
     pub(crate) secrets: PathBuf,
@@ -176,73 +181,6 @@ pub struct Server {
     #[serde(with = "text::duration")]
     #[schemars(schema_with = "text::duration::schema")]
     pub shutdown_timeout: Duration,
-}
-
-/// One serial device bus.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct DeviceBus {
-    /// Label in logs, metrics and errors: 1 to 32 letters, digits, `-` and `_`, unique.
-    pub name: String,
-    /// The rack that holds the boards of this bus: 1 to 64 letters, digits, `-`, `_` and `.`.
-    pub rack: String,
-    /// The tty, an absolute path.
-    pub device: PathBuf,
-    /// Line speed in bits per second: 9600, 19200, 38400, 57600, 115200, 230400, 460800 or 921600.
-    #[serde(default = "default_baud")]
-    pub baud: u32,
-    /// How long a complete answer may take, up to 60s; at least as long as the longest packet is on the wire.
-    #[serde(default = "default_timeout", with = "text::duration")]
-    #[schemars(schema_with = "text::duration::schema")]
-    pub timeout: Duration,
-    /// Which answers belong to a request.
-    #[serde(default)]
-    pub replies: Replies,
-    /// The protocol version that the boards speak.
-    #[serde(default, deserialize_with = "text::version")]
-    pub protocol: Protocol,
-    /// The boards of this bus, first to last, up to 00ffffff. Without it, a scan tells.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub boards: Option<BoardRange>,
-    /// How often a read or scan is repeated after a damaged answer, 0 to 10.
-    #[serde(default = "default_retry_limit")]
-    pub retry_limit: u8,
-    /// The time slot of one board in a scan of all boards, whole milliseconds from 1ms to 255ms.
-    #[serde(default = "default_time_slice", with = "text::duration")]
-    #[schemars(schema_with = "text::duration::schema")]
-    pub time_slice: Duration,
-    /// After a scan without collisions, tell the boards to keep their time slots.
-    #[serde(default)]
-    pub save_slots: bool,
-    /// Requests that may wait for the bus, 1 to 4096. Beyond it a request is refused with 503.
-    #[serde(default = "default_backlog")]
-    pub backlog: usize,
-}
-
-/// Which answers belong to a request.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Replies {
-    /// Only those that echo its sequence number and address.
-    #[default]
-    Strict,
-    /// Also those of old equipment, which echoes neither.
-    Compatible,
-}
-
-/// A version of the bus protocol.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum Protocol {
-    /// OpenDCRE 1.1.
-    #[serde(rename = "1.1")]
-    V1_1,
-    /// OpenDCRE 1.2: adds the request to repeat an answer.
-    #[serde(rename = "1.2")]
-    V1_2,
-    /// OpenDCRE 1.3.
-    #[default]
-    #[serde(rename = "1.3")]
-    V1_3,
 }
 
 /// Files of the original OpenDCRE.
@@ -354,47 +292,6 @@ impl Default for Log {
     }
 }
 
-impl DeviceBus {
-    /// A bus with every default.
-    #[must_use]
-    pub fn new(name: &str, rack: &str, device: &Path) -> Self {
-        Self {
-            name: name.to_owned(),
-            rack: rack.to_owned(),
-            device: device.to_owned(),
-            baud: default_baud(),
-            timeout: default_timeout(),
-            replies: Replies::default(),
-            protocol: Protocol::default(),
-            boards: None,
-            retry_limit: default_retry_limit(),
-            time_slice: default_time_slice(),
-            save_slots: false,
-            backlog: default_backlog(),
-        }
-    }
-}
-
-const fn default_baud() -> u32 {
-    115_200
-}
-
-const fn default_timeout() -> Duration {
-    Duration::from_millis(250)
-}
-
-const fn default_retry_limit() -> u8 {
-    3
-}
-
-const fn default_time_slice() -> Duration {
-    Duration::from_millis(75)
-}
-
-const fn default_backlog() -> usize {
-    64
-}
-
 /// The log level of the environment variable `OPENDCRE_LOG`, which counts more than the configuration.
 #[must_use]
 pub fn level_of_environment() -> Option<String> {
@@ -409,15 +306,29 @@ impl Config {
     /// # Errors
     /// When the file cannot be read or anything in it is wrong; all faults are reported at once.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").filter(|folder| !folder.is_empty());
-        Self::load_with(path, credentials.as_deref().map(Path::new))
+        Self::of_text(path, &Self::read(path)?)
     }
 
+    /// The text of the file at `path`.
+    pub(crate) fn read(path: &Path) -> Result<String, ConfigError> {
+        read_text(path, MAX_FILE_BYTES)
+            .map_err(|reason| ConfigError::Unreadable { path: path.to_owned(), reason })
+    }
+
+    /// As [`Self::load`], with what is, or was, the text of the file at `path`.
+    pub(crate) fn of_text(path: &Path, text: &str) -> Result<Self, ConfigError> {
+        let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").filter(|folder| !folder.is_empty());
+        Self::of_text_with(path, text, credentials.as_deref().map(Path::new))
+    }
+
+    #[cfg(test)]
     fn load_with(path: &Path, credentials: Option<&Path>) -> Result<Self, ConfigError> {
-        let unreadable = |reason| ConfigError::Unreadable { path: path.to_owned(), reason };
-        let text = read_text(path, MAX_FILE_BYTES).map_err(unreadable)?;
-        let mut config = Self::parse(&text)
-            .map_err(|problems| ConfigError::Invalid { path: path.to_owned(), problems })?;
+        Self::of_text_with(path, &Self::read(path)?, credentials)
+    }
+
+    fn of_text_with(path: &Path, text: &str, credentials: Option<&Path>) -> Result<Self, ConfigError> {
+        let mut config =
+            Self::parse(text).map_err(|problems| ConfigError::Invalid { path: path.to_owned(), problems })?;
         let folder = path.parent().unwrap_or(Path::new(""));
         let files = config
             .legacy
@@ -503,6 +414,12 @@ impl Config {
     pub fn checks_hosts(&self) -> bool {
         let admits_strangers = !self.requires_login() || self.auth.admits_strangers();
         !self.server.hosts.is_empty() || self.is_local() && admits_strangers
+    }
+
+    /// Where the last configuration is kept with which the service has started.
+    #[must_use]
+    pub fn last_good_file(&self) -> PathBuf {
+        self.state.last_good_file()
     }
 
     /// Where API tokens are kept.

@@ -28,7 +28,7 @@ use crate::output;
 use crate::serve::{Service, Signals};
 
 /// A rack controller, three servers and a power shelf.
-const ROOM: &str = include_str!("demo/room.json");
+pub(crate) const ROOM: &str = include_str!("demo/room.json");
 const BAUD: u32 = 115_200;
 /// The servers with BMCs: name, rack, unit and role.
 const SERVERS: [(&str, u8, u8, &str); 6] = [
@@ -71,11 +71,11 @@ pub(crate) fn run(args: &DemoArgs, out: &mut impl Write) -> anyhow::Result<()> {
 }
 
 /// A directory that nobody else can look into, removed when it is dropped.
-fn private_folder() -> io::Result<TempDir> {
+pub(crate) fn private_folder() -> io::Result<TempDir> {
     tempfile::Builder::new().prefix("opendcre-demo-").permissions(Permissions::from_mode(0o700)).tempdir()
 }
 
-fn options() -> Options {
+pub(crate) fn options() -> Options {
     Options { baud: Some(BAUD), ..Options::default() }
 }
 
@@ -134,6 +134,7 @@ fn config(args: &DemoArgs, tty: &Path, folder: &Path) -> Config {
     config.server.listen = args.listen;
     // There is nothing to protect.
     config.server.insecure = !config.is_local();
+    config.is_emulated = true;
     config.devicebus = vec![DeviceBus::new("demo", "rack_7", tty)];
     config.board = boards();
     config.groups = groups();
@@ -146,7 +147,7 @@ fn config(args: &DemoArgs, tty: &Path, folder: &Path) -> Config {
 
 async fn serve(config: &Config, clock: &Arc<dyn WallClock>, out: &mut impl Write) -> anyhow::Result<()> {
     let mut signals = Signals::new()?;
-    let service = Service::open(config, clock).await?;
+    let service = Service::open(config, clock, Vec::new()).await?;
     let program = std::env::args_os().next().unwrap_or_else(|| OsString::from("opendcre"));
     let welcome =
         welcome(service.address().unwrap_or(config.server.listen), &program.to_string_lossy(), &config.ipmi);
@@ -261,6 +262,7 @@ mod tests {
         let args = DemoArgs { listen: "127.0.0.1:0".parse().unwrap() };
         let mut config = config(&args, Path::new("/dev/pts/1"), folder);
         config.ipmi = bmcs(&["127.0.0.1:40001".parse().unwrap()], &folder.join("bmc-password"));
+        assert!(std::mem::take(&mut config.is_emulated), "which no file can say");
         assert_eq!(Config::parse(&toml::to_string(&config).unwrap()), Ok(config));
     }
 

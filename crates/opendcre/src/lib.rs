@@ -11,6 +11,8 @@ use clap::{CommandFactory, Parser};
 
 use crate::cli::{Cli, Command, CompletionsArgs};
 use crate::exit::Exit;
+use crate::original::Script;
+use crate::serve::Source;
 
 mod audit;
 pub mod cli;
@@ -24,16 +26,24 @@ mod input;
 mod ipmi;
 mod log;
 mod login;
+mod original;
 mod output;
 mod secret;
 mod serve;
 mod token;
+
+/// The commit that the program was built from, or `unknown`; the build script finds it.
+const COMMIT: &str = env!("OPENDCRE_COMMIT");
 
 /// Runs the program with the given command line, whose first element is the name of the program.
 ///
 /// The meaning of the exit code is part of `opendcre --help`.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     install_ring();
+    let args: Vec<OsString> = args.into_iter().collect();
+    if let Some(script) = Script::called_by(&args) {
+        return script.run(&mut io::stdout()).map_or_else(|error| report(&error), |()| Exit::Done.into());
+    }
     match Cli::try_parse_from(args) {
         Ok(cli) => dispatch(cli),
         Err(usage) => explain(&usage),
@@ -64,8 +74,11 @@ fn dispatch(cli: Cli) -> ExitCode {
         Command::Ipmi(args) => return ipmi::run(&args, &cli.client, &mut out, &mut io::stderr()).into(),
         Command::Login(args) => login::login(&args, &cli.client, &mut out),
         Command::Logout => login::logout(&cli.client, &mut out),
+        Command::Ready(args) => {
+            return client::ready(&args, &cli.client, &mut out, &mut io::stderr()).into();
+        }
         Command::Secret(args) => secret::run(&args.command, &mut out, &mut io::stderr()),
-        Command::Serve(args) => serve::run(&args),
+        Command::Serve(args) => serve::run(&Source::of(&args)),
         Command::Token(args) => {
             token::run(&args.command, cli.client.output, &clock::SystemClock, &mut out, &mut io::stderr())
         }

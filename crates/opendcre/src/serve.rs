@@ -1,18 +1,27 @@
 //! `opendcre serve`: the one place where the rooms are wired together.
 //!
-//! Start: configuration, log, address, buses, BMCs, audit log. Everything that can fail, fails before the first
-//! request is accepted. Stop, in this order: no more requests are accepted, the running ones finish, the gateway
+//! Start: configuration, log, address, buses, BMCs, records. What is wrong with the configuration ends the start, unless there
+//! is one to fall back to; what is wrong with the machine – no space, no tty, no network – is told as a defect, and everything
+//! else is served. Stop, in this order: no more requests are accepted, the running ones finish, the gateway
 //! finishes what changes equipment, the buses finish what is on the wire, the sessions with BMCs are closed, the log
 //! is written out. Who tells it to stop a second time gets the end at once, without the order; what still changes
 //! equipment is then recorded as uncertain.
 
+mod bus;
+mod certificate;
+mod last_good;
 pub(crate) mod login;
 #[cfg(feature = "mqtt")]
 mod mqtt;
+mod notice;
 pub(crate) mod publish;
 mod records;
 mod reload;
 mod service;
+mod source;
+mod stand_in;
+mod status;
+mod supervisor;
 
 use std::path::Path;
 use std::pin::pin;
@@ -20,18 +29,27 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
+use opendcre_gateway::Defect;
 use opendcre_model::WallClock;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{Instant, interval};
 use tokio_util::sync::CancellationToken;
 
-use crate::cli::ServeArgs;
+use crate::COMMIT;
 use crate::clock::SystemClock;
 use crate::config::{self, Config, exposure};
-use crate::log::{self, Logging, Losses};
+use crate::log::{self, LogError, Logging, Losses};
+use notice::Notices;
 use reload::{Live, Running};
+use supervisor::Supervisor;
 
+pub(crate) use last_good::LastGood;
 pub(crate) use service::Service;
+use source::Chosen;
+pub(crate) use source::{FallBack, Source};
+
+/// What is wrong with the configuration as a whole is told under this name.
+const CONFIGURATION: &str = "configuration";
 
 /// How many BMCs are named in one line of the log.
 const NAMED_BMCS: usize = 16;
@@ -46,16 +64,37 @@ const THREAD_PATIENCE: Duration = Duration::from_secs(1);
 ///
 /// # Errors
 /// Everything that keeps the server from starting, and the end of a task that must not end.
-pub(crate) fn run(args: &ServeArgs) -> anyhow::Result<()> {
-    let path = &args.file.config;
-    let config = Config::load(path)?;
+pub(crate) fn run(source: &Source) -> anyhow::Result<()> {
     let clock: Arc<dyn WallClock> = Arc::new(SystemClock);
-    let logging = log::start(&config.log, config::level_of_environment().as_deref(), &clock)?;
-    warn_of_exposed_secrets(&config, path)?;
+    let chosen = source.choose(&clock)?;
+    let (logging, unlogged) = start_log(&chosen.config.log, &clock)?;
+    warn_of_exposed_secrets(&chosen.config, &source.path)?;
     let runtime = tokio::runtime::Runtime::new().context("cannot start worker threads")?;
-    let served = runtime.block_on(serve(path, config, &clock, &logging));
+    let served = runtime.block_on(serve(source, chosen, unlogged, &clock, &logging));
     runtime.shutdown_timeout(THREAD_PATIENCE);
     served
+}
+
+/// Starts the log; to standard error alone, and with a defect, where no files can be written.
+///
+/// # Errors
+/// The level is none, or the system has no threads.
+fn start_log(
+    settings: &config::Log,
+    clock: &Arc<dyn WallClock>,
+) -> Result<(Logging, Option<Defect>), LogError> {
+    let level = config::level_of_environment();
+    match log::start(settings, level.as_deref(), clock) {
+        Ok(logging) => Ok((logging, None)),
+        Err(error @ LogError::Directory { .. }) => {
+            let without = config::Log { files: false, ..settings.clone() };
+            let message =
+                format!("{error}; until the next start, everything is logged to standard error alone");
+            let defect = Defect { name: "log.directory".to_owned(), code: "log_unavailable", message };
+            Ok((log::start(&without, level.as_deref(), clock)?, Some(defect)))
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// Says which secrets of `config`, which came from `path`, everybody can read.
@@ -107,11 +146,14 @@ fn warn_of_limits(config: &Config) {
 }
 
 async fn serve(
-    path: &Path,
-    config: Config,
+    source: &Source,
+    chosen: Chosen,
+    unlogged: Option<Defect>,
     clock: &Arc<dyn WallClock>,
     logging: &Logging,
 ) -> anyhow::Result<()> {
+    let Chosen { config, text, refusal } = chosen;
+    let known = unlogged.into_iter().collect();
     let stop = CancellationToken::new();
     // Before anything else, so that no signal is lost while the buses are opened.
     let mut signals = Signals::new()?;
@@ -121,7 +163,7 @@ async fn serve(
         is_outdated |= order == Order::Reload;
         order
     };
-    let Some(service) = unless_stopped(Service::open(&config, clock), orders).await else {
+    let Some(service) = unless_stopped(Service::open(&config, clock, known), orders).await else {
         tracing::info!("told to stop before everything was open");
         return Ok(());
     };
@@ -129,11 +171,32 @@ async fn serve(
     warn_of_limits(&config);
     let address = service.address().map(|address| address.to_string());
     let fingerprint = service.tls().map(|tls| tls.fingerprint());
-    tracing::info!(address, fingerprint, version = env!("CARGO_PKG_VERSION"), "serving");
+    let mode = service.gateway().mode().name();
+    tracing::info!(
+        address,
+        fingerprint,
+        mode,
+        version = env!("CARGO_PKG_VERSION"),
+        commit = COMMIT,
+        "serving"
+    );
     let mut losses = LossReport::new(logging.losses());
-    let mut running = Running::new(path.to_owned(), config);
+    let mut running = Running::new(source, config);
     let gateway = service.gateway().clone();
+    let supervisor = Supervisor::of_environment();
+    let notices = Arc::new(Notices::default());
+    gateway.watch_over(Arc::clone(&notices) as _);
+    match refusal {
+        Some(refusal) => {
+            tracing::error!("{}: {}", refusal.name, refusal.message);
+            gateway.tell_of(&refusal);
+            // Among the notices, because it is mended by a file that can be read again.
+            notices.put(refusal);
+        }
+        None => keep_good(source.last_good(running.config()), &text),
+    }
     let live = Live {
+        notices,
         authenticator: Arc::clone(service.authenticator()),
         api: service.api().clone(),
         tls: service.tls().cloned(),
@@ -142,11 +205,17 @@ async fn serve(
     if is_outdated {
         running.reload(logging, &live);
     }
+    let reload = || {
+        supervisor.reloading();
+        running.reload(logging, &live);
+        supervisor.serving();
+    };
     // Pinned here, so that the buses outlive the last order and the gateway gives up before they do.
     let mut serving = pin!(service.run(stop.clone()));
     let served = tokio::select! {
         served = &mut serving => served,
-        () = watch(async || signals.next().await, || running.reload(logging, &live), &mut losses, &stop) => {
+        never = supervisor.attend(&gateway, &stop) => match never {},
+        () = watch(async || signals.next().await, reload, &mut losses, &stop) => {
             gateway.give_up().await;
             Err(anyhow!("told to stop again before everything was finished"))
         }
@@ -154,6 +223,17 @@ async fn serve(
     losses.report();
     tracing::info!("stopped");
     served
+}
+
+/// Keeps `text`, with which the service works, in `place`. Without it, there is nothing to fall back to: a loss, but not one
+/// of what is served.
+fn keep_good(place: Option<LastGood>, text: &str) {
+    if let Some(place) = place
+        && let Err(error) = place.keep(text)
+    {
+        let path = place.path().display();
+        tracing::warn!(%path, %error, "the configuration that works cannot be kept to fall back to");
+    }
 }
 
 /// What comes of `opening`; nothing if an order to stop comes first.

@@ -3,14 +3,14 @@
 use std::fmt;
 use std::fs::{self, Permissions};
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixStream as StdUnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use thiserror::Error;
-use tokio::net::{TcpListener, TcpStream, UnixListener, UnixSocket, UnixStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixListener, UnixSocket, UnixStream};
 use tokio::time::sleep;
 use tokio_util::either::Either;
 
@@ -114,7 +114,14 @@ impl Listener {
 
     async fn bind_tcp(address: SocketAddr) -> Result<Self, BindError> {
         let explain = |reason| explain(address, reason);
-        let listener = TcpListener::bind(address).await.map_err(explain)?;
+        let listener = match TcpListener::bind(address).await {
+            Err(error) if error.kind() == io::ErrorKind::AddrNotAvailable => {
+                tracing::warn!(%address, "no network interface has the address to listen on yet");
+                listen_ahead(address)
+            }
+            bound => bound,
+        };
+        let listener = listener.map_err(explain)?;
         // Connections inherit it.
         rustix::net::sockopt::set_socket_send_buffer_size(&listener, SEND_BUFFER)
             .map_err(|error| explain(error.into()))?;
@@ -165,6 +172,27 @@ impl Listener {
             }
         }
     }
+}
+
+/// Listens on an address that no network interface has yet, so that whoever starts this service need not wait for the network.
+fn listen_ahead(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    socket.set_reuseaddr(true)?;
+    if address.is_ipv4() {
+        rustix::net::sockopt::set_ip_freebind(&socket, true)?;
+    } else {
+        rustix::net::sockopt::set_ipv6_freebind(&socket, true)?;
+    }
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
+/// Whether a network interface of this machine has `address`. Nothing is sent.
+pub(super) fn is_here(address: IpAddr) -> bool {
+    !matches!(
+        UdpSocket::bind((address, 0)),
+        Err(error) if error.kind() == io::ErrorKind::AddrNotAvailable
+    )
 }
 
 fn explain(address: SocketAddr, reason: io::Error) -> BindError {

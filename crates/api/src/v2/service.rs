@@ -36,6 +36,10 @@ pub(super) struct AboutBody {
     name: &'static str,
     /// The version of the service.
     version: &'static str,
+    /// The commit that it was built from, or `unknown`.
+    commit: &'static str,
+    /// Whether what is served is real: `hardware`, or some or all of it emulated: `mixed`, `emulator`.
+    mode: &'static str,
     /// The generations of the API that it serves.
     api_versions: Vec<&'static str>,
     /// Whether every change is refused.
@@ -78,6 +82,8 @@ pub(super) async fn about(call: Call, _: NoPath, _: NoQuery) -> Result<Json<Abou
     Ok(Json(AboutBody {
         name: "OpenDCRE",
         version: VERSION,
+        commit: call.api.commit(),
+        mode: call.gateway().mode().name(),
         api_versions: vec!["1.1", "1.2", "1.3", "2"],
         read_only: call.gateway().is_read_only(),
         started: call.api.started(),

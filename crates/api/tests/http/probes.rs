@@ -23,7 +23,7 @@ async fn ready_while_every_bus_can_be_used() {
     let ready = room.send(request(Method::GET, "/readyz")).await;
     assert_eq!(ready.status, 200);
     let drivers = json!([{"name": "hat", "code": "ok"}, {"name": "loft", "code": "ok"}]);
-    assert_eq!(ready.json(), json!({"status": "ok", "drivers": drivers, "defects": []}));
+    assert_eq!(ready.json(), json!({"status": "ok", "mode": "hardware", "drivers": drivers, "defects": []}));
 
     room.second.fail(Fault::Gone);
     let answer = room.send(request(Method::GET, "/readyz")).await;
@@ -32,6 +32,7 @@ async fn ready_while_every_bus_can_be_used() {
         "message": "not usable: loft; see drivers for the reasons",
         "code": "not_ready",
         "http_code": 503,
+        "mode": "hardware",
         "drivers": [
             {"name": "hat", "code": "ok"},
             {
@@ -58,7 +59,10 @@ async fn what_is_not_served_at_all_is_told_but_the_rest_is_ready() {
     assert_eq!(answer.status, 200);
     let defect = json!({"name": "legacy.bmc_config", "code": "bad_bmc_config", "message": "bmcs[0].bmc_ip: is missing"});
     let drivers = json!([{"name": "hat", "code": "ok"}]);
-    assert_eq!(answer.json(), json!({"status": "degraded", "drivers": drivers, "defects": [defect]}));
+    assert_eq!(
+        answer.json(),
+        json!({"status": "degraded", "mode": "hardware", "drivers": drivers, "defects": [defect]})
+    );
 }
 
 #[tokio::test]

@@ -259,7 +259,19 @@ async fn a_port_in_use_is_said_in_one_sentence() {
         "port {port} on 127.0.0.1 is in use by another program; stop that program or listen on another port"
     );
     assert_eq!(error.to_string(), expected);
+}
 
-    let error = Server::bind([Listen::Tcp("192.0.2.1:5000".parse().unwrap())]).await.unwrap_err();
-    assert!(matches!(error, BindError::NotHere(_)), "{error}");
+#[tokio::test]
+async fn an_address_that_is_not_there_yet_is_listened_on_and_told() {
+    for (address, codes) in [
+        ("192.0.2.1:0", &["address_missing"][..]),
+        ("[2001:db8::1]:0", &["address_missing"]),
+        ("127.0.0.1:0", &[]),
+    ] {
+        let server = Server::bind([Listen::Tcp(address.parse().unwrap())]).await.unwrap();
+        let room = Room::new();
+        server.watch_addresses(room.api.gateway());
+        let told: Vec<_> = room.api.gateway().readiness().defects.iter().map(|defect| defect.code).collect();
+        assert_eq!(told, codes, "{address}");
+    }
 }

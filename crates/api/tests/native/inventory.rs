@@ -95,5 +95,6 @@ async fn the_service_tells_what_it_is() {
     let room = Room::new().await;
     let about = room.json("/about").await;
     assert_eq!((&about["name"], &about["started"]), (&json!("OpenDCRE"), &json!("2026-12-01T10:00:00Z")));
+    assert_eq!(about["commit"], "unknown", "nobody has said which one it is");
     assert_eq!(about["boards"], json!({"total": 4, "present": 4, "missing": 0, "unknown": 0}));
 }

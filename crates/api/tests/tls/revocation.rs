@@ -56,7 +56,7 @@ async fn a_list_that_is_out_of_date_is_told_to_who_watches_over_the_service() {
     };
     let room = Room::encrypted(files).await;
     let mut stream = connect(&room, &usual(&room, &authority, None)).await.unwrap();
-    let good = (200, r#"{"status":"ok","drivers":[],"defects":[]}"#.to_owned());
+    let good = (200, r#"{"status":"ok","mode":"hardware","drivers":[],"defects":[]}"#.to_owned());
     assert_eq!(ask_for(&mut stream, "/readyz").await.unwrap(), good);
 
     room.clock.set("2040-01-01T00:00:00Z");

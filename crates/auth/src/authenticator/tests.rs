@@ -261,6 +261,10 @@ async fn tokens_that_cannot_be_looked_up_let_nobody_in() {
         let answer = ask(&authenticator, HOME, &[("authorization", &room.bearer())]).await;
         assert!(matches!(answer, Err(Refusal::Unavailable { .. })), "{answer:?}");
     }
+    let lost = Providers { tokens_failure: Some("no such folder".to_owned()), ..Providers::default() };
+    let lost = Authenticator::new(lost, Arc::new(Clock));
+    let answer = ask(&lost, HOME, &[("authorization", &room.bearer())]).await;
+    assert!(matches!(answer, Err(Refusal::Unavailable { .. })), "{answer:?}");
     let none = Authenticator::new(Providers::default(), Arc::new(Clock));
     assert!(reason(ask(&none, HOME, &[("authorization", &room.bearer())]).await).contains("no tokens"));
 }

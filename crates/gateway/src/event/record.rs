@@ -74,6 +74,8 @@ event_kinds! {
     ClockChanged = "clock_changed",
     /// The service has started.
     ServiceStarted = "service_started",
+    /// The service goes on without something that is configured, or in another way than it was meant to.
+    ServiceDegraded = "service_degraded",
     /// The service stops.
     ServiceStopped = "service_stopped",
 }

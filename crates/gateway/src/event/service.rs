@@ -4,12 +4,21 @@ use jiff::SignedDuration;
 use serde_json::Value;
 
 use super::{EventError, EventKind, NewEvent, Severity};
-use crate::SetAside;
+use crate::{Defect, Mode, SetAside};
 
-/// The service has started, in this version.
-pub(crate) fn started(version: &str) -> NewEvent {
+/// The service has started, in this version, in front of such equipment.
+pub(crate) fn started(version: &str, mode: Mode) -> NewEvent {
     NewEvent::new(EventKind::ServiceStarted, Severity::Info, format!("opendcre {version} has started"))
         .with("version", version)
+        .with("mode", mode.name())
+}
+
+/// The service goes on without something, or in another way than it was meant to.
+pub(crate) fn degraded(defect: &Defect) -> NewEvent {
+    let message = format!("{}: {}", defect.name, defect.message);
+    NewEvent::new(EventKind::ServiceDegraded, Severity::Warning, message)
+        .with("name", defect.name.as_str())
+        .with("code", defect.code)
 }
 
 /// The service stops.

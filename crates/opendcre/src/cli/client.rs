@@ -106,8 +106,9 @@ Examples:
     #[command(after_help = "\
 Examples:
   opendcre version
+  opendcre version --client
   opendcre version rack_1")]
-    Version(OptionalNodes),
+    Version(VersionArgs),
 
     /// Ask servers for their host names and IP addresses
     #[command(after_help = "Examples:\n  opendcre host 'db-[01-04]'")]
@@ -235,12 +236,16 @@ pub struct ListArgs {
     pub state: Option<String>,
 }
 
-/// Which boards; the server itself if nothing is said.
+/// Arguments of `version`.
 #[derive(Debug, Clone, Args)]
-pub struct OptionalNodes {
+pub struct VersionArgs {
     /// Boards: names, ids, racks, groups, or ranges such as 'db-[01-04]'; without it, the server itself
     #[arg(value_name = "NODES", value_parser = value::nodes)]
     pub nodes: Option<String>,
+
+    /// Say only what this program is; no server is asked
+    #[arg(long, conflicts_with = "nodes")]
+    pub client: bool,
 }
 
 /// Which device of each board.

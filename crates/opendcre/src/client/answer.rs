@@ -67,10 +67,10 @@ impl Answer {
         self.members.extend(other.members);
     }
 
-    /// This answer with one more member in front.
-    pub(super) fn preceded_by(mut self, name: &str, value: &str) -> Result<Self, ClientError> {
+    /// This answer with one more member at its end.
+    pub(super) fn followed_by(mut self, name: &str, value: &str) -> Result<Self, ClientError> {
         let value = to_raw_value(value).map_err(|error| malformed(&error))?;
-        self.members.insert(0, (name.to_owned(), value));
+        self.members.push((name.to_owned(), value));
         Ok(self)
     }
 

@@ -199,7 +199,7 @@ pub(super) async fn expand(
 ) -> Result<Exit, ClientError> {
     let boards = resolve(http, &args.nodes.nodes).await?;
     match (args.fold, console.is_for_programs()) {
-        (true, true) => console.json(&Answer::default().preceded_by("nodes", &fold(&boards))?)?,
+        (true, true) => console.json(&Answer::default().followed_by("nodes", &fold(&boards))?)?,
         (true, false) => console.line(&fold(&boards))?,
         (false, true) => boards.iter().try_for_each(|board| console.json(&Answer::of(board)?))?,
         (false, false) => boards.iter().try_for_each(|board| console.line(&board.name))?,

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
-use reqwest::{Client, Method, Response, StatusCode, redirect};
+use reqwest::{Client, Method, Response, StatusCode, Url, redirect};
 use rustls::OtherError;
 use tokio::time::timeout;
 
@@ -23,6 +23,9 @@ use crate::cli::{ClientOptions, TOKEN_VARIABLE};
 
 /// Makes an order that is sent twice the same order.
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
+
+/// The code with which a server says that it is not ready.
+const NOT_READY: &str = "not_ready";
 
 /// Says where a stream of events was cut off.
 const LAST_EVENT_ID: &str = "last-event-id";
@@ -195,9 +198,34 @@ impl Http {
         Ok(())
     }
 
+    /// Asks the server whether it is ready, which it tells in the same words in either case.
+    pub(super) async fn readiness(&self) -> Result<(bool, Answer), ClientError> {
+        let question = Request::get(&[]);
+        let response = self.dispatch(&question, self.server.readiness()).await?;
+        let status = response.status();
+        let body = self.body(response).await?;
+        let answer = Answer::parse(&body);
+        match (status, answer) {
+            (StatusCode::OK, answer) => Ok((true, answer?)),
+            (StatusCode::SERVICE_UNAVAILABLE, Ok(answer)) if answer.text("code") == NOT_READY => {
+                Ok((false, answer))
+            }
+            _ => Err(self.refusal(status, &body, &[])),
+        }
+    }
+
     /// Sends a request and takes the head of the answer, if it is a good one.
     async fn begin(&self, request: &Request) -> Result<Response, ClientError> {
         let url = self.server.resource(&request.segments, &request.query);
+        let response = self.dispatch(request, url).await?;
+        match response.status() {
+            StatusCode::OK | StatusCode::ACCEPTED => Ok(response),
+            status => Err(self.refusal(status, &self.body(response).await?, &request.query)),
+        }
+    }
+
+    /// Sends a request to `url` and takes the head of the answer.
+    async fn dispatch(&self, request: &Request, url: Url) -> Result<Response, ClientError> {
         let mut sending = self.client.request(request.method.clone(), url);
         if let Some(credential) = self.credential.header().await? {
             sending = sending.header(AUTHORIZATION, credential);
@@ -211,11 +239,7 @@ impl Http {
         }
         let patience = self.patience.saturating_add(request.wait);
         let sent = timeout(patience, sending.send()).await.map_err(|_| self.no_answer(patience))?;
-        let response = sent.map_err(|error| self.transport_error(&error))?;
-        match response.status() {
-            StatusCode::OK | StatusCode::ACCEPTED => Ok(response),
-            status => Err(self.refusal(status, &self.body(response).await?, &request.query)),
-        }
+        sent.map_err(|error| self.transport_error(&error))
     }
 
     fn refusal(&self, status: StatusCode, body: &str, query: &[(&str, String)]) -> ClientError {

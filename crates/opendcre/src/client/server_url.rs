@@ -69,6 +69,13 @@ impl ServerUrl {
         self.is_https() || is_local(&self.0)
     }
 
+    /// Where it says whether it is ready.
+    pub(super) fn readiness(&self) -> Url {
+        let mut url = self.0.clone();
+        url.set_path(&format!("{}/readyz", self.0.path().trim_end_matches('/')));
+        url
+    }
+
     /// The address of something in its API; percent-encodes the parts.
     pub(super) fn resource(&self, segments: &[String], query: &[(&str, String)]) -> Url {
         let mut path = self.0.path().trim_end_matches('/').to_owned();

@@ -54,7 +54,7 @@ pub struct Login {
 
 impl Login {
     /// Whether anything says who may log in.
-    pub(super) fn is_configured(&self) -> bool {
+    pub(crate) fn is_configured(&self) -> bool {
         *self != Self { required: self.required, ..Self::default() }
     }
 

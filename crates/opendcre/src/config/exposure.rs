@@ -63,7 +63,7 @@ pub(crate) fn check(config: &Config, path: &Path) -> Result<Option<ReadableByAll
 fn files(config: &Config, path: &Path) -> BTreeSet<PathBuf> {
     let mut config = config.clone();
     let has_inline = config.ipmi.iter().any(Ipmi::has_inline_password);
-    let own = [config.secrets_key(), config.tokens_file()];
+    let own = [config.secrets_key(), config.tokens_file(), config.last_good_file()];
     let tls_key = config.tls.key.clone().unwrap_or_else(|| config.made_certificate().join("key.pem"));
     let named = config.ipmi.iter_mut().flat_map(Ipmi::secret_files).chain(config.auth.secret_files());
     let hooks = config.webhook.into_iter().filter_map(|webhook| webhook.secret_file);

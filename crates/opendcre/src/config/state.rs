@@ -23,6 +23,12 @@ impl Default for State {
 }
 
 impl State {
+    /// Where the last configuration is kept with which the service has started.
+    #[must_use]
+    pub fn last_good_file(&self) -> PathBuf {
+        self.directory.join("last-good.toml")
+    }
+
     /// Everything that is wrong with the table.
     pub(super) fn check(&self, findings: &mut Findings) {
         if self.directory.as_os_str().is_empty() {

@@ -42,6 +42,7 @@ fn a_bus_needs_three_keys_and_has_the_documented_defaults() {
         time_slice: Duration::from_millis(75),
         save_slots: false,
         backlog: 64,
+        fallback: None,
     };
     assert_eq!(config.devicebus, [expected]);
 }

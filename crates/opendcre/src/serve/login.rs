@@ -14,7 +14,7 @@ use opendcre_auth::oidc::{
 use opendcre_auth::proxy::{Network, ProxySettings, TrustedProxy};
 use opendcre_auth::token::TokenStore;
 use opendcre_auth::{Authenticator, Failure, Providers};
-use opendcre_gateway::{CredentialError, Credentials, Policy, PolicySettings, Role, Rule, Verb};
+use opendcre_gateway::{CredentialError, Credentials, Defect, Policy, PolicySettings, Role, Rule, Verb};
 use opendcre_model::{BoxFuture, Subject, WallClock};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
@@ -26,23 +26,38 @@ use crate::input::read_text;
 /// Enough for all authorities of the world.
 const MAX_AUTHORITIES: u64 = 4 << 20;
 
-/// Who finds out who sends a request. Where nobody has to log in, whatever is presented counts for nothing.
+/// Who finds out who sends a request, and what is wrong with the tokens of this gateway. Where nobody has to log in, whatever
+/// is presented counts for nothing.
 ///
 /// # Errors
-/// As [`providers`].
-pub(super) fn authenticator(config: &Config, clock: &Arc<dyn WallClock>) -> anyhow::Result<Authenticator> {
+/// As [`providers`], but for the tokens: without them there is nobody whom they let in, and all the rest works.
+pub(super) fn authenticator(
+    config: &Config,
+    clock: &Arc<dyn WallClock>,
+) -> anyhow::Result<(Authenticator, Option<Defect>)> {
     let authenticator = Authenticator::open(Arc::clone(clock));
     if !config.requires_login() {
-        return Ok(authenticator);
+        return Ok((authenticator, None));
     }
-    let providers = providers(config, clock, authenticator.bind_guard())?;
-    if can_nobody_log_in(config, &providers)? {
+    let mut providers = vouchers(config, clock, authenticator.bind_guard())?;
+    let defect = match TokenStore::open(config.tokens_file()) {
+        Ok(tokens) => {
+            providers.tokens = Some(tokens);
+            None
+        }
+        Err(error) => {
+            providers.tokens_failure = Some(error.to_string());
+            let message = format!("{error}; then send SIGHUP: until then, no token is accepted");
+            Some(Defect { name: "tokens".to_owned(), code: "tokens_unavailable", message })
+        }
+    };
+    if defect.is_none() && can_nobody_log_in(config, &providers)? {
         tracing::warn!(
             "nobody can log in yet; `opendcre token create NAME --role admin` makes the first token"
         );
     }
     authenticator.replace(providers);
-    Ok(authenticator)
+    Ok((authenticator, defect))
 }
 
 /// What the gateway may ask about logins that are past.
@@ -115,6 +130,7 @@ fn vouchers(
     Ok(Providers {
         proxies: proxies.collect::<anyhow::Result<_>>()?,
         tokens: None,
+        tokens_failure: None,
         oidc: oidc.collect::<anyhow::Result<_>>()?,
         ldap: ldap.collect::<anyhow::Result<_>>()?,
         certificates: auth.certificate.as_ref().map(certificates),

@@ -2,14 +2,17 @@
 //!
 //! Only what needs no reopening is applied. Everything else is named, so that nobody believes it counts.
 
-use std::path::{Path, PathBuf};
+use std::fmt::Display;
+use std::path::Path;
 use std::sync::Arc;
 
 use opendcre_api::{Api, Tls};
 use opendcre_auth::Authenticator;
+use opendcre_gateway::Defect;
 use opendcre_model::WallClock;
 
-use super::{login, warn_of_exposed_secrets};
+use super::notice::Notices;
+use super::{CONFIGURATION, Source, keep_good, login, warn_of_exposed_secrets};
 use crate::config::{Config, ConfigError, changed_keys};
 use crate::log::Logging;
 
@@ -23,13 +26,14 @@ const LIVE: [&str; 2] = ["log.access", LEVEL];
 const AUTH: &str = "auth.";
 
 /// The configuration that the running server follows.
-pub(super) struct Running {
-    path: PathBuf,
+pub(super) struct Running<'s> {
+    source: &'s Source,
     config: Config,
 }
 
 /// The parts of the running service that can be given something new.
 pub(super) struct Live {
+    pub(super) notices: Arc<Notices>,
     pub(super) authenticator: Arc<Authenticator>,
     pub(super) api: Api,
     pub(super) tls: Option<Arc<Tls>>,
@@ -37,6 +41,17 @@ pub(super) struct Live {
 }
 
 impl Live {
+    /// Tells everybody that the file at `path` cannot be used, and that what counted before goes on to count.
+    fn refuse(&self, path: &Path, error: &dyn Display) {
+        let message = format!(
+            "{error}; what was read before goes on to count: correct {} and send SIGHUP again",
+            path.display()
+        );
+        let defect = Defect { name: CONFIGURATION.to_owned(), code: "configuration_refused", message };
+        self.api.gateway().tell_of(&defect);
+        self.notices.put(defect);
+    }
+
     /// Lets people log in, and do what they may, as `config` says from now on, which came from `path`.
     fn admit_by(&self, config: &Config, path: &Path) -> anyhow::Result<()> {
         warn_of_exposed_secrets(config, path)?;
@@ -71,10 +86,15 @@ impl Changes {
     }
 }
 
-impl Running {
-    /// The server was started with `config`, which came from `path`.
-    pub(super) const fn new(path: PathBuf, config: Config) -> Self {
-        Self { path, config }
+impl<'s> Running<'s> {
+    /// The server was started with `config`, which came from `source`.
+    pub(super) const fn new(source: &'s Source, config: Config) -> Self {
+        Self { source, config }
+    }
+
+    /// What counts.
+    pub(super) const fn config(&self) -> &Config {
+        &self.config
     }
 
     /// Reads the file again, applies what can be applied, and logs what cannot.
@@ -82,13 +102,14 @@ impl Running {
         if let Some(Err(error)) = live.tls.as_ref().map(|tls| tls.reload()) {
             tracing::error!(%error, "the files for TLS cannot be used; the old ones stay in force");
         }
-        let before = self.config.auth.clone();
+        let (path, before) = (&self.source.path, self.config.auth.clone());
         let mut changes = match self.read_again() {
             Ok(changes) => changes,
             Err(error) => {
                 for line in error.lines() {
                     tracing::error!("the configuration stays as it is: {line}");
                 }
+                live.refuse(path, &error);
                 return;
             }
         };
@@ -101,10 +122,14 @@ impl Running {
             tracing::error!("the log stays as it is: {error}");
         }
         // Also if no key has changed: the files that they name may have.
-        if let Err(error) = live.admit_by(&self.config, &self.path) {
+        if let Err(error) = live.admit_by(&self.config, path) {
             tracing::error!("logins and grants stay as they are: {error:#}");
+            live.refuse(path, &format_args!("{error:#}"));
             changes.live.retain(|key| !key.starts_with(AUTH));
             self.config.auth = before;
+        } else {
+            live.notices.remove(CONFIGURATION);
+            self.keep_if_sound(&live.clock);
         }
         for key in changes.restart {
             tracing::warn!("needs a restart: {key}");
@@ -112,9 +137,18 @@ impl Running {
         tracing::info!(applied = changes.live.join(", "), "configuration read again");
     }
 
+    /// Keeps what was read if the next start could work with it, too.
+    fn keep_if_sound(&self, clock: &Arc<dyn WallClock>) {
+        let Some(place) = self.source.last_good(&self.config) else { return };
+        match self.source.read_sound(clock) {
+            Ok((_, text)) => keep_good(Some(place), &text),
+            Err(error) => tracing::warn!("the next start will not work with this configuration: {error:#}"),
+        }
+    }
+
     /// Takes over the live keys. The others stay as they run, so they are named again until the restart.
     fn read_again(&mut self) -> Result<Changes, ConfigError> {
-        let new = Config::load(&self.path)?;
+        let (new, _) = self.source.read()?;
         // With the server that runs, not with the one that the file describes: that one comes with a restart.
         let next = Config { auth: new.auth.clone(), ..self.config.clone() };
         let is_as_open = next.requires_login() == self.config.requires_login() && !next.is_open_by_mistake();
@@ -135,11 +169,16 @@ mod tests {
 
     use super::*;
 
+    fn source(path: &Path) -> Source {
+        Source { path: path.to_owned(), ..Source::default() }
+    }
+
     #[test]
     fn a_reload_takes_what_it_can_and_names_the_rest_until_the_restart() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("opendcre.toml");
-        let mut running = Running::new(path.clone(), Config::default());
+        let source = source(&path);
+        let mut running = Running::new(&source, Config::default());
 
         fs::write(&path, "[log]\nlevel = 'debug'\nmax_files = 7\n[server]\nlisten = '[::1]:80'\n").unwrap();
         let restart = vec!["log.max_files".to_owned(), "server.listen".to_owned()];
@@ -168,7 +207,8 @@ mod tests {
         let grant = |user: &str| format!("[[auth.grant]]\nrole = 'viewer'\nusers = ['{user}']\n");
         let open = "[server]\nlisten = '0.0.0.0:5000'\ninsecure = true\n";
         fs::write(&path, format!("{open}{}", grant("ada"))).unwrap();
-        let mut running = Running::new(path.clone(), Config::load(&path).unwrap());
+        let source = source(&path);
+        let mut running = Running::new(&source, Config::load(&path).unwrap());
         assert!(running.config.requires_login());
 
         fs::write(&path, format!("{open}{}", grant("bob"))).unwrap();
@@ -189,7 +229,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("opendcre.toml");
         fs::write(&path, "[server]\nlisten = '0.0.0.0:5000'\n").unwrap();
-        let mut running = Running::new(path.clone(), Config::load(&path).unwrap());
+        let source = source(&path);
+        let mut running = Running::new(&source, Config::load(&path).unwrap());
         fs::write(&path, "[server]\nlisten = '127.0.0.1:5000'\n[auth]\nanonymous = 'admin'\n").unwrap();
         let changes = running.read_again().unwrap();
         assert_eq!(
@@ -204,7 +245,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("opendcre.toml");
         fs::write(&path, "[log]\nlevel = 'loud'\naccess = false\n").unwrap();
-        let mut running = Running::new(path, Config::default());
+        let source = source(&path);
+        let mut running = Running::new(&source, Config::default());
         assert!(running.read_again().is_err());
         assert_eq!(running.config, Config::default());
     }

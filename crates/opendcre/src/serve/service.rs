@@ -3,36 +3,32 @@
 
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, anyhow, bail};
-use opendcre_api::{
-    Api, ClientCertificates, Entrance, Limits, Listen, Server, Tls, TlsFiles, WATCH_INTERVAL,
-};
+use anyhow::{Context, anyhow};
+use opendcre_api::{Api, Entrance, Limits, Listen, Server, Tls, WATCH_INTERVAL};
 use opendcre_auth::Authenticator;
-use opendcre_devicebus::{Protocol, ReplyMatching, address};
-use opendcre_drivers::devicebus::{BusConfig, BusOwner, DeviceBus};
+use opendcre_drivers::devicebus::BusOwner;
 use opendcre_drivers::ipmi::{self, BackOff, BmcConfig, BmcsOwner, Pacing};
+use opendcre_emulator::bus::Handle;
 use opendcre_gateway::{
-    AuditEntry, AuditKind, AuditLog, Defect, Equipment, Gateway, Group, Mount, PollSettings, Settings,
+    AuditEntry, AuditKind, AuditLog, Defect, Equipment, Gateway, Group, Mode, Mount, PollSettings, Settings,
     Thresholds,
 };
 use opendcre_ipmi::client::Timing;
-use opendcre_model::{BoardId, SERVERS, WallClock};
+use opendcre_model::{SERVERS, WallClock};
 use opendcre_publish::Publisher;
+use tempfile::TempDir;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::{login, publish, records};
-use crate::config::{self, BoardRange, Config};
+use super::bus::{self, Buses};
+use super::{certificate, login, publish, records};
+use crate::COMMIT;
+use crate::clock::ClockWatch;
+use crate::config::{self, Config};
 
-/// The boards that a serial bus can hold; the ids above belong to other protocols.
-const BUS_BOARDS: BoardRange = BoardRange { first: BoardId(0), last: BoardId(address::MAX_BOARD) };
-
-/// The most changes that run on one serial bus: what its queue holds by default.
-const MAX_BUS_CHANGES: usize = 64;
 /// The most changes that run on all BMCs together. Each of them has a bounded queue of its own behind this.
 const MAX_BMC_CHANGES: usize = 1024;
 
@@ -40,9 +36,13 @@ const MAX_BMC_CHANGES: usize = 1024;
 pub(crate) struct Service {
     server: Server,
     tls: Option<Arc<Tls>>,
+    /// Where the certificate is that could not be kept.
+    _temporary: Option<TempDir>,
     authenticator: Arc<Authenticator>,
     api: Api,
     buses: Vec<BusOwner>,
+    /// Emulated buses in the place of real ones.
+    stand_ins: Vec<Handle>,
     bmcs: Option<BmcsOwner>,
     audit: AuditLog,
     publisher: Option<Publisher>,
@@ -54,23 +54,36 @@ pub(crate) struct Service {
 
 impl Service {
     /// Opens the address, the buses, the BMCs and the audit log of `config`. Without an audit log every change is refused.
+    /// What is `known` to be amiss is told together with what is found to be.
     ///
     /// # Errors
     /// The first of the others that cannot be opened.
-    pub(crate) async fn open(config: &Config, clock: &Arc<dyn WallClock>) -> anyhow::Result<Self> {
+    pub(crate) async fn open(
+        config: &Config,
+        clock: &Arc<dyn WallClock>,
+        known: Vec<Defect>,
+    ) -> anyhow::Result<Self> {
         let network = Listen::Tcp(config.server.listen);
         let server =
             Server::bind([network].into_iter().chain(config.server.socket.clone().map(Listen::Unix))).await?;
-        let tls = open_tls(config, clock)?;
-        let authenticator = Arc::new(login::authenticator(config, clock)?);
+        let mut defects = known;
+        let certificate = certificate::open(config, clock)?;
+        let (authenticator, lost) = login::authenticator(config, clock)?;
+        defects.extend(certificate.defect.into_iter().chain(lost));
+        let (tls, temporary) = (certificate.tls, certificate.temporary);
+        let authenticator = Arc::new(authenticator);
         let entrance = entrance(config, Arc::clone(&authenticator));
-        let (mut mounts, buses) = open_buses(config, clock)?;
+        let Buses { mut mounts, owners: buses, stand_ins, defects: emulated } =
+            bus::open(config, clock).await?;
+        defects.extend(emulated);
         let bmcs = read_bmcs(config.clone()).await??;
-        let mut defects = bmcs.defects;
+        defects.extend(bmcs.defects);
         for warning in &bmcs.warnings {
             tracing::warn!("legacy.bmc_config: {warning}");
         }
         let (mount, bmcs) = open_bmcs(bmcs.served, &config.broker, clock)?.unzip();
+        let has_real = bmcs.is_some() || mounts.len() > stand_ins.len();
+        let mode = Mode::of(has_real && !config.is_emulated, !stand_ins.is_empty() || config.is_emulated);
         mounts.extend(mount);
         let (records, lost) = records::open(config, clock).await?;
         defects.extend(lost);
@@ -84,7 +97,7 @@ impl Service {
         let groups = groups.map(|(name, members)| Group { name: name.clone(), members: members.clone() });
         let thresholds: Vec<_> = config.threshold.iter().filter_map(config::Threshold::meaning).collect();
         let thresholds = Thresholds::new(&thresholds)?;
-        let equipment = Equipment { mounts, groups: groups.collect(), defects, thresholds };
+        let equipment = Equipment { mounts, mode, groups: groups.collect(), defects, thresholds };
         let settings = Settings {
             read_only: config.server.read_only,
             cache: config.inventory.cache,
@@ -92,15 +105,31 @@ impl Service {
         };
         let gateway = Gateway::new(equipment, records, login::policy(config)?, Arc::clone(clock), settings)
             .with_credentials(Arc::new(login::Logins(Arc::clone(&authenticator))));
+        server.watch_addresses(&gateway);
+        gateway.watch_over(Arc::new(ClockWatch(Arc::clone(clock))));
         if let Some(tls) = &tls {
             gateway.watch_over(Arc::clone(tls) as _);
         }
         if let Some(publisher) = &publisher {
             gateway.watch_over(Arc::clone(publisher.deliveries()) as _);
         }
-        let api = Api::new(gateway, entrance, &**clock, limits(&config.server)?);
+        let api = Api::new(gateway, entrance, &**clock, limits(&config.server)?).built_from(COMMIT);
         let (clock, refresh, polls) = (Arc::clone(clock), config.inventory.refresh, config.poll.settings());
-        Ok(Self { server, tls, authenticator, api, buses, bmcs, audit, publisher, clock, refresh, polls })
+        Ok(Self {
+            server,
+            tls,
+            _temporary: temporary,
+            authenticator,
+            api,
+            buses,
+            stand_ins,
+            bmcs,
+            audit,
+            publisher,
+            clock,
+            refresh,
+            polls,
+        })
     }
 
     /// The door to the equipment.
@@ -175,36 +204,11 @@ impl Service {
         while publishing.join_next().await.is_some() {}
         stop_owners.cancel();
         let ended = outcome.and(join_all(owners).await);
+        // Not before: a bus that is unplugged is one that its owner tries to get back.
+        drop(self.stand_ins);
         record(&self.audit, AuditEntry::new(AuditKind::Stopped, self.clock.now())).await;
         ended
     }
-}
-
-/// The TLS side of the server, if the configuration wants one; a certificate is made where none is named.
-fn open_tls(config: &Config, clock: &Arc<dyn WallClock>) -> anyhow::Result<Option<Arc<Tls>>> {
-    if !config.speaks_tls() {
-        return Ok(None);
-    }
-    let own = match (&config.tls.certificate, &config.tls.key) {
-        (Some(certificate), Some(key)) => TlsFiles::new(certificate, key),
-        _ => Tls::make(
-            &config.made_certificate(),
-            config.server.listen.ip(),
-            &config.server.hosts,
-            clock.now(),
-        )?,
-    };
-    let client_certificate = match config.tls.client_certificate {
-        config::ClientCertificate::Optional => ClientCertificates::Optional,
-        config::ClientCertificate::Required => ClientCertificates::Required,
-    };
-    let files = TlsFiles {
-        client_ca: config.tls.client_ca.clone(),
-        client_crl: config.tls.client_crl.clone(),
-        client_certificate,
-        ..own
-    };
-    Ok(Some(Arc::new(Tls::open(files, Arc::clone(clock))?)))
 }
 
 /// What requests pass first.
@@ -223,37 +227,6 @@ fn entrance(config: &Config, authenticator: Arc<Authenticator>) -> Entrance {
 async fn read_bmcs(config: Config) -> anyhow::Result<Result<config::Bmcs, config::BmcError>> {
     let read = tokio::task::spawn_blocking(move || config.bmcs());
     read.await.context("the files with the BMCs were not read by a fault of this program")
-}
-
-/// The buses as drivers. Nothing is sent to them. One whose tty is not there keeps no other equipment from being served;
-/// if there is no other, it is an error of the start.
-fn open_buses(config: &Config, clock: &Arc<dyn WallClock>) -> anyhow::Result<(Vec<Mount>, Vec<BusOwner>)> {
-    let is_alone =
-        config.devicebus.len() == 1 && config.ipmi.is_empty() && config.legacy.bmc_config.is_none();
-    let open = |bus: &config::DeviceBus| {
-        let settings = bus_config(bus)?;
-        let (driver, owner) = match DeviceBus::open(settings.clone(), Arc::clone(clock)) {
-            Ok(opened) => opened,
-            Err(error) if is_alone => return Err(error.into()),
-            Err(error) => {
-                tracing::error!(bus = bus.name, %error, "a bus is not served yet");
-                DeviceBus::absent(settings, &error, Arc::clone(clock))
-            }
-        };
-        Ok((bus_mount(config, bus, driver), owner))
-    };
-    config.devicebus.iter().map(open).collect()
-}
-
-fn bus_mount(config: &Config, bus: &config::DeviceBus, driver: DeviceBus) -> Mount {
-    let boards = bus.boards.unwrap_or(BUS_BOARDS);
-    Mount {
-        driver: Arc::new(driver),
-        boards: boards.first..=boards.last,
-        rack: bus.rack.clone(),
-        annotations: config.annotations(bus),
-        max_changes: MAX_BUS_CHANGES,
-    }
 }
 
 /// The BMCs as one driver, if there are any. Nothing is sent to them.
@@ -326,49 +299,6 @@ fn bmc_settings(broker: &config::Broker) -> ipmi::Settings {
     }
 }
 
-fn bus_config(bus: &config::DeviceBus) -> anyhow::Result<BusConfig> {
-    let replies = match bus.replies {
-        config::Replies::Strict => ReplyMatching::Strict,
-        config::Replies::Compatible => ReplyMatching::Compatible,
-    };
-    let protocol = match bus.protocol {
-        config::Protocol::V1_1 => Protocol::V1_1,
-        config::Protocol::V1_2 => Protocol::V1_2,
-        config::Protocol::V1_3 => Protocol::V1_3,
-    };
-    let Ok(time_slice_ms) = u8::try_from(bus.time_slice.as_millis()) else {
-        bail!("devicebus {}: time_slice must be at most 255ms", bus.name);
-    };
-    Ok(BusConfig {
-        baud: bus.baud,
-        timeout: bus.timeout,
-        replies,
-        protocol,
-        retry_limit: bus.retry_limit,
-        time_slice_ms,
-        master_id: master_id(),
-        save_slots: bus.save_slots,
-        backlog: bus.backlog,
-        ..BusConfig::new(&bus.name, &bus.device)
-    })
-}
-
-/// Two bytes that tell boards which master assigned their slot, from the first network interface that has an
-/// address, as the original does it. Without any, zeros: boards treat the value as opaque.
-fn master_id() -> [u8; 2] {
-    let Ok(interfaces) = std::fs::read_dir("/sys/class/net") else { return [0, 0] };
-    let mut interfaces: Vec<PathBuf> = interfaces.flatten().map(|entry| entry.path()).collect();
-    interfaces.sort();
-    let addresses = interfaces.iter().filter_map(|path| std::fs::read_to_string(path.join("address")).ok());
-    let mut addresses = addresses.filter_map(|text| mac_address(&text)).filter(|mac| *mac != [0; 6]);
-    addresses.next().map_or([0, 0], address::master_id)
-}
-
-fn mac_address(text: &str) -> Option<[u8; 6]> {
-    let bytes: Result<Vec<u8>, _> = text.trim().split(':').map(|byte| u8::from_str_radix(byte, 16)).collect();
-    bytes.ok()?.try_into().ok()
-}
-
 fn limits(server: &config::Server) -> anyhow::Result<Limits> {
     Ok(Limits {
         connections: server.max_connections,
@@ -422,7 +352,7 @@ mod tests {
         std::fs::write(&path, format!("{text} = {:?}\n", folder.path())).unwrap();
         let config = Config::load(&path).unwrap();
         let clock: Arc<dyn WallClock> = Arc::new(SystemClock);
-        let service = Service::open(&config, &clock).await.unwrap();
+        let service = Service::open(&config, &clock, Vec::new()).await.unwrap();
         let tokens = TokenStore::open(config.tokens_file()).unwrap();
         let grants = vec![Grant { role: "admin".to_owned(), extent: Extent::default() }];
         let night =
@@ -452,14 +382,6 @@ mod tests {
         tokens.revoke("night", clock.now()).unwrap();
         assert_eq!(confirm().await, Err("credential_revoked"));
         assert!(why().await.starts_with("the token \"night\" ("), "{}", why().await);
-    }
-
-    #[test]
-    fn only_six_bytes_are_a_network_address() {
-        assert_eq!(mac_address("b8:27:eb:12:34:56\n"), Some([0xb8, 0x27, 0xeb, 0x12, 0x34, 0x56]));
-        for text in ["", "b8:27", "b8:27:eb:12:34:56:78", "zz:27:eb:12:34:56", "100:0:0:0:0:0"] {
-            assert_eq!(mac_address(text), None, "{text}");
-        }
     }
 
     /// What people look codes up in.

@@ -19,6 +19,8 @@ use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::thread::{self, JoinHandle};
 
+use serde_json::{Value, json};
+
 /// How a run of the client ended.
 struct Run {
     exit: i32,
@@ -370,13 +372,29 @@ fn a_reading_for_programs_has_the_digits_of_the_server() {
 fn the_version_without_boards_tells_both_sides() {
     let server = Server::start(&[ABOUT]);
     let run = run(&["version", "-o", "json", "--server", &server.address]);
-    let expected = format!(
-        "{{\"client_version\":\"{}\",\"server\":\"http://{}\",\"name\":\"OpenDCRE\"}}\n",
-        env!("CARGO_PKG_VERSION"),
-        server.address
-    );
-    assert_eq!(run.out, expected);
+    let told: Value = serde_json::from_str(&run.out).unwrap();
+    let expected = json!({
+        "client_version": env!("CARGO_PKG_VERSION"),
+        "client_commit": told["client_commit"],
+        "server": format!("http://{}", server.address),
+        "name": "OpenDCRE",
+    });
+    assert_eq!(told, expected);
     assert_eq!(server.lines(), ["GET /opendcre/2/about"]);
+}
+
+#[test]
+fn the_version_of_the_client_alone_asks_no_server() {
+    let server = Server::start(&[]);
+    // Not even what would be shown to a server is read.
+    let run =
+        run(&["version", "--client", "-o", "json", "--token-file", "/none", "--server", &server.address]);
+    let told: Value = serde_json::from_str(&run.out).unwrap();
+    assert_eq!((run.exit, &told["client_version"]), (0, &json!(env!("CARGO_PKG_VERSION"))), "{}", run.err);
+    let commit = told["client_commit"].as_str().unwrap();
+    assert!(commit == "unknown" || commit.len() >= 7 && !commit.contains(char::is_whitespace), "{commit}");
+    assert!(server.lines().is_empty());
+    assert_eq!(self::run(&["version", "--client", "rack_1"]).exit, 2);
 }
 
 #[test]

@@ -7,12 +7,14 @@
     reason = "a test may stop at the first surprise"
 )]
 
+mod appliance;
 mod bmc;
 mod buses;
 mod demo;
 mod fault;
 mod inventory;
 mod ipmi;
+mod luck;
 mod metrics;
 #[cfg(feature = "mqtt")]
 mod mqtt;
@@ -20,6 +22,7 @@ mod nodes;
 mod peer;
 mod publish;
 mod readme;
+mod ready;
 mod secret;
 mod serve;
 mod start;

@@ -43,39 +43,6 @@ fn a_port_in_use_is_named() {
 }
 
 #[test]
-fn a_missing_or_busy_tty_is_named() {
-    let directory = tempfile::tempdir().unwrap();
-    let config = |tty: &Path| {
-        let (address, log) = (free_address(), directory.path());
-        let text = format!(
-            "[server]\nlisten = \"{address}\"\n[log]\ndirectory = {log:?}\n\
-             [[devicebus]]\nname = \"hat\"\nrack = \"rack_1\"\ndevice = {tty:?}\n"
-        );
-        write(directory.path(), &text)
-    };
-    let missing = directory.path().join("ttyNone");
-    let output = run(&["serve", "--config", &config(&missing)]);
-    refused(&output, &[missing.to_str().unwrap(), "no such tty"]);
-
-    let room = Room::new();
-    let _emulator = room.emulate(&[]);
-    let _owner = Gateway::start(&room.tty(), "");
-    let output = run(&["serve", "--config", &config(&room.tty())]);
-    refused(&output, &[room.tty().to_str().unwrap(), "in use by another program"]);
-}
-
-#[test]
-fn a_log_directory_that_cannot_be_written_is_named() {
-    let directory = tempfile::tempdir().unwrap();
-    let file = directory.path().join("file");
-    std::fs::write(&file, "").unwrap();
-    let text =
-        format!("[server]\nlisten = \"{}\"\n[log]\ndirectory = {:?}\n", free_address(), file.join("log"));
-    let output = run(&["serve", "--config", &write(directory.path(), &text)]);
-    refused(&output, &[file.join("log").to_str().unwrap()]);
-}
-
-#[test]
 fn a_broken_configuration_is_one_line_with_file_and_line() {
     let directory = tempfile::tempdir().unwrap();
     let config = write(directory.path(), "[server]\nlisten = \"127.0.0.1:5000\"\nlisten_too = 1\n");
@@ -116,18 +83,6 @@ fn a_secret_that_everybody_can_write_is_named_and_one_that_they_can_read_is_said
     let checked = String::from_utf8(run(&["config", "check", "--config", &config]).stdout).unwrap();
     let warning = format!("warning: everybody on this machine can read {}; ", password.display());
     assert!(checked.starts_with(&warning) && checked.contains("chmod 600"), "{checked}");
-}
-
-#[test]
-fn a_missing_folder_for_tokens_is_named() {
-    let directory = tempfile::tempdir().unwrap();
-    let (address, log, state) = (free_address(), directory.path(), directory.path().join("state"));
-    let text = format!(
-        "[server]\nlisten = \"{address}\"\n[auth]\nrequired = true\n[state]\ndirectory = {state:?}\n\
-         [log]\ndirectory = {log:?}\n"
-    );
-    let output = run(&["serve", "--config", &write(directory.path(), &text)]);
-    refused(&output, &["tokens.db", &format!("{} is missing; make it", state.display())]);
 }
 
 #[test]

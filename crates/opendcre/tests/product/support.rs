@@ -122,6 +122,11 @@ impl Gateway {
 
     /// Starts the gateway with these tables of equipment, and lines for the section on logging.
     pub(crate) fn start_with(logging: &str, equipment: &str) -> Self {
+        Self::start_by(Command::new(PRODUCT), logging, equipment)
+    }
+
+    /// The same by a `command`, which is the program with its environment.
+    pub(crate) fn start_by(mut command: Command, logging: &str, equipment: &str) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         let address = free_address();
         let log = directory.path().join("log");
@@ -133,7 +138,7 @@ impl Gateway {
         );
         let config = directory.path().join("opendcre.toml");
         std::fs::write(&config, text).expect("a configuration");
-        let program = Program::start(Command::new(PRODUCT).arg("serve").arg("--config").arg(&config));
+        let program = Program::start(command.arg("serve").arg("--config").arg(&config));
         eventually("the gateway listens", || TcpStream::connect(address).ok());
         Self { program, address, directory }
     }

@@ -11,7 +11,8 @@ use crate::event::log_entry::LoggedEntry;
 use crate::health::{Cause, HealthChange};
 use crate::testing;
 use crate::{
-    AuditEntry, AuditKind, AuditTarget, AuditWho, BoardRecord, ChangeKind, InventoryChange, Principal, Side,
+    AuditEntry, AuditKind, AuditTarget, AuditWho, BoardRecord, ChangeKind, Defect, InventoryChange, Mode,
+    Principal, Side,
 };
 
 const INLET: DeviceId = DeviceId(0x0301);
@@ -213,7 +214,15 @@ fn what_the_audit_records_becomes_an_event_at_its_end() {
 
 #[test]
 fn the_service_tells_of_itself() {
-    assert_eq!(service::started("0.1.0").message, "opendcre 0.1.0 has started");
+    let started = service::started("0.1.0", Mode::Mixed);
+    assert_eq!(started.message, "opendcre 0.1.0 has started");
+    assert_eq!(started.detail["mode"], "mixed");
+    let defect = Defect { name: "hat".to_owned(), code: "emulated", message: "nobody answers".to_owned() };
+    let degraded = service::degraded(&defect);
+    assert_eq!(
+        (degraded.message.as_str(), &degraded.detail["code"]),
+        ("hat: nobody answers", &"emulated".into())
+    );
     assert_eq!(service::stopped().kind, EventKind::ServiceStopped);
     let back = service::on_disk_again(0);
     assert_eq!((back.severity, back.detail["code"].as_str()), (Severity::Info, Some("on_disk_again")));
