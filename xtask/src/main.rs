@@ -7,14 +7,24 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
-use clap::Parser;
 use clap::builder::PossibleValuesParser;
+use clap::{Args, Parser, Subcommand};
 
+use binary::Profile;
+use target::Target;
+
+mod archive;
 mod bench;
+mod binary;
+mod container;
 mod contract;
+mod debian;
+mod dist;
 mod man;
+mod package;
 mod services;
 mod step;
+mod target;
 mod test;
 mod tool;
 
@@ -39,6 +49,42 @@ enum Chore {
     },
     /// Write the man pages of `opendcre` to target/man.
     Man,
+    /// Make releases in target/dist: binary, documents and bill of materials in an archive, and checksums.
+    Dist {
+        /// The machines to make them for; without any, all.
+        #[arg(value_enum)]
+        targets: Vec<Target>,
+        /// How well the compiler does its work.
+        #[arg(long, value_enum, default_value_t = Profile::Release)]
+        profile: Profile,
+        /// Build twice, in two folders, and compare, instead of making a release.
+        #[arg(long, requires = "targets")]
+        check: bool,
+    },
+    /// Make Debian packages in target/dist, or try one on a Debian system of its own, which needs root.
+    Package(Packing),
+    /// Make the container image in target/dist, for all machines in one archive, or try it with podman, which needs root.
+    Container(Packing),
+}
+
+/// What is made of binaries.
+#[derive(Args)]
+#[command(args_conflicts_with_subcommands = true)]
+struct Packing {
+    /// The machines to make it for; without any, all.
+    #[arg(value_enum)]
+    targets: Vec<Target>,
+    /// How well the compiler does its work.
+    #[arg(long, value_enum, default_value_t = Profile::Release, global = true)]
+    profile: Profile,
+    #[command(subcommand)]
+    trial: Option<Trial>,
+}
+
+#[derive(Subcommand)]
+enum Trial {
+    /// Make it for this machine and try it.
+    Test,
 }
 
 fn main() -> ExitCode {
@@ -48,11 +94,28 @@ fn main() -> ExitCode {
         Chore::Audit => test::audit(),
         Chore::Bench { parts, options } => bench::run_parts(&parts, &options),
         Chore::Man => man::write(),
+        Chore::Dist { targets, profile, check: true } => {
+            targets.into_iter().try_for_each(|target| dist::check(target, profile))
+        }
+        Chore::Dist { targets, profile, check: false } => dist::run(&all_unless_named(targets), profile),
+        Chore::Package(Packing { trial: Some(Trial::Test), profile, .. }) => package::test::check(profile),
+        Chore::Package(Packing { targets, profile, .. }) => package::run(&all_unless_named(targets), profile),
+        Chore::Container(Packing { trial: Some(Trial::Test), profile, .. }) => {
+            container::test::check(profile)
+        }
+        Chore::Container(Packing { targets, profile, .. }) => {
+            container::run(&all_unless_named(targets), profile).map(drop)
+        }
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&error),
     }
+}
+
+/// The machines that were named, or all of them.
+fn all_unless_named(targets: Vec<Target>) -> Vec<Target> {
+    if targets.is_empty() { Target::ALL.to_vec() } else { targets }
 }
 
 /// Ends with one line that says what went wrong. Without a screen to write to, the exit code must say it all.

@@ -1,7 +1,7 @@
 //! Man pages, from the same description of the command line that `opendcre --help` prints.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
@@ -12,9 +12,27 @@ use crate::{root, say};
 /// # Errors
 /// The folder cannot be written.
 pub(crate) fn write() -> Result<()> {
-    let folder = root().join("target/man");
+    let folder = folder();
     write_to(&folder).with_context(|| format!("cannot write man pages to {}", folder.display()))?;
     say(&format!("man pages are in {}", folder.display())).map_err(Into::into)
+}
+
+/// The names and texts of all pages, which it writes as [`write`] does.
+///
+/// # Errors
+/// The folder cannot be written.
+pub(crate) fn pages() -> Result<Vec<(String, Vec<u8>)>> {
+    write()?;
+    let mut pages = Vec::new();
+    for entry in fs::read_dir(folder())? {
+        let entry = entry?;
+        pages.push((entry.file_name().to_string_lossy().into_owned(), fs::read(entry.path())?));
+    }
+    Ok(pages)
+}
+
+fn folder() -> PathBuf {
+    root().join("target/man")
 }
 
 fn write_to(folder: &Path) -> Result<()> {

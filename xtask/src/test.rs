@@ -53,8 +53,8 @@ fn services_step() -> Step {
 /// # Errors
 /// A dependency is known to be unsafe, or the database cannot be had.
 pub(crate) fn audit() -> Result<()> {
-    tool::install_cargo_deny()?;
-    step::run(program(tool::cargo_deny(), &["check", "advisories"]))
+    tool::CARGO_DENY.install()?;
+    step::run(program(tool::CARGO_DENY.path(), &["check", "advisories"]))
 }
 
 fn lints(scope: &[&str]) -> Command {
@@ -79,5 +79,5 @@ fn bus_peer() -> Command {
 fn licences() -> Command {
     let what = ["bans", "licenses", "sources"];
     let how = ["check", "--hide-inclusion-graph"];
-    program(tool::cargo_deny(), &[&how[..], &what[..]].concat())
+    program(tool::CARGO_DENY.path(), &[&how[..], &what[..]].concat())
 }

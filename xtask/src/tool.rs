@@ -10,12 +10,23 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail};
 
 use crate::step::{program, run};
+use crate::target::Target;
 use crate::{root, say};
 
 /// The system's own Python: another one on the path would not find Debian's modules.
 pub(crate) const PYTHON: &str = "/usr/bin/python3";
 
-const CARGO_DENY_VERSION: &str = "0.20.2";
+/// Checks licences, banned crates and advisories.
+pub(crate) const CARGO_DENY: CargoTool = CargoTool { name: "cargo-deny", version: "0.20.2" };
+
+/// Puts the list of dependencies into a binary.
+pub(crate) const CARGO_AUDITABLE: CargoTool = CargoTool { name: "cargo-auditable", version: "0.7.7" };
+
+/// Writes bills of materials.
+pub(crate) const CARGO_CYCLONEDX: CargoTool = CargoTool { name: "cargo-cyclonedx", version: "0.5.9" };
+
+/// Makes Debian packages.
+pub(crate) const CARGO_DEB: CargoTool = CargoTool { name: "cargo-deb", version: "3.8.0" };
 
 const SCHEMATHESIS_VERSION: &str = "4.32.5";
 
@@ -91,6 +102,39 @@ const MEASURING: &[Package] = &[
     Package { name: "valgrind", probe: &["valgrind", "--version"] },
 ];
 
+/// What links for other machines.
+const CROSS: &[Package] = &[
+    Package { name: "gcc", probe: &["x86_64-linux-gnu-gcc", "--version"] },
+    Package { name: "gcc-aarch64-linux-gnu", probe: &["aarch64-linux-gnu-gcc", "--version"] },
+    Package { name: "gcc-arm-linux-gnueabihf", probe: &["arm-linux-gnueabihf-gcc", "--version"] },
+    Package { name: "libc6-dev", probe: &["test", "-e", "/usr/lib/x86_64-linux-gnu/libc.a"] },
+    Package { name: "libc6-dev-arm64-cross", probe: &["test", "-e", "/usr/aarch64-linux-gnu/lib/libc.a"] },
+    Package { name: "libc6-dev-armhf-cross", probe: &["test", "-e", "/usr/arm-linux-gnueabihf/lib/libc.a"] },
+    Package { name: "binutils", probe: &["readelf", "--version"] },
+];
+
+/// What packages are tried with.
+const PACKAGING: &[Package] = &[
+    Package { name: "lintian", probe: &["lintian", "--version"] },
+    // Makes a Debian system in a folder.
+    Package { name: "mmdebstrap", probe: &["mmdebstrap", "--version"] },
+    // By which that system trusts the archive.
+    Package { name: "debian-archive-keyring", probe: &["dpkg", "--status", "debian-archive-keyring"] },
+];
+
+/// What containers are tried with.
+const CONTAINERS: &[Package] = &[
+    Package { name: "podman", probe: &["podman", "--version"] },
+    // Starts containers where limits cannot be raised, which crun does not.
+    Package { name: "runc", probe: &["runc", "--version"] },
+    Package { name: "netavark", probe: &["test", "-x", "/usr/lib/podman/netavark"] },
+    Package { name: "iptables", probe: &["iptables", "--version"] },
+];
+
+/// Whom a container trusts is taken from here.
+const ROOTS: &[Package] =
+    &[Package { name: "ca-certificates", probe: &["test", "-s", "/etc/ssl/certs/ca-certificates.crt"] }];
+
 /// Installs what is missing.
 ///
 /// # Errors
@@ -99,7 +143,7 @@ pub(crate) fn install_missing() -> Result<()> {
     install_packages(&[PACKAGES, IPMI_PEERS, SERVICES])?;
     install_openid_provider()?;
     install_schemathesis()?;
-    install_cargo_deny()
+    CARGO_DENY.install()
 }
 
 /// Installs what tests of logins need.
@@ -119,6 +163,61 @@ pub(crate) fn install_for_measuring() -> Result<()> {
     install_packages(&[IPMI_PEERS, MEASURING])
 }
 
+/// Installs what binaries for `targets` are built with.
+///
+/// # Errors
+/// Something is missing and cannot be installed; the message names it.
+pub(crate) fn install_for_binaries(targets: &[Target]) -> Result<()> {
+    install_packages(&[CROSS])?;
+    let triples = targets.iter().map(|target| target.triple());
+    run(program("rustup", &[&["target", "add"][..], &triples.collect::<Vec<_>>()].concat()))?;
+    CARGO_AUDITABLE.install()
+}
+
+/// Installs what releases for `targets` are made with.
+///
+/// # Errors
+/// Something is missing and cannot be installed; the message names it.
+pub(crate) fn install_for_release(targets: &[Target]) -> Result<()> {
+    install_for_binaries(targets)?;
+    CARGO_CYCLONEDX.install()
+}
+
+/// Installs what Debian packages for `targets` are made with.
+///
+/// # Errors
+/// Something is missing and cannot be installed; the message names it.
+pub(crate) fn install_for_packages(targets: &[Target]) -> Result<()> {
+    install_for_binaries(targets)?;
+    CARGO_DEB.install()
+}
+
+/// Installs what a Debian package for `target` is made and tried with.
+///
+/// # Errors
+/// Something is missing and cannot be installed; the message names it.
+pub(crate) fn install_for_package_tests(target: Target) -> Result<()> {
+    install_packages(&[PACKAGING])?;
+    install_for_packages(&[target])
+}
+
+/// Installs what the container image for `targets` is made with.
+///
+/// # Errors
+/// Something is missing and cannot be installed; the message names it.
+pub(crate) fn install_for_container(targets: &[Target]) -> Result<()> {
+    install_packages(&[ROOTS])?;
+    install_for_binaries(targets)
+}
+
+/// Installs what a container is tried with.
+///
+/// # Errors
+/// Something is missing and cannot be installed; the message names it.
+pub(crate) fn install_for_container_tests() -> Result<()> {
+    install_packages(&[CONTAINERS])
+}
+
 fn install_packages(lists: &[&[Package]]) -> Result<()> {
     let packages = lists.iter().copied().flatten();
     let missing: Vec<_> =
@@ -129,7 +228,7 @@ fn install_packages(lists: &[&[Package]]) -> Result<()> {
     say(&format!("installing {}", missing.join(", ")))?;
     let by_hand = || format!("cannot install {}; please do it by hand", missing.join(", "));
     run(apt_get(&["update"])?).with_context(by_hand)?;
-    let install = ["install", "--yes", "--no-install-recommends"];
+    let install = ["install", "--yes", "--no-install-recommends", "--no-remove"];
     run(apt_get(&[&install[..], &missing[..]].concat())?).with_context(by_hand)
 }
 
@@ -210,32 +309,53 @@ fn has_schemathesis() -> Result<bool> {
     is_version(&schemathesis(), SCHEMATHESIS_VERSION)
 }
 
-/// Installs cargo-deny unless this version is there already.
-///
-/// # Errors
-/// It cannot be built.
-pub(crate) fn install_cargo_deny() -> Result<()> {
-    if !has_cargo_deny()? {
-        say(&format!("installing cargo-deny {CARGO_DENY_VERSION}"))?;
-        run(build_cargo_deny())?;
-    }
-    if !has_cargo_deny()? {
-        bail!("cargo-deny {CARGO_DENY_VERSION} was installed but does not run");
-    }
-    say(&format!("cargo-deny {CARGO_DENY_VERSION} is there")).map_err(Into::into)
+/// A program that cargo builds from source, in exactly this version. It is kept in a place of our own, so that every
+/// version elsewhere can stay.
+pub(crate) struct CargoTool {
+    name: &'static str,
+    version: &'static str,
 }
 
-/// Where cargo-deny is kept: a place of our own, so that every version elsewhere can stay.
-pub(crate) fn cargo_deny() -> PathBuf {
-    tools().join("bin/cargo-deny")
+impl CargoTool {
+    /// Where it is, once it is installed.
+    pub(crate) fn path(&self) -> PathBuf {
+        tools().join("bin").join(self.name)
+    }
+
+    /// Installs it unless it is there already.
+    ///
+    /// # Errors
+    /// It cannot be built.
+    pub(crate) fn install(&self) -> Result<()> {
+        let Self { name, version } = self;
+        if !self.is_there() {
+            say(&format!("installing {name} {version}"))?;
+            run(self.build())?;
+        }
+        say(&format!("{name} {version} is there")).map_err(Into::into)
+    }
+
+    /// Whether it is there in this version, by what cargo notes. Not every tool can be asked.
+    fn is_there(&self) -> bool {
+        let notes = fs::read_to_string(tools().join(".crates.toml")).unwrap_or_default();
+        self.path().exists() && notes.contains(&format!("\"{} {} (", self.name, self.version))
+    }
+
+    /// Unoptimised: the tool runs for a second, its build should not take longer than everything else.
+    fn build(&self) -> Command {
+        let mut command = program("cargo", &["install", self.name, "--locked", "--version", self.version]);
+        command
+            .arg("--root")
+            .arg(tools())
+            .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "0")
+            .env("CARGO_PROFILE_RELEASE_LTO", "off")
+            .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "256");
+        command
+    }
 }
 
 fn tools() -> PathBuf {
     root().join("target/tools")
-}
-
-fn has_cargo_deny() -> Result<bool> {
-    is_version(&cargo_deny(), CARGO_DENY_VERSION)
 }
 
 /// Whether the program at `path` is there and says that it has this version.
@@ -247,19 +367,6 @@ fn is_version(path: &Path, version: &str) -> Result<bool> {
     let output = output.with_context(|| format!("cannot start {}", path.display()))?;
     let said = String::from_utf8_lossy(&output.stdout);
     Ok(said.split_whitespace().last() == Some(version))
-}
-
-/// Unoptimised: the tool runs for a second, its build should not take longer than everything else.
-fn build_cargo_deny() -> Command {
-    let mut command =
-        program("cargo", &["install", "cargo-deny", "--locked", "--version", CARGO_DENY_VERSION]);
-    command
-        .arg("--root")
-        .arg(tools())
-        .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "0")
-        .env("CARGO_PROFILE_RELEASE_LTO", "off")
-        .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "256");
-    command
 }
 
 /// Whether a command can be started and exits with 0.
