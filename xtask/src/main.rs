@@ -12,6 +12,7 @@ use clap::builder::PossibleValuesParser;
 
 mod bench;
 mod contract;
+mod image;
 mod man;
 mod services;
 mod step;
@@ -37,6 +38,9 @@ enum Chore {
         #[arg(last = true, requires = "parts")]
         options: Vec<String>,
     },
+    /// Make OpenMistOS, the image of a card for a board, or try it.
+    #[command(subcommand)]
+    Image(image::ImageCommand),
     /// Write the man pages of `opendcre` to target/man.
     Man,
 }
@@ -47,6 +51,7 @@ fn main() -> ExitCode {
         Chore::Services => test::services(),
         Chore::Audit => test::audit(),
         Chore::Bench { parts, options } => bench::run_parts(&parts, &options),
+        Chore::Image(command) => image::run_command(command),
         Chore::Man => man::write(),
     };
     match result {

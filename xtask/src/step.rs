@@ -5,7 +5,7 @@
 use std::ffi::OsStr;
 use std::io::Write;
 use std::iter;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail};
@@ -54,6 +54,21 @@ pub(crate) fn run(mut command: Command) -> Result<()> {
         bail!("`{line}` ended with {status}");
     }
     Ok(())
+}
+
+/// What a program prints, without space around it.
+///
+/// # Errors
+/// The program cannot be started, does not exit with 0, or prints what is not text.
+pub(crate) fn answer(mut command: Command) -> Result<String> {
+    let line = command_line(&command);
+    command.stderr(Stdio::inherit());
+    let output = command.output().with_context(|| format!("cannot start `{line}`"))?;
+    if !output.status.success() {
+        bail!("`{line}` ended with {}", output.status);
+    }
+    let text = String::from_utf8(output.stdout).with_context(|| format!("`{line}` prints no text"))?;
+    Ok(text.trim().to_owned())
 }
 
 /// The command as one would type it; the arguments used here hold nothing that would need quotes.
