@@ -20,6 +20,7 @@ mod container;
 mod contract;
 mod debian;
 mod dist;
+mod image;
 mod man;
 mod package;
 mod services;
@@ -47,6 +48,9 @@ enum Chore {
         #[arg(last = true, requires = "parts")]
         options: Vec<String>,
     },
+    /// Make OpenMistOS, the image of a card for a board, or try it.
+    #[command(subcommand)]
+    Image(image::ImageCommand),
     /// Write the man pages of `opendcre` to target/man.
     Man,
     /// Make releases in target/dist: binary, documents and bill of materials in an archive, and checksums.
@@ -93,6 +97,7 @@ fn main() -> ExitCode {
         Chore::Services => test::services(),
         Chore::Audit => test::audit(),
         Chore::Bench { parts, options } => bench::run_parts(&parts, &options),
+        Chore::Image(command) => image::run_command(command),
         Chore::Man => man::write(),
         Chore::Dist { targets, profile, check: true } => {
             targets.into_iter().try_for_each(|target| dist::check(target, profile))

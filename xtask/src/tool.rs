@@ -135,6 +135,26 @@ const CONTAINERS: &[Package] = &[
 const ROOTS: &[Package] =
     &[Package { name: "ca-certificates", probe: &["test", "-s", "/etc/ssl/certs/ca-certificates.crt"] }];
 
+/// What images of cards are made and tried with, beside the machine's emulator.
+const IMAGES: &[Package] = &[
+    Package { name: "debian-archive-keyring", probe: &["dpkg", "--status", "debian-archive-keyring"] },
+    Package { name: "mmdebstrap", probe: &["mmdebstrap", "--version"] },
+    // Runs programs of the image's processor.
+    Package { name: "qemu-user-static", probe: &["qemu-arm-static", "--version"] },
+    Package { name: "skopeo", probe: &["skopeo", "--version"] },
+    Package { name: "dosfstools", probe: &["test", "-x", "/usr/sbin/mkfs.vfat"] },
+    Package { name: "mtools", probe: &["mtools", "--version"] },
+    Package { name: "fdisk", probe: &["test", "-x", "/usr/sbin/sfdisk"] },
+    Package { name: "xz-utils", probe: &["xz", "--version"] },
+    // Brings fdtget and fdtput.
+    Package { name: "device-tree-compiler", probe: &["fdtget", "--version"] },
+    Package { name: "kmod", probe: &["dpkg", "--status", "kmod"] },
+    Package { name: "cpio", probe: &["cpio", "--version"] },
+    Package { name: "curl", probe: &["curl", "--version"] },
+    Package { name: "openssh-client", probe: &["ssh", "-V"] },
+    Package { name: "openssl", probe: &["openssl", "version"] },
+];
+
 /// Installs what is missing.
 ///
 /// # Errors
@@ -218,6 +238,14 @@ pub(crate) fn install_for_container_tests() -> Result<()> {
     install_packages(&[CONTAINERS])
 }
 
+/// Installs what images of cards are made and tried with.
+///
+/// # Errors
+/// Something is missing and cannot be installed; the message names it.
+pub(crate) fn install_for_images() -> Result<()> {
+    install_packages(&[IMAGES])
+}
+
 fn install_packages(lists: &[&[Package]]) -> Result<()> {
     let packages = lists.iter().copied().flatten();
     let missing: Vec<_> =
@@ -233,7 +261,10 @@ fn install_packages(lists: &[&[Package]]) -> Result<()> {
 }
 
 /// An apt-get that may install: directly for root, through sudo for everybody else.
-fn apt_get(args: &[&str]) -> Result<Command> {
+///
+/// # Errors
+/// Nobody can tell whether we are root.
+pub(crate) fn apt_get(args: &[&str]) -> Result<Command> {
     let noninteractive = "DEBIAN_FRONTEND=noninteractive";
     let words = [&[noninteractive, "apt-get"][..], args].concat();
     Ok(match is_root()? {

@@ -145,12 +145,12 @@ impl Intake {
     pub(crate) fn defects(&self) -> Vec<Defect> {
         let history = self.history.as_ref().map(|history| {
             let HistoryStatistics { damaged, set_aside, .. } = history.statistics();
-            defects(HISTORY, history.health(), set_aside, damaged)
+            defects(&HISTORY, history.health(), set_aside, damaged)
         });
         let events = self
             .events
             .as_ref()
-            .map(|events| defects(EVENTS, events.health(), events.set_aside(), events.statistics().damaged));
+            .map(|events| defects(&EVENTS, events.health(), events.set_aside(), events.statistics().damaged));
         history.into_iter().chain(events).flatten().collect()
     }
 
@@ -206,7 +206,7 @@ const EVENTS: FileWords =
 
 /// What is wrong with a file, which has so many parts that are damaged.
 fn defects(
-    words: FileWords,
+    words: &FileWords,
     health: Result<(), String>,
     set_aside: Option<SetAside>,
     damaged: u64,

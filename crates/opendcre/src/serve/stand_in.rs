@@ -47,7 +47,7 @@ pub(super) async fn find(bus: BusConfig, clock: &Arc<dyn WallClock>) -> anyhow::
     let options = Options { baud: Some(bus.baud), ..Options::default() };
     let room = Room::from_json(ROOM).context("the built-in room")?;
     let handle = EmulatedBus::open(room, options)?.spawn()?;
-    let standing = BusConfig::new(&format!("{name}-emulator"), handle.tty());
+    let standing = BusConfig::new(format!("{name}-emulator"), handle.tty());
     Ok(Some(StandIn { bus: standing, handle, defect }))
 }
 

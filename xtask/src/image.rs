@@ -1,0 +1,164 @@
+//! OpenMistOS: images of cards for boards, and the proof that they work.
+//!
+//! An image is made of Debian's packages, the files in openmistos/, and the product as it is handed out. Needs root, and
+//! a processor that is emulated where the board has another one.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use clap::{Args, Subcommand, ValueEnum};
+
+use crate::step::{answer, program, run};
+use crate::{root, say, tool};
+use archive::Archive;
+use bench::Trial;
+use board::Board;
+use machine::Model;
+use product::Product;
+
+mod archive;
+mod bench;
+mod board;
+mod device_tree;
+mod disk;
+mod guest;
+mod host;
+mod machine;
+mod mini;
+mod product;
+mod proof;
+mod system;
+
+/// What can be done with images.
+#[derive(Subcommand)]
+pub(crate) enum ImageCommand {
+    /// Make the image for Raspberry Pi 2.
+    Rpi2(Options),
+    /// Make the image for Raspberry Pi 3 and 4.
+    Rpi(Options),
+    /// Start an image in an emulated machine, with the emulated bus at its serial port, and try what it must be able to do.
+    Test {
+        /// What is tried.
+        trial: TrialName,
+    },
+}
+
+/// Where things come from.
+#[derive(Args)]
+pub(crate) struct Options {
+    /// The archive of Debian, if not that of this machine.
+    #[arg(long, value_name = "URL")]
+    mirror: Option<String>,
+    /// The Debian package of OpenDCRE for the board.
+    #[arg(long, value_name = "FILE")]
+    package: PathBuf,
+    /// The OCI archive of OpenDCRE.
+    #[arg(long, value_name = "FILE")]
+    container: Option<PathBuf>,
+}
+
+/// The trials that there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TrialName {
+    /// The image for Raspberry Pi 2 in a machine that is no board, but fast.
+    Virt,
+    /// Kernel, device tree and binary of the image for Raspberry Pi 2 on that board.
+    Raspi2b,
+    /// Kernel, device tree and binary of the image for Raspberry Pi 3 and 4 on a Raspberry Pi 3.
+    Raspi3b,
+    /// The whole image for Raspberry Pi 2 on that board; takes up to twelve minutes for each start.
+    Rpi2,
+    /// The whole image for Raspberry Pi 3 and 4 on a Raspberry Pi 3.
+    Rpi,
+}
+
+/// Carries out what was asked for.
+///
+/// # Errors
+/// It cannot be done, or the image does not do what it must.
+pub(crate) fn run_command(command: ImageCommand) -> Result<()> {
+    match command {
+        ImageCommand::Rpi2(options) => make(Board::Rpi2, &options),
+        ImageCommand::Rpi(options) => make(Board::Rpi, &options),
+        ImageCommand::Test { trial } => try_image(trial),
+    }
+}
+
+fn make(board: Board, options: &Options) -> Result<()> {
+    if !tool::is_root()? {
+        bail!("the system of an image has files of several users, which only root may make; run it as root");
+    }
+    host::prepare_making()?;
+    let archive = Archive::find(options.mirror.as_deref())?;
+    let scratch = folder(board);
+    fs::create_dir_all(&scratch)?;
+    let time = commit_time()?;
+    let product = Product { package: options.package.clone(), container: options.container.clone() };
+    let system = system::Maker { board, scratch: &scratch, archive: &archive, time: &time }.make(&product)?;
+    let image = image_file(board);
+    disk::Maker { scratch: &scratch, archive: &archive, time: &time }.write(&system, &image)?;
+    say(&format!("{}: {} MiB of system", image.display(), system::size(&system)?)).map_err(Into::into)
+}
+
+fn try_image(name: TrialName) -> Result<()> {
+    host::prepare_trying()?;
+    let opendcre = emulator()?;
+    match name {
+        TrialName::Virt => try_whole(Board::Rpi2, Model::Virt, Duration::from_secs(900), &opendcre),
+        TrialName::Rpi2 => try_whole(Board::Rpi2, Model::Raspi2b, Duration::from_secs(720), &opendcre),
+        TrialName::Rpi => try_whole(Board::Rpi, Model::Raspi3b, Duration::from_secs(900), &opendcre),
+        TrialName::Raspi2b => try_parts(Board::Rpi2, Model::Raspi2b, &opendcre),
+        TrialName::Raspi3b => try_parts(Board::Rpi, Model::Raspi3b, &opendcre),
+    }
+}
+
+/// Tries the image with everything that is in it. A start is to be ready within `limit`.
+fn try_whole(board: Board, model: Model, limit: Duration, opendcre: &Path) -> Result<()> {
+    let trial = Trial { board, model, limit };
+    proof::run(
+        &trial,
+        &existing_image(board)?,
+        opendcre,
+        &folder(board).join(format!("whole-{}", model.name())),
+    )
+}
+
+/// Tries what of the image depends on the board.
+fn try_parts(board: Board, model: Model, opendcre: &Path) -> Result<()> {
+    let image = existing_image(board)?;
+    let system = folder(board).join(system::FOLDER);
+    let parts = mini::Parts { board, model, image: &image, system: &system };
+    mini::run_trial(&parts, opendcre, &folder(board).join(format!("parts-{}", model.name())))
+}
+
+fn existing_image(board: Board) -> Result<PathBuf> {
+    let image = image_file(board);
+    if !image.exists() {
+        bail!("{} is missing; make it with `cargo xtask image {}`", image.display(), board.name());
+    }
+    Ok(image)
+}
+
+/// Builds the program that plays the bus, and says where it is.
+fn emulator() -> Result<PathBuf> {
+    run(program("cargo", &["build", "--locked", "--quiet", "--package", "opendcre"]))?;
+    let metadata = answer(program("cargo", &["metadata", "--format-version=1", "--no-deps"]))?;
+    let metadata: serde_json::Value = serde_json::from_str(&metadata)?;
+    let target = metadata.get("target_directory").and_then(|folder| folder.as_str());
+    Ok(PathBuf::from(target.context("cargo does not tell where it builds")?).join("debug/opendcre"))
+}
+
+/// When the last commit was made: the same sources give the same image.
+fn commit_time() -> Result<String> {
+    Ok(answer(program("git", &["log", "-1", "--format=%ct"]))?.trim().to_owned())
+}
+
+fn folder(board: Board) -> PathBuf {
+    root().join("target/image").join(board.name())
+}
+
+fn image_file(board: Board) -> PathBuf {
+    root().join(format!("target/image/openmistos-{}.img", board.name()))
+}

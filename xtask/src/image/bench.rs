@@ -1,0 +1,162 @@
+//! What is around an emulated machine: the emulated bus, the card, the key of whoever looks after it.
+//!
+//! Knows how a machine with a whole image is started; knows nothing of what is tried with it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+
+use super::board::Board;
+use super::device_tree;
+use super::disk;
+use super::guest::{Credentials, Guest, fingerprint_on};
+use super::machine::{Machine, Model, Plan, free_port};
+use crate::step::{program, run};
+use crate::{root, say};
+
+/// The card that the image is written to; QEMU wants a power of two.
+pub(crate) const CARD: u64 = 4 << 30;
+/// A board with a thermistor and a power supply.
+const ROOM: &str = "openmistos/proof/room.json";
+
+/// A way to try an image.
+pub(crate) struct Trial {
+    pub(crate) board: Board,
+    pub(crate) model: Model,
+    /// How long a start may take, until the service is ready.
+    pub(crate) limit: Duration,
+}
+
+/// Everything around the machine: the bus, the card, the keys.
+pub(crate) struct Bench<'a> {
+    trial: &'a Trial,
+    pub(crate) guest: Guest,
+    _bus: Bus,
+    tty: PathBuf,
+    kernel: PathBuf,
+    initrd: PathBuf,
+    device_tree: Option<PathBuf>,
+    command_line: String,
+    card: PathBuf,
+    starts: u8,
+}
+
+impl<'a> Bench<'a> {
+    pub(crate) fn prepare(trial: &'a Trial, image: &Path, opendcre: &Path, folder: &Path) -> Result<Self> {
+        fresh_folder(folder)?;
+        let card = folder.join("card.img");
+        copy_sparse(image, &card)?;
+        fs::File::options().write(true).open(&card)?.set_len(CARD)?;
+        let key = Guest::make_key(folder)?;
+        let offered = folder.join("authorized_keys");
+        fs::copy(key, &offered)?;
+        disk::put_firmware(&offered, &card)?;
+        let take = |name: &str| {
+            disk::take_firmware(image, name, folder)?;
+            Ok::<_, anyhow::Error>(folder.join(name))
+        };
+        let kernel = take(&disk::firmware_file(image, "vmlinuz")?)?;
+        let initrd = take(&disk::firmware_file(image, "initrd.img")?)?;
+        let command_line = fs::read_to_string(take("cmdline.txt")?)?.trim().to_owned();
+        let device_tree = trial.model.device_tree().map(take).transpose()?;
+        if let Some(file) = &device_tree {
+            device_tree::adapt(file, trial.model)?;
+        }
+        let tty = folder.join("bus");
+        let bus = Bus::start(opendcre, &tty)?;
+        let guest = Guest { folder: folder.to_owned(), service: free_port()?, shell: free_port()? };
+        let command_line = format!("{command_line} systemd.default_device_timeout_sec=600");
+        Ok(Self { trial, guest, _bus: bus, tty, kernel, initrd, device_tree, command_line, card, starts: 0 })
+    }
+
+    /// Switches the machine on and waits until its service is ready.
+    pub(crate) fn start(&mut self) -> Result<Machine> {
+        self.starts += 1;
+        let mut machine = Machine::start(&Plan {
+            model: self.trial.model,
+            board: self.trial.board,
+            kernel: &self.kernel,
+            initrd: &self.initrd,
+            device_tree: self.device_tree.as_deref(),
+            command_line: self.command_line.clone(),
+            card: Some(&self.card),
+            bus: &self.tty,
+            console: self.guest.folder.join(format!("console-{}.log", self.starts)),
+            ports: &[(self.guest.service, 5000), (self.guest.shell, 22)],
+        })?;
+        let limit = self.trial.limit;
+        machine.wait_for("system", limit, |console| Ok(console.contains("Welcome to").then_some(())))?;
+        say(&format!("start {}: the system begins after {} s", self.starts, machine.age().as_secs()))?;
+        let said = machine.wait_for("ready service", limit, |_| {
+            Ok(self.guest.readiness().filter(|answer| answer.status == 200))
+        })?;
+        say(&format!(
+            "start {}: ready after {} s: {}",
+            self.starts,
+            machine.age().as_secs(),
+            said.body.trim()
+        ))?;
+        Ok(machine)
+    }
+
+    pub(crate) fn read_console(&self, machine: &mut Machine) -> Result<Credentials> {
+        let shown = machine
+            .wait_for("token on the console", self.trial.limit, |console| Ok(Credentials::on(console)))?;
+        say(&format!("the console shows the token and the fingerprint after {} s", machine.age().as_secs()))?;
+        Ok(shown)
+    }
+
+    pub(crate) fn wait_for_fingerprint(&self, machine: &mut Machine) -> Result<String> {
+        machine
+            .wait_for("fingerprint on the console", self.trial.limit, |console| Ok(fingerprint_on(console)))
+    }
+}
+
+/// The emulated bus, on a tty of this machine.
+pub(crate) struct Bus(Child);
+
+impl Bus {
+    pub(crate) fn start(opendcre: &Path, tty: &Path) -> Result<Self> {
+        let mut command = Command::new(opendcre);
+        command.args(["emulate", "bus", "--baud", "115200", "--config"]).arg(root().join(ROOM));
+        command.arg("--link").arg(tty).stdout(Stdio::null());
+        let bus = Self(command.spawn().context("cannot start the emulated bus")?);
+        for _ in 0..100 {
+            if tty.exists() {
+                return Ok(bus);
+            }
+            thread::sleep(Duration::from_millis(100));
+        }
+        bail!("the emulated bus did not make {}", tty.display())
+    }
+}
+
+impl Drop for Bus {
+    fn drop(&mut self) {
+        // It has ended already, or ends now.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Makes a folder with nothing in it.
+///
+/// # Errors
+/// It cannot be made.
+pub(crate) fn fresh_folder(folder: &Path) -> Result<()> {
+    if folder.exists() {
+        fs::remove_dir_all(folder)?;
+    }
+    fs::create_dir_all(folder).map_err(Into::into)
+}
+
+/// Copies a file that is mostly empty.
+fn copy_sparse(from: &Path, to: &Path) -> Result<()> {
+    let mut command = program("cp", &["--sparse=always"]);
+    command.args([from, to]);
+    run(command)
+}
