@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use http::header::{HOST, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{AUTHORIZATION, HOST, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use opendcre_auth::{Attempt, Authenticator, Refusal};
@@ -26,7 +26,10 @@ use crate::rate::Rate;
 /// What everybody may ask, and as often as they like: whether the service lives. Whoever watches over it shares an address
 /// with others, and must not take it for dead because of them; the answers cost next to nothing.
 const PROBES: [&str; 5] =
-    ["/healthz", "/readyz", "/opendcre/1.1/test", "/opendcre/1.2/test", "/opendcre/1.3/test"];
+    ["/healthz", READINESS, "/opendcre/1.1/test", "/opendcre/1.2/test", "/opendcre/1.3/test"];
+
+/// Where more is told to those who may read something.
+const READINESS: &str = "/readyz";
 
 /// What everybody may ask: how the service is used, and how to log in.
 const PUBLIC: [&str; 3] = ["/opendcre/2/openapi.json", "/opendcre/2/docs", "/opendcre/2/auth/providers"];
@@ -126,7 +129,9 @@ impl Entrance {
         let certificate =
             certificate.map_err(|revoked| Turned::Certificate { reason: revoked.to_string() })?;
         let path = head.uri.path();
-        if PROBES.contains(&path) {
+        // Whoever says who they are wants to be told more of the readiness than strangers are.
+        let is_introduced = path == READINESS && head.headers.contains_key(AUTHORIZATION);
+        if PROBES.contains(&path) && !is_introduced {
             return Ok(Arc::clone(&self.anonymous));
         }
         let attempt = Attempt { headers: &head.headers, remote: peer.address(), certificate };

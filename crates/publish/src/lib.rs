@@ -22,8 +22,9 @@ mod webhook;
 pub use back_off::BackOff;
 pub use filter::{Filter, FilterError};
 #[cfg(feature = "mqtt")]
-pub use mqtt::{MqttIdentity, MqttSettings, MqttTls};
+pub use mqtt::{MqttSettings, MqttTls};
 pub use publisher::{PublishSettings, Publisher};
 pub use status::Deliveries;
 pub use syslog::{Facility, SyslogSettings, SyslogTransport};
+pub use tls::Identity;
 pub use webhook::WebhookSettings;

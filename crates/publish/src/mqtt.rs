@@ -19,15 +19,15 @@ use std::time::Duration;
 use opendcre_gateway::Gateway;
 use rumqttc::v5::mqttbytes::QoS;
 use rustls::RootCertStore;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
 
+use crate::BackOff;
 use crate::courier::{Courier, Destination, Failure};
 use crate::filter::Filter;
 use crate::notice::{Body, Notice};
 use crate::status::Status;
-use crate::{BackOff, tls};
+use crate::tls::{self, Identity};
 use ledger::Manner;
 use link::{Access, Link, Message, Sender};
 use teller::{Places, Teller};
@@ -70,16 +70,7 @@ pub struct MqttTls {
     /// Whose certificates are trusted.
     pub roots: RootCertStore,
     /// The certificate that is shown, if one is.
-    pub identity: Option<MqttIdentity>,
-}
-
-/// A certificate of ours.
-#[derive(Debug, Clone)]
-pub struct MqttIdentity {
-    /// The certificate, and those between it and its authority.
-    pub certificates: Vec<CertificateDer<'static>>,
-    /// Its key.
-    pub key: Arc<PrivateKeyDer<'static>>,
+    pub identity: Option<Identity>,
 }
 
 /// A broker that events and states are brought to.
@@ -119,8 +110,7 @@ impl Broker {
         let discovery = settings.discovery.as_deref();
         let topics = Topics::new(&settings.prefix, &settings.client_id, discovery);
         let tls = settings.tls.clone().map(|MqttTls { roots, identity }| {
-            let identity = identity.map(|own| (own.certificates, own.key.clone_key()));
-            tls::client_as(roots, identity).map(Arc::new).map_err(|error| error.to_string())
+            tls::client(roots, identity.as_ref()).map(Arc::new).map_err(|error| error.to_string())
         });
         let places = Places::default();
         let is_stray = {

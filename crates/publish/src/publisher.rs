@@ -122,7 +122,7 @@ impl Opening {
         let spool = match settings.transport {
             // What becomes of a datagram nobody knows, so that there is nothing to keep.
             SyslogTransport::Udp => Ok(None),
-            SyslogTransport::Tcp | SyslogTransport::Tls(_) => {
+            SyslogTransport::Tcp | SyslogTransport::Tls(..) => {
                 self.spool(&format!("syslog-{}", settings.name)).map(Some)
             }
         };

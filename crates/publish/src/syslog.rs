@@ -24,7 +24,7 @@ use tokio_rustls::TlsConnector;
 use crate::courier::{Destination, Failure};
 use crate::filter::Filter;
 use crate::notice::Notice;
-use crate::tls;
+use crate::tls::{self, Identity};
 use message::Header;
 
 pub use message::Facility;
@@ -70,8 +70,9 @@ pub enum SyslogTransport {
     Udp,
     /// One connection, which everybody on the way can read and change.
     Tcp,
-    /// One connection under TLS, to a server whose certificate comes from one of these.
-    Tls(RootCertStore),
+    /// One connection under TLS, to a server whose certificate comes from one of these, and to which we are somebody if it
+    /// wants to know.
+    Tls(RootCertStore, Option<Identity>),
 }
 
 /// A syslog server.
@@ -100,8 +101,9 @@ impl Syslog {
         let link = match &settings.transport {
             SyslogTransport::Udp => Link::Datagrams(None),
             SyslogTransport::Tcp => Link::Stream(None, None),
-            SyslogTransport::Tls(roots) => {
-                let config = tls::client(roots.clone()).map_err(|error| error.to_string())?;
+            SyslogTransport::Tls(roots, identity) => {
+                let config =
+                    tls::client(roots.clone(), identity.as_ref()).map_err(|error| error.to_string())?;
                 Link::Stream(Some(TlsConnector::from(Arc::new(config))), None)
             }
         };

@@ -1,38 +1,43 @@
-//! TLS to a destination: rustls with ring. Whom to trust is an argument.
+//! TLS to a destination: rustls with ring. Whom to trust, and who we are, are arguments.
 
 use std::sync::Arc;
 
-use rustls::client::WantsClientCert;
-#[cfg(feature = "mqtt")]
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{ClientConfig, ConfigBuilder, RootCertStore};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::{ClientConfig, RootCertStore};
 
-/// How a destination is spoken to whose certificate comes from one of `roots`.
-///
-/// # Errors
-/// TLS cannot be set up.
-pub(crate) fn client(roots: RootCertStore) -> Result<ClientConfig, rustls::Error> {
-    Ok(builder(roots)?.with_no_client_auth())
-}
+/// What proves to a destination who we are: a certificate and its key.
+#[derive(Debug, Clone)]
+pub struct Identity(CertifiedKey);
 
-/// The same with a certificate and key of ours, if there are any.
-///
-/// # Errors
-/// TLS cannot be set up, as when the key is not that of the certificate.
-#[cfg(feature = "mqtt")]
-pub(crate) fn client_as(
-    roots: RootCertStore,
-    identity: Option<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)>,
-) -> Result<ClientConfig, rustls::Error> {
-    let builder = builder(roots)?;
-    match identity {
-        Some((certificates, key)) => builder.with_client_auth_cert(certificates, key),
-        None => Ok(builder.with_no_client_auth()),
+impl Identity {
+    /// A certificate, followed by those that it comes from, and its key.
+    ///
+    /// # Errors
+    /// They do not belong together, or cannot be used.
+    pub fn new(
+        chain: Vec<CertificateDer<'static>>,
+        key: PrivateKeyDer<'static>,
+    ) -> Result<Self, rustls::Error> {
+        CertifiedKey::from_der(chain, key, &rustls::crypto::ring::default_provider()).map(Self)
     }
 }
 
-fn builder(roots: RootCertStore) -> Result<ConfigBuilder<ClientConfig, WantsClientCert>, rustls::Error> {
+/// How a destination is spoken to whose certificate comes from one of `roots`, and to which we are `identity`.
+///
+/// # Errors
+/// TLS cannot be set up.
+pub(crate) fn client(
+    roots: RootCertStore,
+    identity: Option<&Identity>,
+) -> Result<ClientConfig, rustls::Error> {
     let ring = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_provider(ring).with_safe_default_protocol_versions()?;
-    Ok(builder.with_root_certificates(roots))
+    let builder = builder.with_root_certificates(roots);
+    Ok(match identity {
+        Some(Identity(key)) => {
+            builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(key.clone())))
+        }
+        None => builder.with_no_client_auth(),
+    })
 }

@@ -22,7 +22,7 @@ use secrecy::SecretString;
 use crate::courier::{Destination, Failure};
 use crate::filter::Filter;
 use crate::notice::{Body, Notice};
-use crate::tls;
+use crate::tls::{self, Identity};
 
 /// What tells a notice from others, also when it is delivered again.
 const EVENT: &str = "x-opendcre-event";
@@ -44,6 +44,8 @@ pub struct WebhookSettings {
     pub secret: SecretString,
     /// Whose certificates are trusted.
     pub roots: RootCertStore,
+    /// Who we are to the receiver, if it wants to know.
+    pub identity: Option<Identity>,
     /// How long one request may take.
     pub timeout: Duration,
     /// For how long the same event is tried.
@@ -73,7 +75,8 @@ impl Webhook {
         clock: Arc<dyn WallClock>,
     ) -> Result<Self, String> {
         let url = Url::parse(&settings.url).map_err(|error| format!("url: {error}"))?;
-        let tls = tls::client(settings.roots.clone()).map_err(|error| error.to_string())?;
+        let tls = tls::client(settings.roots.clone(), settings.identity.as_ref())
+            .map_err(|error| error.to_string())?;
         let client = Client::builder()
             .user_agent(concat!("opendcre/", env!("CARGO_PKG_VERSION")))
             .tls_backend_preconfigured(tls)

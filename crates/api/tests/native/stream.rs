@@ -106,7 +106,8 @@ async fn who_does_not_read_holds_up_nobody_and_is_told_what_is_missing() {
                 while told < before + batch * BATCH as u64 {
                     let part = soon("an event is told", stream.part()).await.unwrap();
                     for number in numbers(&part) {
-                        assert_eq!(number, told + 1, "nothing is missing for who reads");
+                        // While nothing happens, the last one is told again.
+                        assert!((told..=told + 1).contains(&number), "{number} after {told}: one is missing");
                         told = number;
                     }
                 }
@@ -120,7 +121,7 @@ async fn who_does_not_read_holds_up_nobody_and_is_told_what_is_missing() {
         };
         let mut text = String::new();
         let missing = loop {
-            let mut bytes = [0; 1 << 16];
+            let mut bytes = vec![0; 1 << 16];
             let count = soon("the stream goes on", lazy.read(&mut bytes)).await.unwrap();
             text.push_str(std::str::from_utf8(&bytes[..count]).unwrap());
             let (_, rest) = text.split_once("event: missed\ndata: {\"missed\":").unwrap_or_default();

@@ -9,6 +9,7 @@ use tokio::time::sleep;
 use crate::cli::{EventsArgs, Since};
 use crate::exit::Exit;
 
+use super::board::dash;
 use super::event_stream::Message;
 use super::http::{Http, Request};
 use super::{Answer, ClientError, Console, interrupt};
@@ -42,6 +43,8 @@ struct Reader<'a> {
     cursor: u64,
     /// Whether anything has come since this was cleared.
     has_heard: bool,
+    /// How wide the widest place was so far: nobody knows which will come.
+    place_width: usize,
 }
 
 /// `events`: some of those that the server keeps, and then, if that is wanted, every further one until Ctrl-C.
@@ -55,7 +58,7 @@ pub(super) async fn run(
         .with_optional("nodes", args.nodes.nodes.as_deref())
         .with_optional("kinds", kinds)
         .with_optional("severity", args.severity.as_deref());
-    let mut reader = Reader { http, question, cursor: 0, has_heard: false };
+    let mut reader = Reader { http, question, cursor: 0, has_heard: false, place_width: 0 };
     let reading = async {
         reader.past(args, console).await?;
         if args.follow { reader.follow(console).await } else { Ok(Exit::Done) }
@@ -98,15 +101,16 @@ impl Reader<'_> {
         request: &Request,
         console: &mut Console<'_>,
     ) -> Result<(usize, bool), ClientError> {
-        let mut count = 0;
-        let print = |_: &str, item: Answer| {
-            count += 1;
-            print(&item, console)
+        let mut items = Vec::new();
+        let take = |_: &str, item: Answer| {
+            items.push(item);
+            Ok(())
         };
-        let rest = self.http.each(request, print).await?;
+        let rest = self.http.each(request, take).await?;
         self.cursor = rest.member("cursor")?;
         tell_missed(rest.member("missed")?, console)?;
-        Ok((count, self.cursor < rest.member("latest")?))
+        self.print(&items, console)?;
+        Ok((items.len(), self.cursor < rest.member("latest")?))
     }
 
     /// Prints every event, for ever. A server that goes away is waited for.
@@ -146,9 +150,29 @@ impl Reader<'_> {
         match kind.as_str() {
             "" => Ok(()),
             "missed" => tell_missed(Answer::parse(data)?.member("missed")?, console),
+            "unresolved" => {
+                let why = Answer::parse(data)?.text("message");
+                console.note(&format!("{why}; going on with the boards that were meant until now"))
+            }
             "end" => console.note(&format!("{}; asking again", Answer::parse(data)?.text("message"))),
-            _ => print(&Answer::parse(data)?, console),
+            _ => self.print(&[Answer::parse(data)?], console),
         }
+    }
+
+    /// Prints events below each other, their places as wide as the widest so far.
+    fn print(&mut self, items: &[Answer], console: &mut Console<'_>) -> Result<(), ClientError> {
+        if console.is_for_programs() {
+            return items.iter().try_for_each(|item| console.json(item));
+        }
+        let events = items.iter().map(Answer::read).collect::<Result<Vec<Event>, _>>()?;
+        let widths = events.iter().map(|event| event.place().chars().count());
+        self.place_width = widths.fold(self.place_width, usize::max);
+        for event in &events {
+            let (Event { time, severity, message, .. }, place) = (event, event.place());
+            let width = self.place_width;
+            console.line(&format!("{time:.0}  {severity:8}  {place:width$}  {message}"))?;
+        }
+        Ok(())
     }
 }
 
@@ -161,14 +185,11 @@ fn tell_missed(missed: u64, console: &mut Console<'_>) -> Result<(), ClientError
     }
 }
 
-fn print(item: &Answer, console: &mut Console<'_>) -> Result<(), ClientError> {
-    if console.is_for_programs() {
-        return console.json(item);
+impl Event {
+    fn place(&self) -> String {
+        match (&self.rack, &self.name) {
+            (Some(rack), Some(name)) => format!("{rack}/{name}"),
+            (place, None) | (None, place) => place.clone().unwrap_or_else(dash),
+        }
     }
-    let Event { time, severity, rack, name, message } = item.read()?;
-    let place = match (rack, name) {
-        (Some(rack), Some(name)) => format!("{rack}/{name}"),
-        (place, None) | (None, place) => place.unwrap_or_else(|| "-".to_owned()),
-    };
-    console.line(&format!("{time:.0}  {severity:8}  {place}  {message}"))
 }

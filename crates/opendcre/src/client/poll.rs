@@ -13,6 +13,11 @@ use super::board::dash;
 use super::http::{Http, Request};
 use super::{Answer, ClientError, Console};
 
+const HEADER: [&str; 11] =
+    ["BOARD", "STATE", "EVERY", "DUE", "LATE", "TOOK", "ANSWERED", "VALUES", "FAILED", "CODE", "MESSAGE"];
+/// How many of the columns say something where nothing fails.
+const USUAL_COLUMNS: usize = 8;
+
 /// How values of a board are read, as it is shown.
 #[derive(Deserialize)]
 struct Poll {
@@ -43,7 +48,7 @@ pub(super) async fn status(
 ) -> Result<Exit, ClientError> {
     let request = Request::get(&["polls"]).with_optional("nodes", args.nodes.nodes.as_deref());
     let is_for_programs = console.is_for_programs();
-    let mut rows = Vec::new();
+    let (mut rows, mut has_failed) = (Vec::new(), false);
     let show = |_: &str, item: Answer| {
         if !is_meant(args, &item.member::<String>("state")?) {
             return Ok(());
@@ -51,16 +56,17 @@ pub(super) async fn status(
         if is_for_programs {
             return console.json(&item);
         }
-        rows.push(item.read::<Poll>()?.into_row());
+        let poll: Poll = item.read()?;
+        has_failed |= poll.failed > 0;
+        rows.push(poll.into_row());
         Ok(())
     };
     let rest = http.each(&request, show).await?;
     if !is_for_programs {
-        let header = [
-            "BOARD", "STATE", "EVERY", "DUE", "LATE", "TOOK", "ANSWERED", "VALUES", "FAILED", "CODE",
-            "MESSAGE",
-        ];
-        console.rows(&header, rows)?;
+        // Where nothing fails, lines fit into a usual terminal.
+        let header = if has_failed { &HEADER[..] } else { HEADER.split_at(USUAL_COLUMNS).0 };
+        rows.iter_mut().for_each(|row| row.truncate(header.len()));
+        console.rows(header, rows)?;
         let counts: BTreeMap<String, usize> = rest.member("counts")?;
         let counts = counts.iter().filter(|(_, count)| **count > 0);
         let counts: Vec<String> = counts.map(|(state, count)| format!("{count} {state}")).collect();
@@ -82,10 +88,10 @@ impl Poll {
         vec![
             self.board_name,
             self.state,
-            seconds(self.interval_s),
-            seconds(self.due_s),
-            seconds(self.late_s),
-            self.took_s.map_or_else(dash, seconds),
+            seconds(self.interval_s, 3),
+            seconds(self.due_s, 1),
+            seconds(self.late_s, 1),
+            self.took_s.map_or_else(dash, |took| seconds(took, 2)),
             self.answered_at.map_or_else(dash, |time| format!("{time:.0}")),
             self.values.to_string(),
             self.failed.to_string(),
@@ -95,7 +101,7 @@ impl Poll {
     }
 }
 
-/// Milliseconds are exact enough.
-fn seconds(seconds: f64) -> String {
-    format!("{} s", rounded(&format!("{seconds:.3}")))
+/// A time to so many decimals.
+fn seconds(seconds: f64, decimals: usize) -> String {
+    format!("{} s", rounded(&format!("{seconds:.decimals$}")))
 }

@@ -66,7 +66,8 @@ fn files(config: &Config, path: &Path) -> BTreeSet<PathBuf> {
     let own = [config.secrets_key(), config.tokens_file(), config.last_good_file()];
     let tls_key = config.tls.key.clone().unwrap_or_else(|| config.made_certificate().join("key.pem"));
     let named = config.ipmi.iter_mut().flat_map(Ipmi::secret_files).chain(config.auth.secret_files());
-    let hooks = config.webhook.into_iter().filter_map(|webhook| webhook.secret_file);
+    let hooks = config.webhook.into_iter().flat_map(|webhook| [webhook.secret_file, webhook.key]);
+    let hooks = hooks.chain(config.syslog.into_iter().map(|syslog| syslog.key)).flatten();
     let brokers = config.mqtt.iter_mut().flat_map(Mqtt::secret_files).map(|file| file.clone());
     let named = named.map(|file| file.clone()).chain(config.legacy.bmc_config).chain(hooks).chain(brokers);
     named.chain(own).chain([tls_key]).chain(has_inline.then(|| path.to_owned())).collect()

@@ -54,6 +54,12 @@ pub struct Webhook {
     /// The authorities in PEM that the certificate of the receiver comes from; those of the system unless given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ca: Option<PathBuf>,
+    /// The certificate in PEM that proves to the receiver who the gateway is, followed by those that it comes from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<PathBuf>,
+    /// The key of that certificate in PEM.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<PathBuf>,
     /// How long one request may take, 1s to 1m.
     #[serde(default = "default_timeout", with = "text::duration")]
     #[schemars(schema_with = "text::duration::schema")]
@@ -87,6 +93,12 @@ pub struct Syslog {
     /// The authorities in PEM that its certificate comes from; those of the system unless given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ca: Option<PathBuf>,
+    /// The certificate in PEM that proves to the server who the gateway is, followed by those that it comes from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<PathBuf>,
+    /// The key of that certificate in PEM.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<PathBuf>,
     /// The facility of every message: `user`, `daemon`, `auth`, `authpriv`, or `local0` to `local7`.
     #[serde(default = "default_facility")]
     pub facility: String,
@@ -183,6 +195,21 @@ pub(super) fn check_names<'a>(
     }
 }
 
+/// A certificate and its key are of use only together.
+pub(super) fn check_identity(
+    path: &str,
+    certificate: Option<&PathBuf>,
+    key: Option<&PathBuf>,
+    findings: &mut Findings,
+) {
+    let (lonely, other) = match (certificate, key) {
+        (Some(_), None) => ("certificate", "key"),
+        (None, Some(_)) => ("key", "certificate"),
+        _ => return,
+    };
+    findings.add(format!("{path}.{lonely}"), format!("is of use only with {other}"));
+}
+
 pub(super) fn check_filter(path: &str, filter: Result<Filter, (&str, String)>, findings: &mut Findings) {
     if let Err((key, message)) = filter {
         findings.add(format!("{path}.{key}"), message);
@@ -238,7 +265,7 @@ impl Webhook {
 
     /// The files that are named, other than that of the secret.
     pub(super) fn files(&mut self) -> impl Iterator<Item = &mut PathBuf> {
-        self.ca.iter_mut()
+        self.ca.iter_mut().chain(&mut self.certificate).chain(&mut self.key)
     }
 
     fn check(&self, path: &str, findings: &mut Findings) {
@@ -250,6 +277,7 @@ impl Webhook {
             let message = "needs a secret to sign with; write one of secret_file, secret_env and secret_name";
             findings.add(path, message);
         }
+        check_identity(path, self.certificate.as_ref(), self.key.as_ref(), findings);
         findings.duration(&format!("{path}.timeout"), self.timeout, &TIMEOUT);
         findings.duration(&format!("{path}.give_up_after"), self.give_up_after, &PATIENCE);
         check_filter(path, filter(&self.kinds, self.severity, &self.racks), findings);
@@ -278,7 +306,7 @@ impl Syslog {
 
     /// The files that are named.
     pub(super) fn files(&mut self) -> impl Iterator<Item = &mut PathBuf> {
-        self.ca.iter_mut()
+        self.ca.iter_mut().chain(&mut self.certificate).chain(&mut self.key)
     }
 
     fn known_facility(&self) -> Option<Facility> {
@@ -299,9 +327,12 @@ impl Syslog {
             let message = format!("{:?} is no facility; use {}", self.facility, known.join(", "));
             findings.add(key("facility"), message);
         }
-        if self.ca.is_some() && self.transport != Transport::Tls {
-            findings.add(key("ca"), "is of use only with transport = \"tls\"");
+        for (name, file) in [("ca", &self.ca), ("certificate", &self.certificate)] {
+            if file.is_some() && self.transport != Transport::Tls {
+                findings.add(key(name), "is of use only with transport = \"tls\"");
+            }
         }
+        check_identity(path, self.certificate.as_ref(), self.key.as_ref(), findings);
         findings.label(&key("app_name"), &self.app_name, 48, "-_.");
         check_filter(path, filter(&self.kinds, self.severity, &self.racks), findings);
     }
@@ -414,6 +445,12 @@ mod tests {
             (
                 &format!("{SIEM}transport = 'udp'\nca = 'x.pem'"),
                 "5: syslog \"siem\".ca: is of use only with transport",
+            ),
+            (&format!("{HOOK}certificate = 'x'"), "5: webhook \"noc\".certificate: is of use only with key"),
+            (&format!("{SIEM}key = 'x'"), "4: syslog \"siem\".key: is of use only with certificate"),
+            (
+                &format!("{SIEM}transport = 'tcp'\ncertificate = 'x'\nkey = 'y'"),
+                "5: syslog \"siem\".certificate: is of use only with transport",
             ),
             (&SIEM.replace("siem.example", "siem:x"), "3: syslog \"siem\".server: \"siem:x\" is no server"),
         ] {

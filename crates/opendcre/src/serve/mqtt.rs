@@ -1,15 +1,9 @@
 //! The MQTT brokers that the configuration names, ready to be served.
 
-use std::path::Path;
-use std::sync::Arc;
-
 use anyhow::{Context, anyhow};
-use opendcre_publish::{MqttIdentity, MqttSettings, MqttTls};
-use rustls::pki_types::PrivateKeyDer;
-use rustls::pki_types::pem::PemObject;
+use opendcre_publish::{MqttSettings, MqttTls};
 
-use super::login::authorities;
-use super::publish::trusted;
+use super::publish::{identity, trusted};
 use crate::config::{self, Config};
 
 /// The longest client id of which the host name is a part.
@@ -47,18 +41,8 @@ fn broker(config: &Config, table: &config::Mqtt, hostname: &str) -> anyhow::Resu
 }
 
 fn tls(table: &config::Mqtt) -> anyhow::Result<MqttTls> {
-    let identity = match (&table.certificate, &table.key) {
-        (Some(certificate), Some(key)) => Some(identity(certificate, key)?),
-        _ => None,
-    };
+    let identity = identity(table.certificate.as_deref(), table.key.as_deref())?;
     Ok(MqttTls { roots: trusted(table.ca.as_deref()).context("ca")?, identity })
-}
-
-fn identity(certificate: &Path, key: &Path) -> anyhow::Result<MqttIdentity> {
-    let certificates = authorities(certificate).context("certificate")?;
-    let unusable = || format!("key: {} does not hold a key in PEM", key.display());
-    let key = PrivateKeyDer::from_pem_file(key).with_context(unusable)?;
-    Ok(MqttIdentity { certificates, key: Arc::new(key) })
 }
 
 /// What a broker knows the gateway of a machine as, unless the configuration says something else.

@@ -8,13 +8,20 @@ use opendcre_auth::http_client::roots;
 use opendcre_gateway::{Defect, EventLog};
 use opendcre_model::WallClock;
 use opendcre_publish::{
-    BackOff, PublishSettings, Publisher, SyslogSettings, SyslogTransport, WebhookSettings,
+    BackOff, Identity, PublishSettings, Publisher, SyslogSettings, SyslogTransport, WebhookSettings,
 };
 use rustls::RootCertStore;
+use rustls::pki_types::PrivateKeyDer;
+use rustls::pki_types::pem::PemObject;
+use secrecy::{ExposeSecret, SecretString};
 use tokio::task::spawn_blocking;
 
-use super::login::authorities_text;
+use super::login::{authorities, authorities_text};
 use crate::config::{self, Config, Transport};
+use crate::input::read_text;
+
+/// The largest file that holds a key, in bytes.
+const MAX_KEY: u64 = 64 << 10;
 
 /// What brings the events of `log` to others; nothing if nobody wants them. Also what of it cannot be used.
 ///
@@ -73,6 +80,7 @@ fn webhook(config: &Config, table: &config::Webhook) -> anyhow::Result<WebhookSe
         url: table.url.clone(),
         secret: config.webhook_secret(table).context("secret")?,
         roots: trusted(table.ca.as_deref()).context("ca")?,
+        identity: identity(table.certificate.as_deref(), table.key.as_deref())?,
         timeout: table.timeout,
         patience: table.give_up_after,
         filter: table.filter(),
@@ -84,7 +92,10 @@ fn syslog(table: &config::Syslog) -> anyhow::Result<SyslogSettings> {
     let transport = match table.transport {
         Transport::Udp => SyslogTransport::Udp,
         Transport::Tcp => SyslogTransport::Tcp,
-        Transport::Tls => SyslogTransport::Tls(trusted(table.ca.as_deref()).context("ca")?),
+        Transport::Tls => {
+            let identity = identity(table.certificate.as_deref(), table.key.as_deref())?;
+            SyslogTransport::Tls(trusted(table.ca.as_deref()).context("ca")?, identity)
+        }
     };
     Ok(SyslogSettings {
         name: table.name.clone(),
@@ -102,4 +113,17 @@ fn syslog(table: &config::Syslog) -> anyhow::Result<SyslogSettings> {
 pub(super) fn trusted(ca: Option<&Path>) -> anyhow::Result<RootCertStore> {
     let text = ca.map(authorities_text).transpose()?;
     Ok(roots(text.as_deref())?)
+}
+
+/// Who the gateway is to a receiver, if it is to say so.
+pub(super) fn identity(certificate: Option<&Path>, key: Option<&Path>) -> anyhow::Result<Option<Identity>> {
+    let (Some(certificate), Some(key)) = (certificate, key) else { return Ok(None) };
+    let chain = authorities(certificate).context("certificate")?;
+    let unreadable = || format!("key: cannot read {}", key.display());
+    let text = read_text(key, MAX_KEY).map(SecretString::from).with_context(unreadable)?;
+    let private = PrivateKeyDer::from_pem_slice(text.expose_secret().as_bytes());
+    let private = private.with_context(|| format!("key: {} does not hold a key in PEM", key.display()))?;
+    let identity = Identity::new(chain, private);
+    let unusable = || format!("the certificate {} and the key {}", certificate.display(), key.display());
+    identity.map(Some).with_context(unusable)
 }

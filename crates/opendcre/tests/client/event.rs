@@ -10,7 +10,9 @@ const PAGE: &str = r#"{"items":[{"sequence":7,"time":"2026-05-01T12:00:00.5Z","k
 const FIRST: &str = r#"{"items":[],"cursor":3,"latest":9,"oldest":3,"missed":2}"#;
 const STREAM: &str = "retry: 3000\nid: 7\n\nevent: missed\ndata: {\"missed\":4}\n\nid: 12\nevent: loss\ndata: {\"sequence\":12,\
     \"time\":\"2026-05-01T12:00:01Z\",\"severity\":\"critical\",\"rack\":null,\"name\":null,\"message\":\"too \\u001b many\"}\n\n\
-    : nothing new\nid: 15\n\nevent: end\ndata: {\"code\":\"shutting_down\",\"message\":\"the service stops\"}\n\n";
+    : nothing new\nid: 15\n\n\
+    event: unresolved\ndata: {\"code\":\"unknown_name\",\"message\":\"there is no db-02\"}\n\n\
+    event: end\ndata: {\"code\":\"shutting_down\",\"message\":\"the service stops\"}\n\n";
 
 /// `events` with these options, against a server that answers like this.
 fn events(options: &[&str], answers: &[Answer]) -> (Vec<String>, Run) {
@@ -54,10 +56,14 @@ fn who_follows_is_told_what_happens_and_what_is_missing_over_an_end_of_the_strea
     let listening = "GET /opendcre/2/events";
     assert_eq!(lines, ["GET /opendcre/2/events?limit=10", listening, listening]);
     assert_eq!(run.exit, 0, "{}", run.err);
-    assert_eq!(run.out.lines().nth(1).unwrap(), "2026-05-01T12:00:01Z  critical  -  too \\u{1b} many");
+    let place = "-".to_owned() + &" ".repeat("rack_8/db-01".len() - 1);
+    let second = format!("2026-05-01T12:00:01Z  critical  {place}  too \\u{{1b}} many");
+    assert_eq!(run.out.lines().nth(1).unwrap(), second);
     assert_eq!(
         run.err,
-        "note: 4 events are not kept any more that happened before the next one\nnote: the service stops; asking again\n"
+        "note: 4 events are not kept any more that happened before the next one\n\
+         note: there is no db-02; going on with the boards that were meant until now\n\
+         note: the service stops; asking again\n"
     );
 }
 

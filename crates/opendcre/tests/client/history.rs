@@ -52,13 +52,17 @@ fn polls_say_what_is_due_and_why_something_fails() {
     let (line, run) = ask(&["poll", "status"], ("200 OK", POLLS));
     assert_eq!(line, "GET /opendcre/2/polls");
     insta::assert_snapshot!(run.out, @"
-    BOARD  STATE    EVERY  DUE      LATE   TOOK    ANSWERED              VALUES  FAILED  CODE         MESSAGE
-    db-01  waiting  30 s   12.03 s  0 s    0.25 s  2026-05-01T12:00:00Z  7       0       -            -
-    db-02  failing  30 s   -2 s     1.5 s  -       -                     7       7       unreachable  it does not answer
+    BOARD  STATE    EVERY  DUE   LATE   TOOK    ANSWERED              VALUES  FAILED  CODE         MESSAGE
+    db-01  waiting  30 s   12 s  0 s    0.25 s  2026-05-01T12:00:00Z  7       0       -            -
+    db-02  failing  30 s   -2 s  1.5 s  -       -                     7       7       unreachable  it does not answer
     ");
     assert_eq!(run.err, "note: 1 failing, 1 waiting\n");
     let (_, run) = ask(&["poll", "status", "db", "--failing", "-o", "json"], ("200 OK", POLLS));
     assert_eq!((run.out.lines().count(), run.out.contains("db-02")), (1, true));
     let (_, run) = ask(&["poll", "status", "--late", "-o", "json"], ("200 OK", POLLS));
     assert_eq!(run.out, "");
+    let fine = POLLS.replace("\"failed\":7", "\"failed\":0");
+    let (_, run) = ask(&["poll", "status"], ("200 OK", fine.leak()));
+    assert!(run.out.lines().all(|line| line.len() < 80), "{}", run.out);
+    assert!(run.out.lines().next().unwrap().ends_with("VALUES"), "{}", run.out);
 }

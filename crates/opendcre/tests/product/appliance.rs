@@ -129,8 +129,10 @@ fn a_wrong_configuration_falls_back_to_the_last_one_that_worked() {
         assert_eq!(codes(&fallen_back), ["configuration_fallen_back"]);
         let message = fallen_back["defects"][0]["message"].as_str().unwrap();
         assert!(message.contains(word) && message.contains("last-good.toml"), "{message}");
-        let events = request(address, "GET", "/opendcre/2/events?kinds=service_degraded").1;
-        assert!(events.contains("configuration_fallen_back"), "{events}");
+        eventually("it is told as an event", || {
+            let events = request(address, "GET", "/opendcre/2/events?kinds=service_degraded").1;
+            events.contains("configuration_fallen_back").then_some(())
+        });
         // Corrected without a restart, and nothing is amiss any more.
         std::fs::write(&config, &good).unwrap();
         signal(program.id(), "HUP");

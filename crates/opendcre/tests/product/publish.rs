@@ -122,7 +122,7 @@ fn rsyslog_gets_events_over_udp_tcp_and_tls() {
     }
     let first = &received(directory, "tcp")[0];
     assert!(
-        first.contains("|service_started|[opendcre@32473 sequence=\"1\" detail=\"{\\\"version\\\":"),
+        first.contains("|service_started|[opendcre@32473 sequence=\"1\" detail=\"{\\\"mode\\\":\\\"hardware\\\",\\\"version\\\":"),
         "{first}"
     );
     assert_eq!(received(directory, "tls").len(), 1, "only one kind is wanted there");

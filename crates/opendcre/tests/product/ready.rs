@@ -49,6 +49,18 @@ fn a_certificate_that_the_server_has_made_is_trusted_and_no_other() {
     let answer = eventually("it serves", || Some(ready(&config, &[])).filter(|answer| answer.0 == Some(0)));
     assert_eq!(answer.1, "ready (hardware)\n");
 
+    let token = folder.join("token");
+    let made = Command::new(PRODUCT)
+        .args(["token", "create", "check", "--role", "viewer", "--config", config.to_str().unwrap()])
+        .output()
+        .unwrap();
+    std::fs::write(&token, &made.stdout).unwrap();
+    let (exit, json) = ready(&config, &["-o", "json", "--token-file", token.to_str().unwrap()]);
+    assert!(exit == Some(0) && json.contains("\"defects\":[]"), "who may read is told all: {json}");
+    std::fs::write(&token, format!("odcre_{}", "a".repeat(60))).unwrap();
+    let (exit, text) = ready(&config, &["--token-file", token.to_str().unwrap()]);
+    assert_eq!(exit, Some(1), "a login that fails is not that of a stranger: {text}");
+
     let other = Gateway::start_with("", protected);
     eventually("it serves", || std::fs::copy(other.directory.path().join("tls/cert.pem"), &certificate).ok());
     let (exit, text) = ready(&config, &[]);

@@ -3,7 +3,9 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc;
+use std::thread;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -15,8 +17,12 @@ const PYTHON: &str = "/usr/bin/python3";
 /// A program that is stopped when this goes away.
 pub(crate) struct Program {
     child: Child,
-    output: BufReader<ChildStdout>,
+    /// The lines of its standard output, up to its end.
+    lines: mpsc::Receiver<String>,
 }
+
+/// How long a program has for a line that is waited for.
+const LINE_LIMIT: Duration = Duration::from_secs(60);
 
 impl Program {
     pub(crate) fn start(command: &mut Command) -> Self {
@@ -25,14 +31,19 @@ impl Program {
                 |error| panic!("{command:?}: {error}; `cargo xtask test` installs what tests need"),
             );
         let output = BufReader::new(child.stdout.take().expect("a pipe"));
-        Self { child, output }
+        let (sender, lines) = mpsc::channel();
+        // Nobody may be left to hear it.
+        thread::spawn(move || output.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
+        Self { child, lines }
     }
 
-    /// The next line on its standard output.
+    /// The next line on its standard output; nothing at its end.
     pub(crate) fn line(&mut self) -> String {
-        let mut line = String::new();
-        self.output.read_line(&mut line).expect("text");
-        line.trim_end().to_owned()
+        match self.lines.recv_timeout(LINE_LIMIT) {
+            Ok(line) => line.trim_end().to_owned(),
+            Err(mpsc::RecvTimeoutError::Disconnected) => String::new(),
+            Err(mpsc::RecvTimeoutError::Timeout) => panic!("the program says nothing for {LINE_LIMIT:?}"),
+        }
     }
 
     pub(crate) fn id(&self) -> u32 {
@@ -61,7 +72,7 @@ impl Drop for Program {
             if matches!(self.child.try_wait(), Ok(Some(_))) {
                 return;
             }
-            std::thread::sleep(Duration::from_millis(10));
+            thread::sleep(Duration::from_millis(10));
         }
         self.child.kill().ok();
         self.child.wait().ok();
@@ -79,7 +90,7 @@ pub(crate) fn eventually<T>(what: &str, mut attempt: impl FnMut() -> Option<T>) 
         if let Some(result) = attempt() {
             return result;
         }
-        std::thread::sleep(Duration::from_millis(10));
+        thread::sleep(Duration::from_millis(10));
     }
     panic!("did not happen: {what}");
 }

@@ -5,7 +5,7 @@ use tokio::net::TcpListener;
 
 use super::*;
 use crate::notice::testing::event;
-use crate::testing::{closed_port, soon};
+use crate::testing::{Authority, closed_port, soon};
 
 /// A server that is nowhere.
 pub(super) fn settings() -> SyslogSettings {
@@ -35,11 +35,11 @@ async fn accepted(listener: &TcpListener) -> TcpStream {
 }
 
 /// The next message of a stream, by its counted octets.
-async fn frame(stream: &mut TcpStream) -> String {
+async fn frame(stream: &mut (impl AsyncRead + Unpin)) -> String {
     soon("a message comes", read_frame(stream)).await
 }
 
-async fn read_frame(stream: &mut TcpStream) -> String {
+async fn read_frame(stream: &mut (impl AsyncRead + Unpin)) -> String {
     let mut length = String::new();
     loop {
         match stream.read_u8().await.unwrap() {
@@ -100,7 +100,7 @@ async fn a_server_that_is_not_there_is_tried_later() {
 async fn a_server_without_tls_is_no_server_with_tls() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
-    let mut syslog = syslog(SyslogTransport::Tls(RootCertStore::empty()), port);
+    let mut syslog = syslog(SyslogTransport::Tls(RootCertStore::empty(), None), port);
     let answer = async {
         let mut stream = accepted(&listener).await;
         stream.write_all(b"hello, who is there?\n").await.unwrap();
@@ -108,6 +108,24 @@ async fn a_server_without_tls_is_no_server_with_tls() {
     let first = notice(1);
     let (failure, ()) = tokio::join!(syslog.deliver(&first), answer);
     assert!(matches!(failure, Err(Failure::Later(..))), "{failure:?}");
+}
+
+#[tokio::test]
+async fn a_server_may_want_to_know_who_writes() {
+    let authority = Authority::new();
+    let (listener, acceptor) = (TcpListener::bind("127.0.0.1:0").await.unwrap(), authority.server());
+    let transport = SyslogTransport::Tls(authority.roots.clone(), Some(authority.client()));
+    let port = listener.local_addr().unwrap().port();
+    let known = SyslogSettings { host: "localhost".to_owned(), transport, port, ..settings() };
+    let mut syslog = Syslog::new(&known, "dcre-1").unwrap();
+    let read = async {
+        let mut stream = acceptor.accept(accepted(&listener).await).await.unwrap();
+        frame(&mut stream).await
+    };
+    let first = notice(1);
+    let (delivered, message) = tokio::join!(syslog.deliver(&first), read);
+    assert_eq!(delivered, Ok(()));
+    assert!(message.contains(" sequence=\"1\""), "{message}");
 }
 
 #[tokio::test]

@@ -1,12 +1,12 @@
 //! Receivers of the test: what is posted to them, and what their answers mean.
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
 
 use super::*;
 use crate::notice::Missed;
 use crate::notice::testing::event;
-use crate::testing::{closed_port, soon};
+use crate::testing::{Authority, closed_port, soon};
 
 const NOW: Timestamp = Timestamp::constant(1_800_000_000, 0);
 
@@ -19,21 +19,25 @@ impl WallClock for FixedClock {
     }
 }
 
-fn webhook(url: &str, timeout: Duration) -> Webhook {
-    let settings = WebhookSettings {
+fn settings(url: &str, timeout: Duration) -> WebhookSettings {
+    WebhookSettings {
         name: "noc".to_owned(),
         url: url.to_owned(),
         secret: "s3cret".into(),
         roots: RootCertStore::empty(),
+        identity: None,
         timeout,
         patience: Duration::from_secs(3600),
         filter: Filter::default(),
-    };
-    Webhook::new(&settings, "dcre-1", Arc::new(FixedClock)).unwrap()
+    }
+}
+
+fn webhook(url: &str, timeout: Duration) -> Webhook {
+    Webhook::new(&settings(url, timeout), "dcre-1", Arc::new(FixedClock)).unwrap()
 }
 
 /// The head and the body of the next request.
-async fn request(stream: &mut TcpStream) -> (String, String) {
+async fn request(stream: &mut (impl AsyncRead + Unpin)) -> (String, String) {
     let mut bytes = Vec::new();
     loop {
         let text = String::from_utf8_lossy(&bytes).into_owned();
@@ -119,6 +123,28 @@ async fn a_receiver_that_says_nothing_is_given_up_in_time_and_named_by_nothing_s
     let absent = soon("a receiver that is not there is given up", absent.deliver(&notice)).await;
     let Err(Failure::Later(reason, None)) = absent else { panic!("{absent:?}") };
     assert!(!reason.contains("t0ken"), "{reason}");
+}
+
+#[tokio::test]
+async fn a_receiver_may_want_to_know_who_posts() {
+    let (authority, notice) = (Authority::new(), Notice::Event(Box::new(event(12))));
+    let (listener, acceptor) = (TcpListener::bind("127.0.0.1:0").await.unwrap(), authority.server());
+    let url = format!("https://localhost:{}/hook", listener.local_addr().unwrap().port());
+    for identity in [Some(authority.client()), None] {
+        let is_known = identity.is_some();
+        let (roots, usual) = (authority.roots.clone(), settings(&url, Duration::from_secs(60)));
+        let settings = WebhookSettings { roots, identity, ..usual };
+        let mut webhook = Webhook::new(&settings, "dcre-1", Arc::new(FixedClock)).unwrap();
+        let receive = async {
+            let (stream, _) = listener.accept().await.unwrap();
+            let Ok(mut stream) = acceptor.accept(stream).await else { return };
+            request(&mut stream).await;
+            stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await.unwrap();
+        };
+        let posting = async { tokio::join!(webhook.deliver(&notice), receive) };
+        let (delivered, ()) = soon("a notice is posted and answered", posting).await;
+        assert_eq!(delivered.is_ok(), is_known, "{delivered:?}");
+    }
 }
 
 #[test]
