@@ -246,7 +246,7 @@ mod tests {
 
     /// What a power supply says in turn.
     fn answer(number: u32) -> (Query, Latest) {
-        let state = if number % 2 == 0 { PowerState::On } else { PowerState::Off };
+        let state = if number.is_multiple_of(2) { PowerState::On } else { PowerState::Off };
         let observation = Observation::Power(PowerReport {
             state,
             power_ok: true,

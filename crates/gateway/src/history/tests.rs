@@ -10,6 +10,7 @@ use std::ops::Range;
 use opendcre_model::{DeviceId, Quantity};
 use proptest::prelude::*;
 use tempfile::TempDir;
+use tokio::time::timeout;
 
 use super::*;
 
@@ -49,7 +50,7 @@ impl Room {
     /// Opens a history that must be in order.
     fn open(&self) -> History {
         let (history, set_aside) = self.try_open().unwrap();
-        assert_eq!(set_aside, None);
+        assert_eq!((set_aside, history.health()), (None, Ok(())));
         history
     }
 
@@ -95,6 +96,19 @@ async fn ask(history: &History, device: u16, time: Range<i64>, step: Duration) -
 async fn raw(history: &History, device: u16, time: Range<i64>) -> Vec<(i64, f64)> {
     let points = ask(history, device, time, Duration::ZERO).await;
     points.into_iter().map(|(time, value, ..)| (time, value)).collect()
+}
+
+/// Longer than anything takes here.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Waits for something that happens in another thread.
+async fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
+    let reached = async {
+        while !is_so() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    timeout(PATIENCE, reached).await.unwrap_or_else(|_| panic!("{what} never happened"));
 }
 
 /// What a history must answer, by a plain table.

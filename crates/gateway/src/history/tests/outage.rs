@@ -5,23 +5,9 @@ use std::fs;
 use std::os::unix::fs::FileExt;
 
 use futures_util::FutureExt;
-use tokio::time::timeout;
 
 use super::super::table::Table;
 use super::*;
-
-/// Longer than anything takes here.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-/// Waits for something that happens in another thread.
-async fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
-    let reached = async {
-        while !is_so() {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-    };
-    timeout(PATIENCE, reached).await.unwrap_or_else(|_| panic!("{what} never happened"));
-}
 
 /// A closed history with a chunk of each of many hours of two sensors.
 async fn furnished() -> Room {
@@ -234,7 +220,7 @@ async fn making_chunks_ends_however_fast_samples_come() {
 async fn two_parts_of_a_period_in_memory_are_one_to_whoever_asks() {
     let room = Room::new();
     let history = room.open();
-    history.record((0..60).map(|minute| sample(1, minute * 60_000, f64::from(minute as u32))));
+    history.record((0..60_u32).map(|minute| sample(1, i64::from(minute) * 60_000, f64::from(minute))));
     history.writer.seal().await.unwrap();
     history.record([sample(1, 1, 70.0)]);
     {
