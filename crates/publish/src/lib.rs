@@ -7,6 +7,7 @@
 mod back_off;
 mod courier;
 mod filter;
+mod http;
 mod notice;
 mod publisher;
 mod spool;

@@ -101,7 +101,7 @@ impl Syslog {
             SyslogTransport::Udp => Link::Datagrams(None),
             SyslogTransport::Tcp => Link::Stream(None, None),
             SyslogTransport::Tls(roots) => {
-                let config = tls::client(roots.clone()).map_err(|error| error.to_string())?;
+                let config = tls::client(roots.clone(), None).map_err(|error| error.to_string())?;
                 Link::Stream(Some(TlsConnector::from(Arc::new(config))), None)
             }
         };
