@@ -13,6 +13,7 @@ mod text;
 
 use http::StatusCode;
 use http::request::Parts;
+use opendcre_gateway::Gauges;
 use opendcre_model::DeviceKind;
 use serde::Deserialize;
 
@@ -24,7 +25,7 @@ use crate::problem::Problem;
 use crate::reply::{self, Reply};
 use crate::v2::{Query, unknown_rack};
 use bmc::Bmcs;
-use device::{Devices, Selection};
+use device::Devices;
 use format::Format;
 use page::Page;
 use receiver::Receivers;
@@ -74,7 +75,7 @@ pub(crate) fn of_devices(api: &Api, head: &Parts, caller: Caller<'_>) -> Result<
         if let Some(unknown) = racks.iter().find(|rack| !view.has_rack(rack)) {
             return Err(unknown_rack(unknown));
         }
-        Ok(Page::new(format).with(Devices::of(view, Selection { racks, kinds })))
+        Ok(Page::new(format).with(Devices(Gauges::of(view, &racks, kinds))))
     })
 }
 

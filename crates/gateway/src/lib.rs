@@ -15,6 +15,7 @@ mod error;
 mod event;
 mod forget;
 mod gateway;
+mod gauge;
 mod glob;
 mod health;
 mod history;
@@ -56,6 +57,9 @@ pub use event::{
     Event, EventError, EventKind, EventLog, EventPage, EventSettings, EventStatistics, NewEvent, Severity,
 };
 pub use gateway::Gateway;
+pub use gauge::{
+    Gauge, GaugePoint, GaugeValue, Gauges, Label, LabelValue, Measured, UNIT, board_labels, device_labels,
+};
 pub use glob::Glob;
 pub use health::{Condition, RollUp, Side, Threshold, ThresholdError, Thresholds};
 pub use history::{

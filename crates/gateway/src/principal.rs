@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use opendcre_model::Subject;
+use opendcre_model::{Login, Subject};
 
 /// Whoever sent a command: who they are, and where this request came from. Clones are cheap.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +16,18 @@ pub struct Principal {
 }
 
 impl Principal {
+    /// The service itself, for what nobody asked.
+    pub(crate) fn service() -> Self {
+        let subject = Subject {
+            name: "opendcre".to_owned(),
+            login: Login::Local,
+            provider: String::new(),
+            groups: Vec::new(),
+            grants: Vec::new(),
+        };
+        Self { subject: Arc::new(subject), remote: "".into(), request_id: "".into() }
+    }
+
     /// The name by which they are known.
     #[must_use]
     pub fn name(&self) -> &str {

@@ -7,6 +7,7 @@
 mod back_off;
 mod courier;
 mod filter;
+mod http;
 #[cfg(feature = "mqtt")]
 mod mqtt;
 mod notice;

@@ -7,20 +7,19 @@ mod signature;
 #[cfg(test)]
 mod tests;
 
-use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use jiff::fmt::rfc2822;
 use opendcre_model::WallClock;
-use reqwest::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
-use reqwest::{Client, Response, StatusCode, Url, redirect};
+use reqwest::header::{CONTENT_TYPE, HeaderMap};
+use reqwest::{Client, Response, StatusCode, Url};
 use rustls::RootCertStore;
 use secrecy::SecretString;
 
 use crate::courier::{Destination, Failure};
 use crate::filter::Filter;
+use crate::http;
 use crate::notice::{Body, Notice};
 use crate::tls::{self, Identity};
 
@@ -29,9 +28,6 @@ const EVENT: &str = "x-opendcre-event";
 /// When it was sent, in seconds since 1970.
 const TIMESTAMP: &str = "x-opendcre-timestamp";
 const SIGNATURE: &str = "x-opendcre-signature";
-
-/// How much of an answer is read, so that the connection can be used again.
-const MAX_ANSWER_BYTES: usize = 64 << 10;
 
 /// A webhook.
 #[derive(Debug, Clone)]
@@ -77,15 +73,7 @@ impl Webhook {
         let url = Url::parse(&settings.url).map_err(|error| format!("url: {error}"))?;
         let tls = tls::client(settings.roots.clone(), settings.identity.as_ref())
             .map_err(|error| error.to_string())?;
-        let client = Client::builder()
-            .user_agent(concat!("opendcre/", env!("CARGO_PKG_VERSION")))
-            .tls_backend_preconfigured(tls)
-            // What is signed for one receiver is nobody else's business.
-            .redirect(redirect::Policy::none())
-            .no_proxy()
-            .timeout(settings.timeout)
-            .build()
-            .map_err(|error| root_cause(&error))?;
+        let client = http::client(tls, settings.timeout)?;
         Ok(Self { client, url, secret: settings.secret.clone(), source: source.to_owned(), clock })
     }
 
@@ -101,7 +89,7 @@ impl Webhook {
             .header(TIMESTAMP, timestamp)
             .header(SIGNATURE, signature)
             .body(body);
-        request.send().await.map_err(|error| Failure::Later(root_cause(&error), None))
+        request.send().await.map_err(|error| Failure::Later(http::root_cause(&error), None))
     }
 }
 
@@ -109,13 +97,8 @@ impl Destination for Webhook {
     async fn deliver(&mut self, notice: &Notice) -> Result<(), Failure> {
         let mut response = self.post(notice).await?;
         let outcome = judge(response.status(), response.headers(), self.clock.now());
-        let mut read = 0;
-        // What the answer says plays no part, nor whether it is whole.
-        while let Ok(Some(chunk)) = response.chunk().await
-            && read <= MAX_ANSWER_BYTES
-        {
-            read += chunk.len();
-        }
+        // What the answer says plays no part, nor whether it is whole; the connection can be used again if it is.
+        let _ = http::body(&mut response).await;
         outcome
     }
 }
@@ -130,27 +113,5 @@ fn judge(status: StatusCode, headers: &HeaderMap, now: Timestamp) -> Result<(), 
     if status.is_client_error() && !may_change {
         return Err(Failure::Never(reason));
     }
-    let wish = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok());
-    Err(Failure::Later(reason, wish.and_then(|wish| retry_after(wish, now))))
-}
-
-/// How long somebody wants to be left alone (RFC 9110 §10.2.3): seconds or a date.
-fn retry_after(text: &str, now: Timestamp) -> Option<Duration> {
-    if let Ok(seconds) = text.trim().parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let date = rfc2822::DateTimeParser::new().parse_timestamp(text.trim()).ok()?;
-    Some(Duration::try_from(date.duration_since(now)).unwrap_or_default())
-}
-
-/// The innermost error: the one that says what went wrong, and nothing of the URL, which may hold a secret.
-fn root_cause(error: &reqwest::Error) -> String {
-    let mut cause: &dyn Error = error;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    match error.is_timeout() {
-        true => "the receiver does not answer in time".to_owned(),
-        false => cause.to_string(),
-    }
+    Err(Failure::Later(reason, http::retry_after(headers, now)))
 }

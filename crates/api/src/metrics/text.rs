@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use opendcre_gateway::{Label, LabelValue};
+
 use super::format::Format;
 
 /// What belongs together: samples with the same name.
@@ -201,8 +203,18 @@ impl Labels {
         self
     }
 
+    /// Adds a label of a board or device.
+    pub(super) fn add_label(&mut self, (name, value): Label<'_>) -> &mut Self {
+        match value {
+            LabelValue::Text(text) => self.add(name, text),
+            LabelValue::Word(word) => self.add_plain(name, word),
+            LabelValue::Board(id) => self.add_plain(name, id),
+            LabelValue::Device(id) => self.add_plain(name, id),
+        }
+    }
+
     /// Adds a label whose value has nothing in it that must be escaped, such as an id.
-    pub(super) fn add_plain(&mut self, name: &str, value: impl std::fmt::Display) -> &mut Self {
+    fn add_plain(&mut self, name: &str, value: impl std::fmt::Display) -> &mut Self {
         self.begin(name);
         let _ = write!(self.0, "{value}\"");
         self

@@ -1,9 +1,12 @@
 //! Receivers of the test: what is posted to them, and what their answers mean.
 
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+use reqwest::header::RETRY_AFTER;
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 
 use super::*;
+use crate::http::MAX_ANSWER_BYTES;
+use crate::http::testing::request;
 use crate::notice::Missed;
 use crate::notice::testing::event;
 use crate::testing::{Authority, closed_port, soon};
@@ -36,21 +39,6 @@ fn webhook(url: &str, timeout: Duration) -> Webhook {
     Webhook::new(&settings(url, timeout), "dcre-1", Arc::new(FixedClock)).unwrap()
 }
 
-/// The head and the body of the next request.
-async fn request(stream: &mut (impl AsyncRead + Unpin)) -> (String, String) {
-    let mut bytes = Vec::new();
-    loop {
-        let text = String::from_utf8_lossy(&bytes).into_owned();
-        if let Some((head, body)) = text.split_once("\r\n\r\n") {
-            let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap();
-            if body.len() == length.parse::<usize>().unwrap() {
-                return (head.to_owned(), body.to_owned());
-            }
-        }
-        assert!(stream.read_buf(&mut bytes).await.unwrap() > 0, "the request ends early: {text}");
-    }
-}
-
 /// Delivers `notice` to a receiver that says `answer`, and returns what came of that and what the receiver got.
 async fn exchange(notice: &Notice, answer: &str) -> (Result<(), Failure>, (String, String)) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -58,10 +46,10 @@ async fn exchange(notice: &Notice, answer: &str) -> (Result<(), Failure>, (Strin
     let mut webhook = webhook(&url, Duration::from_secs(60));
     let receive = async {
         let (mut stream, _) = listener.accept().await.unwrap();
-        let request = request(&mut stream).await;
+        let (head, body) = request(&mut stream).await;
         // Of a long answer not everything may be read.
         let _ = stream.write_all(answer.as_bytes()).await;
-        request
+        (head, String::from_utf8(body).unwrap())
     };
     soon("a notice is posted and answered", async { tokio::join!(webhook.deliver(notice), receive) }).await
 }
@@ -163,12 +151,6 @@ fn some_answers_are_final() {
 
 #[test]
 fn receivers_say_for_how_long_they_want_to_be_left_alone() {
-    assert_eq!(retry_after("120", NOW), Some(Duration::from_secs(120)));
-    assert_eq!(retry_after("Fri, 15 Jan 2027 08:00:30 GMT", NOW), Some(Duration::from_secs(30)));
-    assert_eq!(retry_after("Fri, 15 Jan 2027 07:00:00 GMT", NOW), Some(Duration::ZERO));
-    for text in ["", "soon", "-1", "1.5", "99999999999999999999"] {
-        assert_eq!(retry_after(text, NOW), None, "{text:?}");
-    }
     let headers = HeaderMap::from_iter([(RETRY_AFTER, "7".parse().unwrap())]);
     let later = judge(StatusCode::SERVICE_UNAVAILABLE, &headers, NOW);
     assert!(matches!(later, Err(Failure::Later(_, Some(wish))) if wish == Duration::from_secs(7)));
