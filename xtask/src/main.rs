@@ -17,6 +17,7 @@ mod services;
 mod step;
 mod test;
 mod tool;
+mod victoria;
 
 /// Chores of the OpenDCRE workspace.
 #[derive(Parser)]

@@ -20,12 +20,14 @@ pub(crate) fn run() -> Result<()> {
     let steps = vec![
         Step::function("tools", "installing what is missing", tool::install_missing),
         Step::command("format", program("cargo", &["fmt", "--all", "--check"])),
-        Step::command("lints", lints(&["--workspace", "--all-targets"])),
+        Step::command("lints", lints(&["--workspace", "--all-targets", "--all-features"])),
+        // What is compiled only where a feature is missing.
+        Step::command("default lints", lints(&["--package", "opendcre-publish", "--package", "opendcre"])),
         // Among all targets are only those that a plain `cargo test` runs.
         Step::command("more lints", lints(&["--package", "opendcre", "--test", "security"])),
         // Unit, property and integration tests, doc tests, the replay of the fuzzing corpora, and the rules about
         // the workspace itself.
-        Step::command("tests", program("cargo", &["test", "--workspace", "--locked"])),
+        Step::command("tests", program("cargo", &["test", "--workspace", "--all-features", "--locked"])),
         Step::command("documents", documents()),
         Step::command("licences", licences()),
         Step::command("bus peer", bus_peer()),
@@ -63,7 +65,7 @@ fn lints(scope: &[&str]) -> Command {
 }
 
 fn documents() -> Command {
-    let mut command = program("cargo", &["doc", "--workspace", "--no-deps", "--locked"]);
+    let mut command = program("cargo", &["doc", "--workspace", "--all-features", "--no-deps", "--locked"]);
     command.env("RUSTDOCFLAGS", "-D warnings");
     command
 }

@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail};
 
 use crate::step::{program, run};
-use crate::{root, say};
+use crate::{root, say, victoria};
 
 /// The system's own Python: another one on the path would not find Debian's modules.
 pub(crate) const PYTHON: &str = "/usr/bin/python3";
@@ -18,6 +18,9 @@ pub(crate) const PYTHON: &str = "/usr/bin/python3";
 const CARGO_DENY_VERSION: &str = "0.20.2";
 
 const SCHEMATHESIS_VERSION: &str = "4.32.5";
+
+/// The messages of OTLP for Python, as its makers compile them.
+const OTLP_MESSAGES_VERSION: &str = "1.45.2";
 
 /// Where npm finds the exact versions of what it installs.
 const NODE_LOCK: &str = "package-lock.json";
@@ -96,6 +99,8 @@ pub(crate) fn install_missing() -> Result<()> {
     install_packages(&[PACKAGES, IPMI_PEERS, SERVICES])?;
     install_openid_provider()?;
     install_schemathesis()?;
+    install_otlp_messages()?;
+    victoria::install()?;
     install_cargo_deny()
 }
 
@@ -207,6 +212,25 @@ fn has_schemathesis() -> Result<bool> {
     is_version(&schemathesis(), SCHEMATHESIS_VERSION)
 }
 
+/// Installs the messages of OTLP for Python beside schemathesis, unless this version is there already.
+fn install_otlp_messages() -> Result<()> {
+    let python = python_tools().join("bin/python3");
+    let probe = "import importlib.metadata, sys; \
+                 sys.exit(importlib.metadata.version('opentelemetry-proto') != sys.argv[1])";
+    let is_there = || {
+        let output = program(&python, &["-c", probe, OTLP_MESSAGES_VERSION]).output();
+        output.is_ok_and(|output| output.status.success())
+    };
+    if !is_there() {
+        let requirement = format!("opentelemetry-proto=={OTLP_MESSAGES_VERSION}");
+        run(program(python_tools().join("bin/pip"), &["install", "--quiet", &requirement]))?;
+    }
+    if !is_there() {
+        bail!("opentelemetry-proto {OTLP_MESSAGES_VERSION} was installed but is not there");
+    }
+    say(&format!("opentelemetry-proto {OTLP_MESSAGES_VERSION} is there")).map_err(Into::into)
+}
+
 /// Installs cargo-deny unless this version is there already.
 ///
 /// # Errors
@@ -227,7 +251,8 @@ pub(crate) fn cargo_deny() -> PathBuf {
     tools().join("bin/cargo-deny")
 }
 
-fn tools() -> PathBuf {
+/// Where everything is kept that is no Debian package.
+pub(crate) fn tools() -> PathBuf {
     root().join("target/tools")
 }
 

@@ -18,6 +18,7 @@ mod history;
 mod inventory;
 mod ipmi;
 mod legacy;
+mod otlp;
 mod poll;
 mod publish;
 mod sealed;
@@ -51,6 +52,7 @@ pub use event::Events;
 pub use history::History;
 pub use inventory::Inventory;
 pub use ipmi::{Auth, Broker, Ipmi, PrivilegeLimit, UserLookup};
+pub use otlp::{Compression, Otlp, Signal};
 pub use poll::{Poll, Rule as PollRule};
 pub use publish::{LeastSeverity, Syslog, Transport, Webhook};
 pub use sealed::Secrets;
@@ -107,6 +109,9 @@ pub struct Config {
     /// The syslog servers that get events, one table each.
     #[serde(deserialize_with = "text::syslogs")]
     pub syslog: Vec<Syslog>,
+    /// The receivers of OTLP that get readings and events, one table each.
+    #[serde(deserialize_with = "text::otlps")]
+    pub otlp: Vec<Otlp>,
     /// How often values are read before anybody asks.
     pub poll: Poll,
     /// The record of what sensors said.
@@ -422,6 +427,7 @@ impl Config {
             .chain(config.auth.files())
             .chain(config.webhook.iter_mut().flat_map(Webhook::files))
             .chain(config.syslog.iter_mut().flat_map(Syslog::files))
+            .chain(config.otlp.iter_mut().flat_map(Otlp::files))
             .chain(&mut config.secret_store.file);
         for file in files {
             *file = folder.join(&file);
@@ -433,6 +439,7 @@ impl Config {
             .flat_map(Ipmi::secret_files)
             .chain(config.auth.secret_files())
             .chain(config.webhook.iter_mut().filter_map(|webhook| webhook.secret_file.as_mut()))
+            .chain(config.otlp.iter_mut().flat_map(Otlp::secret_files))
             .chain(&mut config.secret_store.key_file)
         {
             *file = secrets.join(&file);

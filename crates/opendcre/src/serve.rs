@@ -7,6 +7,8 @@
 //! equipment is then recorded as uncertain.
 
 pub(crate) mod login;
+#[cfg(feature = "otlp")]
+mod otlp;
 pub(crate) mod publish;
 mod records;
 mod reload;

@@ -1,4 +1,5 @@
-//! Brings events to others: webhooks and syslog, in order, and at least once where the protocol can tell.
+//! Brings events to others: webhooks, syslog and OTLP, in order, and at least once where the protocol can tell; and readings,
+//! over OTLP.
 //!
 //! Every destination pulls from the event log at its own pace, from a position that is kept over restarts. So a receiver
 //! that is down or slow holds up nothing but itself; what the log has given up meanwhile, it is told. This crate makes no
@@ -9,6 +10,8 @@ mod courier;
 mod filter;
 mod http;
 mod notice;
+#[cfg(feature = "otlp")]
+mod otlp;
 mod publisher;
 mod spool;
 mod status;
@@ -18,6 +21,8 @@ mod webhook;
 
 pub use back_off::BackOff;
 pub use filter::{Filter, FilterError};
+#[cfg(feature = "otlp")]
+pub use otlp::{Meters, OtlpLogs, OtlpMetrics, OtlpSettings};
 pub use publisher::{PublishSettings, Publisher};
 pub use status::{Deliveries, DestinationStatistics};
 pub use syslog::{Facility, SyslogSettings, SyslogTransport};

@@ -12,6 +12,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::courier::{Courier, Destination, Rules};
 use crate::filter::Filter;
+#[cfg(feature = "otlp")]
+use crate::otlp::{Logs, OtlpSettings};
 use crate::spool::Spool;
 use crate::status::{Deliveries, Status};
 use crate::syslog::Syslog;
@@ -29,6 +31,9 @@ pub struct PublishSettings {
     pub webhooks: Vec<WebhookSettings>,
     /// The syslog servers, with different names.
     pub syslogs: Vec<SyslogSettings>,
+    /// The receivers of OTLP, with different names.
+    #[cfg(feature = "otlp")]
+    pub otlps: Vec<OtlpSettings>,
     /// How long a destination that failed is left alone.
     pub back_off: BackOff,
 }
@@ -37,6 +42,8 @@ pub struct PublishSettings {
 pub struct Publisher {
     webhooks: Vec<Courier<Webhook>>,
     syslogs: Vec<Courier<Syslog>>,
+    #[cfg(feature = "otlp")]
+    logs: Vec<Courier<Logs>>,
     deliveries: Arc<Deliveries>,
 }
 
@@ -47,6 +54,17 @@ struct Opening {
     clock: Arc<dyn WallClock>,
     statuses: Vec<Arc<Status>>,
     defects: Vec<Defect>,
+}
+
+impl PublishSettings {
+    /// Whether nobody gets any event.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        let is_empty = self.webhooks.is_empty() && self.syslogs.is_empty();
+        #[cfg(feature = "otlp")]
+        let is_empty = is_empty && self.otlps.iter().all(|otlp| otlp.logs.is_none());
+        is_empty
+    }
 }
 
 impl Publisher {
@@ -60,8 +78,17 @@ impl Publisher {
         let (webhooks, syslogs) = (opening.settings.webhooks.clone(), opening.settings.syslogs.clone());
         let webhooks = webhooks.iter().filter_map(|webhook| opening.webhook(webhook)).collect();
         let syslogs = syslogs.iter().filter_map(|syslog| opening.syslog(syslog)).collect();
+        #[cfg(feature = "otlp")]
+        let logs = opening.settings.otlps.clone().iter().filter_map(|otlp| opening.logs(otlp)).collect();
         let deliveries = Arc::new(Deliveries::new(opening.statuses));
-        (Self { webhooks, syslogs, deliveries }, opening.defects)
+        let publisher = Self {
+            webhooks,
+            syslogs,
+            #[cfg(feature = "otlp")]
+            logs,
+            deliveries,
+        };
+        (publisher, opening.defects)
     }
 
     /// How deliveries are doing, also while they run.
@@ -77,6 +104,10 @@ impl Publisher {
             couriers.spawn(courier.run(stop.clone()));
         }
         for courier in self.syslogs {
+            couriers.spawn(courier.run(stop.clone()));
+        }
+        #[cfg(feature = "otlp")]
+        for courier in self.logs {
             couriers.spawn(courier.run(stop.clone()));
         }
         while let Some(ended) = couriers.join_next().await {
@@ -111,6 +142,15 @@ impl Opening {
             }
         };
         self.courier(format!("syslog.{}", settings.name), syslog, spool, &settings.filter, None)
+    }
+
+    #[cfg(feature = "otlp")]
+    fn logs(&mut self, settings: &OtlpSettings) -> Option<Courier<Logs>> {
+        let wanted = settings.logs.as_ref()?;
+        let logs = Logs::new(settings, &self.settings.hostname, Arc::clone(&self.clock));
+        let spool = self.spool(&format!("otlp-{}", settings.name)).map(Some);
+        let name = format!("otlp.{}.logs", settings.name);
+        self.courier(name, logs, spool, &wanted.filter, Some(wanted.patience))
     }
 
     /// The spool of a destination, and how far it has come, which is on the disk then.
@@ -158,7 +198,8 @@ impl Opening {
     }
 }
 
-fn jitter() -> u8 {
+/// Any number, see [`BackOff::pause`].
+pub(crate) fn jitter() -> u8 {
     let mut byte = [0];
     // Without random numbers, many come back at once, which is no reason not to.
     let _ = getrandom::fill(&mut byte);

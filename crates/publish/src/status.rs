@@ -110,12 +110,30 @@ impl Status {
 
     /// Something was delivered.
     pub(crate) fn on_delivered(&self) {
+        self.lock().delivered += 1;
+        self.on_recovered();
+    }
+
+    /// Nothing is wrong with the destination any more.
+    pub(crate) fn on_recovered(&self) {
         let mut state = self.lock();
-        state.delivered += 1;
         if let Some(outage) = state.outage.take() {
             let lasted = outage.since.elapsed();
-            tracing::info!(destination = self.name, ?lasted, "events are delivered again");
+            tracing::info!(destination = self.name, ?lasted, "it takes everything again");
         }
+    }
+
+    /// So many readings were taken.
+    #[cfg(feature = "otlp")]
+    pub(crate) fn on_taken(&self, count: u64) {
+        self.lock().delivered += count;
+    }
+
+    /// So many readings were rejected for good, which is amiss for as long as it goes on.
+    #[cfg(feature = "otlp")]
+    pub(crate) fn on_rejected(&self, count: u64, reason: &str) {
+        self.lock().dead += count;
+        self.on_failed(reason);
     }
 
     /// An attempt failed, and will be made again.
@@ -125,7 +143,7 @@ impl Status {
         let since = match state.outage.take() {
             Some(outage) => outage.since,
             None => {
-                tracing::warn!(destination = self.name, reason, "events cannot be delivered; trying again");
+                tracing::warn!(destination = self.name, reason, "what is sent is not taken; trying again");
                 Instant::now()
             }
         };
@@ -187,7 +205,7 @@ impl Status {
         let outage = outage.map(|Outage { since, reason }| {
             let minutes = since.elapsed().as_secs() / 60;
             let message = format!(
-                "for {minutes} minutes, no event could be delivered: {reason}; what waits is delivered when it can be"
+                "for {minutes} minutes, what was sent was not taken: {reason}; what waits is delivered when it can be"
             );
             ("publish_failing", message)
         });

@@ -10,8 +10,8 @@ use opendcre_model::BoardId;
 
 use super::text::duration::print;
 use super::{
-    Audit, Board, ByteSize, Config, DeviceBus, Ipmi, Log, Server, annotation, board, group, ipmi, publish,
-    threshold,
+    Audit, Board, ByteSize, Config, DeviceBus, Ipmi, Log, Server, annotation, board, group, ipmi, otlp,
+    publish, threshold,
 };
 use crate::log::Filter;
 
@@ -54,6 +54,7 @@ pub(super) fn check(config: &Config) -> Vec<Finding> {
     config.events.check(&mut findings);
     threshold::check(&config.threshold, &mut findings);
     publish::check(&config.webhook, &config.syslog, &mut findings);
+    otlp::check(&config.otlp, &mut findings);
     config.poll.check(&mut findings);
     config.history.check(&mut findings);
     findings.0

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-use super::{Config, Ipmi};
+use super::{Config, Ipmi, Otlp};
 
 /// What everybody may do, as bits of a mode (inode(7)): to files, and with folders to reach what is in them.
 const READ: u32 = 0o004;
@@ -67,6 +67,7 @@ fn files(config: &Config, path: &Path) -> BTreeSet<PathBuf> {
     let tls_key = config.tls.key.clone().unwrap_or_else(|| config.made_certificate().join("key.pem"));
     let named = config.ipmi.iter_mut().flat_map(Ipmi::secret_files).chain(config.auth.secret_files());
     let hooks = config.webhook.into_iter().filter_map(|webhook| webhook.secret_file);
+    let named = named.chain(config.otlp.iter_mut().flat_map(Otlp::secret_files));
     let named = named.map(|file| file.clone()).chain(config.legacy.bmc_config).chain(hooks);
     named.chain(own).chain([tls_key]).chain(has_inline.then(|| path.to_owned())).collect()
 }

@@ -1,7 +1,7 @@
 //! Where events are brought to, in the configuration: webhooks and syslog servers.
 
 use std::collections::HashSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use opendcre_auth::http_client::Endpoint;
@@ -22,8 +22,9 @@ const MOST: usize = 32;
 /// The longest name, which is also a part of the names of files.
 const MAX_NAME: usize = 32;
 
-const TIMEOUT: std::ops::RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(60);
-const PATIENCE: std::ops::RangeInclusive<Duration> =
+pub(super) const TIMEOUT: std::ops::RangeInclusive<Duration> =
+    Duration::from_secs(1)..=Duration::from_secs(60);
+pub(super) const PATIENCE: std::ops::RangeInclusive<Duration> =
     Duration::from_secs(60)..=Duration::from_secs(30 * 24 * 60 * 60);
 
 /// The port of syslog over UDP and TCP (RFC 5426 §3.3), and over TLS (RFC 5425 §4.1).
@@ -165,7 +166,11 @@ pub(super) fn check(webhooks: &[Webhook], syslogs: &[Syslog], findings: &mut Fin
     }
 }
 
-fn check_names<'a>(table: &str, names: impl ExactSizeIterator<Item = &'a str>, findings: &mut Findings) {
+pub(super) fn check_names<'a>(
+    table: &str,
+    names: impl ExactSizeIterator<Item = &'a str>,
+    findings: &mut Findings,
+) {
     if names.len() > MOST {
         findings.add(table, format!("there are {} of them; use at most {MOST}", names.len()));
     }
@@ -179,14 +184,14 @@ fn check_names<'a>(table: &str, names: impl ExactSizeIterator<Item = &'a str>, f
     }
 }
 
-fn check_filter(path: &str, filter: Result<Filter, (&str, String)>, findings: &mut Findings) {
+pub(super) fn check_filter(path: &str, filter: Result<Filter, (&str, String)>, findings: &mut Findings) {
     if let Err((key, message)) = filter {
         findings.add(format!("{path}.{key}"), message);
     }
 }
 
 /// Which events are wanted, or which key is wrong and why.
-fn filter(
+pub(super) fn filter(
     kinds: &[String],
     severity: LeastSeverity,
     racks: &[String],
@@ -304,13 +309,21 @@ impl Config {
     /// # Errors
     /// It is not there.
     pub(crate) fn webhook_secret(&self, webhook: &Webhook) -> Result<SecretString, SecretError> {
-        if let Some(name) = &webhook.secret_name {
-            let store = SealedStore::open(&self.sealed_secrets(), &self.secrets_key());
-            let secret = store.and_then(|store| store.get(name));
-            return secret.map_err(|error| SecretError::Sealed(error.to_string()));
-        }
-        let found = secret::text(webhook.secret_file.as_deref(), webhook.secret_env.as_deref())?;
-        found.ok_or(SecretError::Empty)
+        let (file, variable) = (webhook.secret_file.as_deref(), webhook.secret_env.as_deref());
+        self.named_secret(file, variable, webhook.secret_name.as_deref())?.ok_or(SecretError::Empty)
+    }
+
+    /// The secret that the sealed store, a file or the environment holds; nothing if none of them is named.
+    pub(super) fn named_secret(
+        &self,
+        file: Option<&Path>,
+        variable: Option<&str>,
+        name: Option<&str>,
+    ) -> Result<Option<SecretString>, SecretError> {
+        let Some(name) = name else { return secret::text(file, variable) };
+        let store = SealedStore::open(&self.sealed_secrets(), &self.secrets_key());
+        let secret = store.and_then(|store| store.get(name));
+        secret.map(Some).map_err(|error| SecretError::Sealed(error.to_string()))
     }
 
     /// Where is kept how far events were delivered, and what was not.

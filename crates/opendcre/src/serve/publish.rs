@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
+#[cfg(not(feature = "otlp"))]
+use anyhow::bail;
 use anyhow::{Context, anyhow};
 use opendcre_auth::http_client::roots;
 use opendcre_gateway::{Defect, EventLog};
@@ -26,7 +28,7 @@ pub(super) async fn open(
     clock: &Arc<dyn WallClock>,
 ) -> anyhow::Result<(Option<Publisher>, Vec<Defect>)> {
     let settings = settings(config)?;
-    let Some(log) = log.filter(|_| !settings.webhooks.is_empty() || !settings.syslogs.is_empty()) else {
+    let Some(log) = log.filter(|_| !settings.is_empty()) else {
         return Ok((None, Vec::new()));
     };
     let (log, clock) = (log.clone(), Arc::clone(clock));
@@ -43,7 +45,18 @@ pub(crate) fn check(config: &Config) -> anyhow::Result<()> {
     settings(config).map(drop)
 }
 
+/// The name of this machine.
+pub(super) fn hostname() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
 fn settings(config: &Config) -> anyhow::Result<PublishSettings> {
+    #[cfg(not(feature = "otlp"))]
+    if !config.otlp.is_empty() {
+        bail!(
+            "otlp: this program was built without it; build it with `--features otlp`, or remove the tables"
+        );
+    }
     let webhooks = config.webhook.iter();
     let webhooks =
         webhooks.map(|table| webhook(config, table).with_context(|| format!("webhook {:?}", table.name)));
@@ -51,9 +64,11 @@ fn settings(config: &Config) -> anyhow::Result<PublishSettings> {
     let syslogs = syslogs.map(|table| syslog(table).with_context(|| format!("syslog {:?}", table.name)));
     Ok(PublishSettings {
         directory: config.publish_directory(),
-        hostname: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+        hostname: hostname(),
         webhooks: webhooks.collect::<anyhow::Result<_>>()?,
         syslogs: syslogs.collect::<anyhow::Result<_>>()?,
+        #[cfg(feature = "otlp")]
+        otlps: super::otlp::settings(config)?,
         back_off: BackOff::default(),
     })
 }
@@ -89,7 +104,7 @@ fn syslog(table: &config::Syslog) -> anyhow::Result<SyslogSettings> {
     })
 }
 
-fn trusted(ca: Option<&Path>) -> anyhow::Result<RootCertStore> {
+pub(super) fn trusted(ca: Option<&Path>) -> anyhow::Result<RootCertStore> {
     let text = ca.map(authorities_text).transpose()?;
     Ok(roots(text.as_deref())?)
 }

@@ -15,6 +15,8 @@ mod inventory;
 mod ipmi;
 mod metrics;
 mod nodes;
+#[cfg(feature = "otlp")]
+mod otlp;
 mod peer;
 mod publish;
 mod readme;
