@@ -10,15 +10,14 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand, ValueEnum};
 
+use crate::debian::Archive;
 use crate::step::{answer, program, run};
 use crate::{root, say, tool};
-use archive::Archive;
 use bench::Trial;
 use board::Board;
 use machine::Model;
 use product::Product;
 
-mod archive;
 mod bench;
 mod board;
 mod device_tree;

@@ -28,6 +28,7 @@ mod step;
 mod target;
 mod test;
 mod tool;
+mod victoria;
 
 /// Chores of the OpenDCRE workspace.
 #[derive(Parser)]

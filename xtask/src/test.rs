@@ -21,6 +21,8 @@ pub(crate) fn run() -> Result<()> {
         Step::function("tools", "installing what is missing", tool::install_missing),
         Step::command("format", program("cargo", &["fmt", "--all", "--check"])),
         Step::command("lints", lints(&["--workspace", "--all-targets", "--all-features"])),
+        // What is compiled only where a feature is missing.
+        Step::command("default lints", lints(&["--package", "opendcre-publish", "--package", "opendcre"])),
         // Among all targets are only those that a plain `cargo test` runs. This one is of the product with its usual features.
         Step::command("more lints", lints(&["--package", "opendcre", "--test", "security"])),
         // Unit, property and integration tests, doc tests, the replay of the fuzzing corpora, and the rules about

@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::step::{program, run};
 use crate::target::Target;
-use crate::{root, say};
+use crate::{root, say, victoria};
 
 /// The system's own Python: another one on the path would not find Debian's modules.
 pub(crate) const PYTHON: &str = "/usr/bin/python3";
@@ -29,6 +29,9 @@ pub(crate) const CARGO_CYCLONEDX: CargoTool = CargoTool { name: "cargo-cyclonedx
 pub(crate) const CARGO_DEB: CargoTool = CargoTool { name: "cargo-deb", version: "3.8.0" };
 
 const SCHEMATHESIS_VERSION: &str = "4.32.5";
+
+/// The messages of OTLP for Python, as its makers compile them.
+const OTLP_MESSAGES_VERSION: &str = "1.45.2";
 
 /// Where npm finds the exact versions of what it installs.
 const NODE_LOCK: &str = "package-lock.json";
@@ -163,6 +166,8 @@ pub(crate) fn install_missing() -> Result<()> {
     install_packages(&[PACKAGES, IPMI_PEERS, SERVICES])?;
     install_openid_provider()?;
     install_schemathesis()?;
+    install_otlp_messages()?;
+    victoria::install()?;
     CARGO_DENY.install()
 }
 
@@ -340,6 +345,25 @@ fn has_schemathesis() -> Result<bool> {
     is_version(&schemathesis(), SCHEMATHESIS_VERSION)
 }
 
+/// Installs the messages of OTLP for Python beside schemathesis, unless this version is there already.
+fn install_otlp_messages() -> Result<()> {
+    let python = python_tools().join("bin/python3");
+    let probe = "import importlib.metadata, sys; \
+                 sys.exit(importlib.metadata.version('opentelemetry-proto') != sys.argv[1])";
+    let is_there = || {
+        let output = program(&python, &["-c", probe, OTLP_MESSAGES_VERSION]).output();
+        output.is_ok_and(|output| output.status.success())
+    };
+    if !is_there() {
+        let requirement = format!("opentelemetry-proto=={OTLP_MESSAGES_VERSION}");
+        run(program(python_tools().join("bin/pip"), &["install", "--quiet", &requirement]))?;
+    }
+    if !is_there() {
+        bail!("opentelemetry-proto {OTLP_MESSAGES_VERSION} was installed but is not there");
+    }
+    say(&format!("opentelemetry-proto {OTLP_MESSAGES_VERSION} is there")).map_err(Into::into)
+}
+
 /// A program that cargo builds from source, in exactly this version. It is kept in a place of our own, so that every
 /// version elsewhere can stay.
 pub(crate) struct CargoTool {
@@ -385,7 +409,8 @@ impl CargoTool {
     }
 }
 
-fn tools() -> PathBuf {
+/// Where everything is kept that is no Debian package.
+pub(crate) fn tools() -> PathBuf {
     root().join("target/tools")
 }
 

@@ -20,6 +20,7 @@ mod inventory;
 mod ipmi;
 mod legacy;
 mod mqtt;
+mod otlp;
 mod poll;
 mod publish;
 mod sealed;
@@ -55,6 +56,7 @@ pub use history::History;
 pub use inventory::Inventory;
 pub use ipmi::{Auth, Broker, Ipmi, PrivilegeLimit, UserLookup};
 pub use mqtt::Mqtt;
+pub use otlp::{Compression, Otlp, Signal};
 pub use poll::{Poll, Rule as PollRule};
 pub use publish::{LeastSeverity, Syslog, Transport, Webhook};
 pub use sealed::Secrets;
@@ -114,6 +116,9 @@ pub struct Config {
     /// The MQTT brokers that are told of boards and events, one table each.
     #[serde(deserialize_with = "text::mqtts")]
     pub mqtt: Vec<Mqtt>,
+    /// The receivers of OTLP that get readings and events, one table each.
+    #[serde(deserialize_with = "text::otlps")]
+    pub otlp: Vec<Otlp>,
     /// How often values are read before anybody asks.
     pub poll: Poll,
     /// The record of what sensors said.
@@ -339,6 +344,7 @@ impl Config {
             .chain(config.webhook.iter_mut().flat_map(Webhook::files))
             .chain(config.syslog.iter_mut().flat_map(Syslog::files))
             .chain(config.mqtt.iter_mut().flat_map(Mqtt::files))
+            .chain(config.otlp.iter_mut().flat_map(Otlp::files))
             .chain(&mut config.secret_store.file);
         for file in files {
             *file = folder.join(&file);
@@ -351,6 +357,7 @@ impl Config {
             .chain(config.auth.secret_files())
             .chain(config.webhook.iter_mut().filter_map(|webhook| webhook.secret_file.as_mut()))
             .chain(config.mqtt.iter_mut().flat_map(Mqtt::secret_files))
+            .chain(config.otlp.iter_mut().flat_map(Otlp::secret_files))
             .chain(&mut config.secret_store.key_file)
         {
             *file = secrets.join(&file);

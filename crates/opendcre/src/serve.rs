@@ -14,6 +14,8 @@ pub(crate) mod login;
 #[cfg(feature = "mqtt")]
 mod mqtt;
 mod notice;
+#[cfg(feature = "otlp")]
+mod otlp;
 pub(crate) mod publish;
 mod records;
 mod reload;

@@ -36,7 +36,7 @@ const IDLE_SAVE_INTERVAL: Duration = Duration::from_secs(60);
 const LOOK_INTERVAL: Duration = Duration::from_secs(10);
 
 /// The longest pause that a destination may ask for.
-const LONGEST_WISH: Duration = Duration::from_secs(3600);
+pub(crate) const LONGEST_WISH: Duration = Duration::from_secs(3600);
 
 /// How long a stop waits for what is on its way.
 const GRACE: Duration = Duration::from_secs(3);

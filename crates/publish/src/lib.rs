@@ -1,4 +1,5 @@
-//! Brings events to others: webhooks and syslog, in order, and at least once where the protocol can tell.
+//! Brings events to others: webhooks, syslog and OTLP, in order, and at least once where the protocol can tell; and readings,
+//! over OTLP.
 //!
 //! Every destination pulls from the event log at its own pace, from a position that is kept over restarts. So a receiver
 //! that is down or slow holds up nothing but itself; what the log has given up meanwhile, it is told. This crate makes no
@@ -11,6 +12,8 @@ mod http;
 #[cfg(feature = "mqtt")]
 mod mqtt;
 mod notice;
+#[cfg(feature = "otlp")]
+mod otlp;
 mod publisher;
 mod spool;
 mod status;
@@ -24,6 +27,8 @@ pub use back_off::BackOff;
 pub use filter::{Filter, FilterError};
 #[cfg(feature = "mqtt")]
 pub use mqtt::{MqttSettings, MqttTls};
+#[cfg(feature = "otlp")]
+pub use otlp::{Meters, OtlpLogs, OtlpMetrics, OtlpSettings};
 pub use publisher::{PublishSettings, Publisher};
 pub use status::Deliveries;
 pub use syslog::{Facility, SyslogSettings, SyslogTransport};

@@ -14,6 +14,8 @@ use crate::courier::{Courier, Destination, Rules};
 use crate::filter::Filter;
 #[cfg(feature = "mqtt")]
 use crate::mqtt::{Broker, MqttSettings};
+#[cfg(feature = "otlp")]
+use crate::otlp::{Logs, OtlpSettings};
 use crate::spool::Spool;
 use crate::status::{Deliveries, Status};
 use crate::syslog::Syslog;
@@ -34,6 +36,9 @@ pub struct PublishSettings {
     /// The MQTT brokers, with different names.
     #[cfg(feature = "mqtt")]
     pub mqtts: Vec<MqttSettings>,
+    /// The receivers of OTLP, with different names.
+    #[cfg(feature = "otlp")]
+    pub otlps: Vec<OtlpSettings>,
     /// How long a destination that failed is left alone.
     pub back_off: BackOff,
 }
@@ -44,6 +49,8 @@ pub struct Publisher {
     syslogs: Vec<Courier<Syslog>>,
     #[cfg(feature = "mqtt")]
     brokers: Vec<Broker>,
+    #[cfg(feature = "otlp")]
+    logs: Vec<Courier<Logs>>,
     deliveries: Arc<Deliveries>,
 }
 
@@ -54,6 +61,19 @@ struct Opening {
     clock: Arc<dyn WallClock>,
     statuses: Vec<Arc<Status>>,
     defects: Vec<Defect>,
+}
+
+impl PublishSettings {
+    /// Whether there is nobody who gets anything.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        let is_empty = self.webhooks.is_empty() && self.syslogs.is_empty();
+        #[cfg(feature = "mqtt")]
+        let is_empty = is_empty && self.mqtts.is_empty();
+        #[cfg(feature = "otlp")]
+        let is_empty = is_empty && self.otlps.iter().all(|otlp| otlp.logs.is_none());
+        is_empty
+    }
 }
 
 impl Publisher {
@@ -69,12 +89,16 @@ impl Publisher {
         let syslogs = syslogs.iter().filter_map(|syslog| opening.syslog(syslog)).collect();
         #[cfg(feature = "mqtt")]
         let brokers = opening.brokers();
-        let deliveries = Arc::new(Deliveries::new(opening.log, opening.statuses));
+        #[cfg(feature = "otlp")]
+        let logs = opening.settings.otlps.clone().iter().filter_map(|otlp| opening.logs(otlp)).collect();
+        let deliveries = Arc::new(Deliveries::new(Some(opening.log), opening.statuses));
         let publisher = Self {
             webhooks,
             syslogs,
             #[cfg(feature = "mqtt")]
             brokers,
+            #[cfg(feature = "otlp")]
+            logs,
             deliveries,
         };
         (publisher, opening.defects)
@@ -99,6 +123,10 @@ impl Publisher {
         #[cfg(feature = "mqtt")]
         for broker in self.brokers {
             couriers.spawn(broker.run(gateway.clone(), stop.clone()));
+        }
+        #[cfg(feature = "otlp")]
+        for courier in self.logs {
+            couriers.spawn(courier.run(stop.clone()));
         }
         while let Some(ended) = couriers.join_next().await {
             if let Err(error) = ended {
@@ -159,6 +187,15 @@ impl Opening {
         Some(broker.with_events(events))
     }
 
+    #[cfg(feature = "otlp")]
+    fn logs(&mut self, settings: &OtlpSettings) -> Option<Courier<Logs>> {
+        let wanted = settings.logs.as_ref()?;
+        let logs = Logs::new(settings, &self.settings.hostname, Arc::clone(&self.clock));
+        let spool = self.spool(&format!("otlp-{}", settings.name)).map(Some);
+        let status = Arc::new(Status::new(&format!("otlp.{}.logs", settings.name)));
+        self.courier(status, logs, spool, self.rules(&wanted.filter, Some(wanted.patience)))
+    }
+
     /// The spool of a destination, and how far it has come, which is on the disk then.
     fn spool(&self, name: &str) -> io::Result<(Spool, u64)> {
         let (spool, cursor) = Spool::open(&self.settings.directory, name)?;
@@ -210,7 +247,8 @@ impl Opening {
     }
 }
 
-fn jitter() -> u8 {
+/// Any number, see [`BackOff::pause`].
+pub(crate) fn jitter() -> u8 {
     let mut byte = [0];
     // Without random numbers, many come back at once, which is no reason not to.
     let _ = getrandom::fill(&mut byte);

@@ -15,7 +15,7 @@ const TOLERANCE: Duration = Duration::from_secs(60);
 /// How deliveries to all destinations are doing.
 #[derive(Debug)]
 pub struct Deliveries {
-    log: EventLog,
+    log: Option<EventLog>,
     destinations: Vec<Arc<Status>>,
 }
 
@@ -64,8 +64,9 @@ struct Outage {
 }
 
 impl Deliveries {
-    /// How deliveries of the events of `log` to these are doing, which there is one of for each receiver.
-    pub(crate) const fn new(log: EventLog, destinations: Vec<Arc<Status>>) -> Self {
+    /// How deliveries to these are doing, which there is one of for each receiver: of the events of `log`, or of readings,
+    /// of which only the newest are delivered.
+    pub(crate) const fn new(log: Option<EventLog>, destinations: Vec<Arc<Status>>) -> Self {
         Self { log, destinations }
     }
 }
@@ -76,7 +77,7 @@ impl Part for Deliveries {
     }
 
     fn deliveries(&self) -> Vec<DeliveryStatistics> {
-        let count_after = |position| self.log.count_after(position);
+        let count_after = |position| self.log.as_ref().map_or(0, |log| log.count_after(position));
         self.destinations.iter().map(|status| status.statistics(count_after)).collect()
     }
 }
@@ -108,13 +109,36 @@ impl Status {
 
     /// Something was delivered.
     pub(crate) fn on_delivered(&self, time: Timestamp) {
+        {
+            let mut state = self.lock();
+            state.delivered += 1;
+            state.last_success = Some(time);
+        }
+        self.on_recovered();
+    }
+
+    /// Nothing is wrong with the destination any more.
+    pub(crate) fn on_recovered(&self) {
         let mut state = self.lock();
-        state.delivered += 1;
-        state.last_success = Some(time);
         if let Some(outage) = state.outage.take() {
             let lasted = outage.since.elapsed();
-            tracing::info!(destination = self.name, ?lasted, "events are delivered again");
+            tracing::info!(destination = self.name, ?lasted, "it takes everything again");
         }
+    }
+
+    /// So many readings were taken.
+    #[cfg(feature = "otlp")]
+    pub(crate) fn on_taken(&self, count: u64, time: Timestamp) {
+        let mut state = self.lock();
+        state.delivered += count;
+        state.last_success = Some(time);
+    }
+
+    /// So many readings were rejected for good, which is amiss for as long as it goes on.
+    #[cfg(feature = "otlp")]
+    pub(crate) fn on_rejected(&self, count: u64, reason: &str) {
+        self.lock().dead += count;
+        self.on_failed(reason);
     }
 
     /// An attempt failed, and will be made again.
@@ -124,21 +148,11 @@ impl Status {
         let since = match state.outage.take() {
             Some(outage) => outage.since,
             None => {
-                tracing::warn!(destination = self.name, reason, "events cannot be delivered; trying again");
+                tracing::warn!(destination = self.name, reason, "what is sent is not taken; trying again");
                 Instant::now()
             }
         };
         state.outage = Some(Outage { since, reason: reason.to_owned() });
-    }
-
-    /// The destination is there again, whether or not there is anything to deliver.
-    #[cfg(feature = "mqtt")]
-    pub(crate) fn on_reached(&self) {
-        let mut state = self.lock();
-        if let Some(outage) = state.outage.take() {
-            let lasted = outage.since.elapsed();
-            tracing::info!(destination = self.name, ?lasted, "the destination is there again");
-        }
     }
 
     /// The destination has refused a notice for good: it answers.

@@ -9,7 +9,7 @@ use std::process::Stdio;
 
 use anyhow::{Context, Result, bail};
 
-use super::archive::Archive;
+use crate::debian::Archive;
 use crate::step::{answer, program, run};
 
 /// Where the first partition begins, MiB: the usual alignment of cards.

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-use super::archive::Archive;
+use crate::debian::Archive;
 use crate::step::{answer, program, run};
 use crate::{say, tool};
 

@@ -9,9 +9,9 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use super::archive::{Archive, RELEASE};
 use super::board::Board;
 use super::product::Product;
+use crate::debian::{Archive, RELEASE};
 use crate::root;
 use crate::step::{answer, program, run};
 

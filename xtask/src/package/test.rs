@@ -13,14 +13,11 @@ use anyhow::{Context, Result, bail, ensure};
 
 use super::{make, prepare};
 use crate::binary::{Profile, Sources};
-use crate::debian;
+use crate::debian::{Archive, RELEASE};
 use crate::dist::VERSION;
 use crate::step::{answer, program, run};
 use crate::target::Target;
 use crate::{root, say, tool};
-
-/// The release of Debian that it is tried on.
-const SUITE: &str = "trixie";
 
 /// An older version than any that will be released.
 const OLDER: &str = "0.0.1";
@@ -71,9 +68,9 @@ impl System {
         let mut command = program("mmdebstrap", &["--mode=root", "--variant=essential", "--quiet"]);
         command
             .arg("--include=systemd,procps,ca-certificates")
-            .arg(SUITE)
+            .arg(RELEASE)
             .arg(&folder)
-            .arg(debian::archive()?);
+            .arg(Archive::find(None)?.address());
         run(command)?;
         Ok(Self { folder })
     }
@@ -86,7 +83,7 @@ impl System {
         // The example is valid, as it is and with all that it suggests.
         self.ask("opendcre config check")?;
         let example = fs::read_to_string(self.path(CONFIGURATION))?;
-        fs::write(self.path("tmp/all.toml"), debian::uncommented(&example))?;
+        fs::write(self.path("tmp/all.toml"), uncommented(&example))?;
         fs::create_dir_all(self.path("etc/opendcre/secrets"))?;
         fs::write(self.path("etc/opendcre/secrets/bmc"), "secret")?;
         fs::set_permissions(self.path("etc/opendcre/secrets/bmc"), fs::Permissions::from_mode(0o600))?;
@@ -189,5 +186,24 @@ impl System {
             .env("DEBIAN_FRONTEND", "noninteractive")
             .env("LC_ALL", "C.UTF-8");
         command
+    }
+}
+
+/// An example with everything in it that is commented out: the lines that begin with `#` and no space.
+fn uncommented(example: &str) -> String {
+    let line = |line: &str| match line.strip_prefix('#') {
+        Some(rest) if !rest.starts_with(' ') => format!("{rest}\n"),
+        _ => format!("{line}\n"),
+    };
+    example.lines().map(line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_examples_are_uncommented() {
+        assert_eq!(uncommented("# Text.\n#\n#[table]\nkey = 1\n"), "# Text.\n\n[table]\nkey = 1\n");
     }
 }

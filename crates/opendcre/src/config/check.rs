@@ -10,7 +10,7 @@ use opendcre_model::BoardId;
 
 use super::text::duration::print;
 use super::{
-    Audit, Board, ByteSize, Config, DeviceBus, Ipmi, Log, Server, annotation, board, group, ipmi, mqtt,
+    Audit, Board, ByteSize, Config, DeviceBus, Ipmi, Log, Server, annotation, board, group, ipmi, mqtt, otlp,
     publish, threshold,
 };
 use crate::log::Filter;
@@ -55,6 +55,7 @@ pub(super) fn check(config: &Config) -> Vec<Finding> {
     threshold::check(&config.threshold, &mut findings);
     publish::check(&config.webhook, &config.syslog, &mut findings);
     mqtt::check(&config.mqtt, &mut findings);
+    otlp::check(&config.otlp, &mut findings);
     config.poll.check(&mut findings);
     config.history.check(&mut findings);
     findings.0

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-use super::{Config, Ipmi, Mqtt};
+use super::{Config, Ipmi, Mqtt, Otlp};
 
 /// What everybody may do, as bits of a mode (inode(7)): to files, and with folders to reach what is in them.
 const READ: u32 = 0o004;
@@ -68,8 +68,9 @@ fn files(config: &Config, path: &Path) -> BTreeSet<PathBuf> {
     let named = config.ipmi.iter_mut().flat_map(Ipmi::secret_files).chain(config.auth.secret_files());
     let hooks = config.webhook.into_iter().flat_map(|webhook| [webhook.secret_file, webhook.key]);
     let hooks = hooks.chain(config.syslog.into_iter().map(|syslog| syslog.key)).flatten();
-    let brokers = config.mqtt.iter_mut().flat_map(Mqtt::secret_files).map(|file| file.clone());
-    let named = named.map(|file| file.clone()).chain(config.legacy.bmc_config).chain(hooks).chain(brokers);
+    let named = named.chain(config.mqtt.iter_mut().flat_map(Mqtt::secret_files));
+    let named = named.chain(config.otlp.iter_mut().flat_map(Otlp::secret_files));
+    let named = named.map(|file| file.clone()).chain(config.legacy.bmc_config).chain(hooks);
     named.chain(own).chain([tls_key]).chain(has_inline.then(|| path.to_owned())).collect()
 }
 

@@ -242,8 +242,8 @@ impl Config {
             return Ok(None);
         };
         let password =
-            self.secret_of(password_file.as_deref(), password_env.as_deref(), password_name.as_deref())?;
-        Ok(Some((username.clone(), password)))
+            self.named_secret(password_file.as_deref(), password_env.as_deref(), password_name.as_deref())?;
+        Ok(Some((username.clone(), password.ok_or(SecretError::Empty)?)))
     }
 }
 

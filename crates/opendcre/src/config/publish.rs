@@ -22,8 +22,9 @@ const MOST: usize = 32;
 /// The longest name, which is also a part of the names of files.
 const MAX_NAME: usize = 32;
 
-const TIMEOUT: std::ops::RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(60);
-const PATIENCE: std::ops::RangeInclusive<Duration> =
+pub(super) const TIMEOUT: std::ops::RangeInclusive<Duration> =
+    Duration::from_secs(1)..=Duration::from_secs(60);
+pub(super) const PATIENCE: std::ops::RangeInclusive<Duration> =
     Duration::from_secs(60)..=Duration::from_secs(30 * 24 * 60 * 60);
 
 /// The port of syslog over UDP and TCP (RFC 5426 §3.3), and over TLS (RFC 5425 §4.1).
@@ -344,23 +345,21 @@ impl Config {
     /// # Errors
     /// It is not there.
     pub(crate) fn webhook_secret(&self, webhook: &Webhook) -> Result<SecretString, SecretError> {
-        let Webhook { secret_file, secret_env, secret_name, .. } = webhook;
-        self.secret_of(secret_file.as_deref(), secret_env.as_deref(), secret_name.as_deref())
+        let (file, variable) = (webhook.secret_file.as_deref(), webhook.secret_env.as_deref());
+        self.named_secret(file, variable, webhook.secret_name.as_deref())?.ok_or(SecretError::Empty)
     }
 
-    /// The secret in a file, in a variable of the environment, or in the sealed store.
-    pub(super) fn secret_of(
+    /// The secret that the sealed store, a file or the environment holds; nothing if none of them is named.
+    pub(super) fn named_secret(
         &self,
         file: Option<&Path>,
         variable: Option<&str>,
         name: Option<&str>,
-    ) -> Result<SecretString, SecretError> {
-        if let Some(name) = name {
-            let store = SealedStore::open(&self.sealed_secrets(), &self.secrets_key());
-            let secret = store.and_then(|store| store.get(name));
-            return secret.map_err(|error| SecretError::Sealed(error.to_string()));
-        }
-        secret::text(file, variable)?.ok_or(SecretError::Empty)
+    ) -> Result<Option<SecretString>, SecretError> {
+        let Some(name) = name else { return secret::text(file, variable) };
+        let store = SealedStore::open(&self.sealed_secrets(), &self.secrets_key());
+        let secret = store.and_then(|store| store.get(name));
+        secret.map(Some).map_err(|error| SecretError::Sealed(error.to_string()))
     }
 
     /// Where is kept how far events were delivered, and what was not.

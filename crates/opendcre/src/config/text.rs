@@ -212,6 +212,13 @@ pub(super) fn mqtts<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     tables(deserializer, "a table for each MQTT broker; write [[mqtt]], with two brackets")
 }
 
+/// For `#[serde(deserialize_with)]`: the tables of receivers of OTLP.
+pub(super) fn otlps<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Vec<T>, D::Error> {
+    tables(deserializer, "a table for each receiver of OTLP; write [[otlp]], with two brackets")
+}
+
 /// The tables of an array, which are often written as one table.
 fn tables<'de, D, T>(deserializer: D, expected: &'static str) -> Result<Vec<T>, D::Error>
 where

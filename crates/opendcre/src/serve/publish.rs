@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
+#[cfg(not(all(feature = "mqtt", feature = "otlp")))]
+use anyhow::ensure;
 use anyhow::{Context, anyhow};
 use opendcre_auth::http_client::roots;
 use opendcre_gateway::{Defect, EventLog};
@@ -33,8 +35,7 @@ pub(super) async fn open(
     clock: &Arc<dyn WallClock>,
 ) -> anyhow::Result<(Option<Publisher>, Vec<Defect>)> {
     let settings = settings(config)?;
-    let is_wanted = !config.webhook.is_empty() || !config.syslog.is_empty() || !config.mqtt.is_empty();
-    let Some(log) = log.filter(|_| is_wanted) else {
+    let Some(log) = log.filter(|_| !settings.is_empty()) else {
         return Ok((None, Vec::new()));
     };
     let (log, clock) = (log.clone(), Arc::clone(clock));
@@ -51,18 +52,28 @@ pub(crate) fn check(config: &Config) -> anyhow::Result<()> {
     settings(config).map(drop)
 }
 
+/// The name of this machine.
+pub(super) fn hostname() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
 fn settings(config: &Config) -> anyhow::Result<PublishSettings> {
+    #[cfg(not(feature = "mqtt"))]
+    ensure!(
+        config.mqtt.is_empty(),
+        "mqtt: this program was built without it; build it with `--features mqtt`, or remove the tables"
+    );
+    #[cfg(not(feature = "otlp"))]
+    ensure!(
+        config.otlp.is_empty(),
+        "otlp: this program was built without it; build it with `--features otlp`, or remove the tables"
+    );
     let webhooks = config.webhook.iter();
     let webhooks =
         webhooks.map(|table| webhook(config, table).with_context(|| format!("webhook {:?}", table.name)));
     let syslogs = config.syslog.iter();
     let syslogs = syslogs.map(|table| syslog(table).with_context(|| format!("syslog {:?}", table.name)));
-    let hostname = rustix::system::uname().nodename().to_string_lossy().into_owned();
-    #[cfg(not(feature = "mqtt"))]
-    anyhow::ensure!(
-        config.mqtt.is_empty(),
-        "mqtt: this program was built without MQTT; build it with --features mqtt, or remove the tables"
-    );
+    let hostname = hostname();
     Ok(PublishSettings {
         directory: config.publish_directory(),
         #[cfg(feature = "mqtt")]
@@ -70,6 +81,8 @@ fn settings(config: &Config) -> anyhow::Result<PublishSettings> {
         hostname,
         webhooks: webhooks.collect::<anyhow::Result<_>>()?,
         syslogs: syslogs.collect::<anyhow::Result<_>>()?,
+        #[cfg(feature = "otlp")]
+        otlps: super::otlp::settings(config)?,
         back_off: BackOff::default(),
     })
 }

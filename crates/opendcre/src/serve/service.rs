@@ -46,6 +46,8 @@ pub(crate) struct Service {
     bmcs: Option<BmcsOwner>,
     audit: AuditLog,
     publisher: Option<Publisher>,
+    #[cfg(feature = "otlp")]
+    meters: opendcre_publish::Meters,
     clock: Arc<dyn WallClock>,
     /// How often everything is looked for; never if zero.
     refresh: Duration,
@@ -89,6 +91,10 @@ impl Service {
         defects.extend(lost);
         let (publisher, unpublished) = publish::open(config, records.events.as_ref(), clock).await?;
         defects.extend(unpublished);
+        #[cfg(feature = "otlp")]
+        let (meters, unsent) = super::otlp::open(config, clock)?;
+        #[cfg(feature = "otlp")]
+        defects.extend(unsent);
         for Defect { name, message, .. } in &defects {
             tracing::error!("{name}: {message}");
         }
@@ -113,6 +119,8 @@ impl Service {
         if let Some(publisher) = &publisher {
             gateway.watch_over(Arc::clone(publisher.deliveries()) as _);
         }
+        #[cfg(feature = "otlp")]
+        gateway.watch_over(Arc::clone(meters.deliveries()) as _);
         let api = Api::new(gateway, entrance, &**clock, limits(&config.server)?).built_from(COMMIT);
         let (clock, refresh, polls) = (Arc::clone(clock), config.inventory.refresh, config.poll.settings());
         Ok(Self {
@@ -126,6 +134,8 @@ impl Service {
             bmcs,
             audit,
             publisher,
+            #[cfg(feature = "otlp")]
+            meters,
             clock,
             refresh,
             polls,
@@ -190,6 +200,8 @@ impl Service {
             let gateway = self.api.gateway().clone();
             publishing.spawn(publisher.run(gateway, stop_publishing.clone()));
         }
+        #[cfg(feature = "otlp")]
+        publishing.spawn(self.meters.run(self.api.gateway().clone(), stop_publishing.clone()));
         let mut serving = std::pin::pin!(self.server.run(self.api, self.tls, stop.clone()));
         let outcome = tokio::select! {
             () = &mut serving => Ok(()),

@@ -19,6 +19,8 @@ mod metrics;
 #[cfg(feature = "mqtt")]
 mod mqtt;
 mod nodes;
+#[cfg(feature = "otlp")]
+mod otlp;
 mod peer;
 mod publish;
 mod readme;

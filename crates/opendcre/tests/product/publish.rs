@@ -41,6 +41,8 @@ server.serve_forever()
 /// Writes an authority, and a certificate of it for this machine with its key, to `ca.pem`, `cert.pem` and `key.pem`.
 pub(crate) fn certify(directory: &Path) {
     let (key, mut authority) = (rcgen::KeyPair::generate().unwrap(), rcgen::CertificateParams::default());
+    // Without a name of its own, it would look like the certificate that it signs.
+    authority.distinguished_name.push(rcgen::DnType::CommonName, "authority");
     authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
     let issued = authority.self_signed(&key).unwrap();
     let issuer = rcgen::Issuer::new(authority, key);

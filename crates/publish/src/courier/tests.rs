@@ -155,7 +155,7 @@ impl Room {
     }
 
     fn deliveries(&self) -> Deliveries {
-        Deliveries::new(self.log.clone(), vec![Arc::clone(&self.status)])
+        Deliveries::new(Some(self.log.clone()), vec![Arc::clone(&self.status)])
     }
 
     fn dead(&self) -> Vec<String> {

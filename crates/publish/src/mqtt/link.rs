@@ -200,7 +200,7 @@ impl Link {
         if let Err(end) = self.greet(desk).await {
             return end;
         }
-        self.status.on_reached();
+        self.status.on_recovered();
         self.sessions.send_replace(Some(session));
         loop {
             let order = tokio::select! {

@@ -81,7 +81,7 @@ impl Teller {
             while self.sender.session().await == Some(session) {
                 let next = Instant::now() + self.interval;
                 match self.round(gateway, &principal, session, &mut ledger).await {
-                    Ok(()) => self.status.on_reached(),
+                    Ok(()) => self.status.on_recovered(),
                     Err(Failure::Later(reason, _) | Failure::Never(reason))
                         if self.sender.is_current(session) =>
                     {
@@ -120,7 +120,7 @@ impl Teller {
                 ledger.forget(board.id);
                 return Err(failure);
             }
-            self.status.on_reached();
+            self.status.on_recovered();
         }
         Ok(())
     }
