@@ -37,6 +37,11 @@ impl Entry {
         Self { head, remote, request_id, start, status: CLIENT_WENT_AWAY, bytes: 0, traffic }
     }
 
+    /// When the request was there.
+    pub(crate) const fn begun(&self) -> Instant {
+        self.start
+    }
+
     /// Notes the answer, and logs the request: now, or when the body has been sent if only that says how long it is.
     pub(crate) fn finish(mut self, reply: &mut Reply) {
         self.status = reply.status().as_u16();

@@ -4,8 +4,11 @@
 //! bottom, and the cheapest answer stays cheap.
 
 use std::borrow::Cow;
+use std::future::poll_fn;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::{Arc, OnceLock};
+use std::task::Poll;
 use std::time::Duration;
 
 use http::header::RETRY_AFTER;
@@ -17,7 +20,8 @@ use opendcre_gateway::{Gateway, Principal, RefusedLogin, RefusedRequest};
 use opendcre_model::{Subject, WallClock};
 use percent_encoding::percent_decode_str;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::timeout;
+use tokio::time::error::Elapsed;
+use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use crate::access::Entry;
@@ -179,11 +183,11 @@ impl Api {
     where
         B: HttpBody<Data = Bytes> + Unpin,
     {
-        self.respond_to(request, Arc::new(Peer::new(Remote::Tcp(remote)))).await
+        self.respond_to(request, &Peer::new(Remote::Tcp(remote))).await
     }
 
     /// Answers one request of `peer`.
-    pub(crate) async fn respond_to<B>(&self, request: Request<B>, peer: Arc<Peer>) -> Reply
+    pub(crate) async fn respond_to<B>(&self, request: Request<B>, peer: &Peer) -> Reply
     where
         B: HttpBody<Data = Bytes> + Unpin,
     {
@@ -194,7 +198,7 @@ impl Api {
         let entry = Entry::start(Arc::clone(&head), Arc::clone(peer.text()), request_id.clone(), traffic);
         let limit = self.inner.limits.request_timeout;
         // One limit for everything, so that nobody is kept waiting for a provider either.
-        let answer = timeout(limit, self.answer(&head, body, &peer, &request_id)).await;
+        let answer = within(limit, entry.begun(), self.answer(&head, body, peer, &request_id)).await;
         let mut reply = answer.unwrap_or_else(|_| too_late(&head, limit, &request_id));
         browser::mark(reply.headers_mut(), head.uri.path(), peer.is_encrypted());
         reply.headers_mut().insert(X_REQUEST_ID, request_id.to_header());
@@ -312,6 +316,16 @@ fn failure(path: &str, error: &ApiError) -> Reply {
     match Generation::of(path) {
         Some((generation, _)) => generation.failure(error),
         None => error.to_reply(),
+    }
+}
+
+/// What comes of `work`, unless it takes longer than `limit`, counted from `begun`. Most work never waits, and so needs no
+/// timer.
+async fn within<T>(limit: Duration, begun: Instant, work: impl Future<Output = T>) -> Result<T, Elapsed> {
+    let mut work = pin!(work);
+    match poll_fn(|context| Poll::Ready(work.as_mut().poll(context))).await {
+        Poll::Ready(result) => Ok(result),
+        Poll::Pending => timeout_at(begun + limit, work).await,
     }
 }
 

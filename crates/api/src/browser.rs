@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderValue};
 
 use crate::api::decode;
 use crate::v1::Generation;
-use crate::{v1_1, v1_3};
+use crate::{v1_1, v1_3, v2};
 
 /// Two years, as lists of sites that are always reached over TLS ask for it.
 const TLS_ONLY: HeaderValue = HeaderValue::from_static("max-age=63072000");
@@ -37,6 +37,10 @@ pub(crate) fn mark(headers: &mut HeaderMap, path: &str, is_encrypted: bool) {
 /// Whether pages of any site may read the answer: those of the generations that always were open. What is newer is for
 /// programs and for pages of this site.
 fn is_open(path: &str) -> bool {
+    // Most requests are for API 2, and to see that takes no decoding.
+    if v2::is_below(path) {
+        return false;
+    }
     let path = decode(path);
     path.starts_with(v1_1::BASE) || path == v1_3::VERSION || Generation::of(&path).is_some()
 }

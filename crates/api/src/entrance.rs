@@ -177,8 +177,9 @@ impl Entrance {
         let Some(host) = host.or_else(|| headers.get(HOST).map(HeaderValue::as_bytes)) else {
             return Ok(());
         };
-        let host = String::from_utf8_lossy(host);
-        let name = without_port(&host);
+        let wrong = |host: &str| Turned::WrongHost(opendcre_model::excerpt(host));
+        let host = str::from_utf8(host).map_err(|_| wrong(&String::from_utf8_lossy(host)))?;
+        let name = without_port(host);
         if is_address(name) {
             return Ok(());
         }
@@ -186,7 +187,7 @@ impl Entrance {
         if hosts.contains(&name) {
             return Ok(());
         }
-        Err(Turned::WrongHost(opendcre_model::excerpt(&name)))
+        Err(wrong(&name))
     }
 }
 

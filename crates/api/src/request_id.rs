@@ -1,6 +1,5 @@
 //! Names for requests, so that an answer, the access log and the audit log can be laid side by side.
 
-use std::fmt::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -59,8 +58,7 @@ impl RequestIds {
         let number = self.count.fetch_add(1, Ordering::Relaxed);
         let mut name = String::with_capacity(MAX_LENGTH);
         name.push_str(&self.prefix);
-        // Memory takes everything.
-        write!(name, "{number:x}").ok();
+        name.push_str(itoa::Buffer::new().format(number));
         RequestId(name.into())
     }
 }

@@ -73,7 +73,7 @@ pub(crate) enum Target {
 struct Judge<'a> {
     gateway: &'a Gateway,
     principal: &'a Principal,
-    read: Reach,
+    read: &'a Reach,
     /// The verb that was asked about last.
     change: Option<(Verb, Reach)>,
 }
@@ -203,12 +203,17 @@ impl Gateway {
         principal: &Principal,
         mut commands: impl Iterator<Item = &'a Command>,
     ) -> Result<(), GatewayError> {
+        let read = self.reach(&principal.subject, Verb::Read);
+        let mut judge = self.judge(principal, &read)?;
+        commands.try_for_each(|command| judge.check(command))
+    }
+
+    /// Whoever decides what `principal` may do, who may read what is within `read`.
+    fn judge<'a>(&'a self, principal: &'a Principal, read: &'a Reach) -> Result<Judge<'a>, GatewayError> {
         if self.is_closed() {
             return Err(GatewayError::ShuttingDown);
         }
-        let read = self.reach(&principal.subject, Verb::Read);
-        let mut judge = Judge { gateway: self, principal, read, change: None };
-        commands.try_for_each(|command| judge.check(command))
+        Ok(Judge { gateway: self, principal, read, change: None })
     }
 
     /// Whether `principal` may have a board forgotten, which is to change what the configuration of the room is.
@@ -217,12 +222,8 @@ impl Gateway {
         principal: &Principal,
         board: BoardId,
     ) -> Result<(), GatewayError> {
-        if self.is_closed() {
-            return Err(GatewayError::ShuttingDown);
-        }
         let read = self.reach(&principal.subject, Verb::Read);
-        let mut judge = Judge { gateway: self, principal, read, change: None };
-        judge.decide(Verb::Configure, Target::Board(board))
+        self.judge(principal, &read)?.decide(Verb::Configure, Target::Board(board))
     }
 
     /// What `subject` is told of a search: what they may read. Fails if every driver did, with the error of the first one
@@ -311,6 +312,13 @@ impl Gateway {
     }
 }
 
+impl View {
+    /// Whether whoever looks may give `command`, as far as that was so when the view was made. It is not given.
+    pub(crate) fn authorise(&self, command: &Command) -> Result<(), GatewayError> {
+        self.gateway.judge(&self.principal, &self.reach)?.check(command)
+    }
+}
+
 impl Judge<'_> {
     fn check(&mut self, command: &Command) -> Result<(), GatewayError> {
         let (verb, target) = demand(command);
@@ -321,7 +329,7 @@ impl Judge<'_> {
         if self.read.is_nothing() {
             return Err(self.gateway.refuse(self.principal, verb, &target.describe(), NO_ROLE));
         }
-        if !covers(&self.read, target) {
+        if !covers(self.read, target) {
             return Err(self.hide(verb, target));
         }
         if !verb.is_change() {

@@ -248,9 +248,11 @@ impl Gateway {
         query: Query,
         max_age: Duration,
     ) -> Result<Latest, GatewayError> {
-        match self.known(principal, query, max_age)? {
+        let command = Command::Query(query);
+        self.authorise(principal, &command)?;
+        match self.inner.latest.get(&query, max_age) {
             Some(latest) => Ok(latest),
-            None => self.ask(query, self.context(&Command::Query(query))).await,
+            None => self.ask(query, self.context(&command)).await,
         }
     }
 

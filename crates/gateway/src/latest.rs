@@ -1,6 +1,5 @@
 //! The latest answer to every question, with its age. It asks nobody and forgets what it is told to forget.
 
-use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -8,7 +7,8 @@ use jiff::Timestamp;
 use opendcre_model::{BoardId, DeviceAddress, Observation, Query};
 use tokio::time::Instant;
 
-use crate::{Command, Gateway, GatewayError, Principal};
+use crate::hash::HashMap;
+use crate::{Command, GatewayError, View};
 
 /// The most answers that are kept of one board. There are as many boards as the inventory holds.
 const CAPACITY: usize = 4096;
@@ -31,20 +31,15 @@ struct Entry {
     at: Instant,
 }
 
-impl Gateway {
+impl View {
     /// The latest answer to a question, if it is younger than `max_age`. The equipment is not asked.
     ///
     /// # Errors
-    /// When `principal` may not ask the question now.
-    pub fn known(
-        &self,
-        principal: &Principal,
-        query: Query,
-        max_age: Duration,
-    ) -> Result<Option<Latest>, GatewayError> {
+    /// When whoever looks may not ask the question.
+    pub fn recent(&self, query: Query, max_age: Duration) -> Result<Option<Latest>, GatewayError> {
         // What is known may be told to whoever may ask for it.
-        self.authorise(principal, &Command::Query(query))?;
-        Ok(self.inner.latest.get(&query, max_age))
+        self.authorise(&Command::Query(query))?;
+        Ok(self.gateway.inner.latest.get(&query, max_age))
     }
 }
 

@@ -17,6 +17,7 @@ mod forget;
 mod gateway;
 mod gauge;
 mod glob;
+mod hash;
 mod health;
 mod history;
 mod inspection;

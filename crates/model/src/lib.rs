@@ -20,6 +20,7 @@ mod reading;
 mod server;
 mod subject;
 mod text;
+mod time;
 
 pub use board::{Board, Device, Identity};
 pub use capability::{Capabilities, Capability};
@@ -40,3 +41,4 @@ pub use server::{
 };
 pub use subject::{Extent, Grant, Login, Subject};
 pub use text::excerpt;
+pub use time::{Precision, write_time};

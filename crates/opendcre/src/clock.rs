@@ -15,7 +15,9 @@ impl WallClock for SystemClock {
     fn now(&self) -> Timestamp {
         // A clock before 1970 was never set; one beyond the year 9999 is no better.
         let since_epoch = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
-        Timestamp::UNIX_EPOCH.checked_add(since_epoch).unwrap_or(Timestamp::MAX)
+        let seconds = i64::try_from(since_epoch.as_secs()).unwrap_or(i64::MAX);
+        let nanoseconds = since_epoch.subsec_nanos().cast_signed();
+        Timestamp::new(seconds, nanoseconds).unwrap_or(Timestamp::MAX)
     }
 }
 

@@ -8,6 +8,7 @@ mod filter;
 mod queue;
 mod request_line;
 mod rotate;
+mod router;
 
 use std::io::{self, IsTerminal};
 use std::path::PathBuf;
@@ -16,7 +17,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use opendcre_model::WallClock;
 use thiserror::Error;
-use tracing_subscriber::filter::{Targets, filter_fn};
+use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, Registry, fmt, reload};
@@ -27,6 +28,7 @@ use crate::config::{self, LogFormat};
 use queue::{Carrier, Queue};
 use request_line::RequestLines;
 use rotate::{Bounds, RotatingFile};
+use router::{Destination, Router};
 
 /// The target of the line that each request gets.
 const ACCESS: &str = "access";
@@ -89,15 +91,15 @@ pub(crate) fn start(
     let environment = level.map(str::parse).transpose().map_err(LogError::Environment)?;
     let chosen = choose(environment.as_ref(), settings)?;
     let mut places = Places::default();
-    let mut layers = vec![places.layer(settings, io::stderr(), Place::Stderr)?];
+    let mut destinations = vec![places.destination(settings, io::stderr(), Place::Stderr)?];
     if settings.files {
         let opendcre = open(settings, "opendcre.log", clock, &mut places.losses)?;
-        layers.push(places.layer(settings, opendcre, Place::File)?);
+        destinations.push(places.destination(settings, opendcre, Place::File)?);
         let access = open(settings, "access.log", clock, &mut places.losses)?;
-        layers.push(places.layer(settings, access, Place::AccessFile)?);
+        destinations.push(places.destination(settings, access, Place::AccessFile)?);
     }
     let (filter, handle) = reload::Layer::new(chosen.targets(ACCESS, settings.access));
-    let subscriber = tracing_subscriber::registry().with(filter).with(layers);
+    let subscriber = tracing_subscriber::registry().with(filter).with(Router::new(destinations));
     subscriber.try_init().map_err(|_| LogError::Started)?;
     Ok(Logging { filter: handle, environment, losses: places.losses, _carriers: places.carriers })
 }
@@ -122,12 +124,18 @@ enum Place {
 }
 
 impl Place {
-    fn takes(self, target: &str, files: bool) -> bool {
+    /// Whether it takes the lines of requests.
+    fn takes_requests(self, files: bool) -> bool {
         match self {
-            Self::Stderr => !files || target != ACCESS,
-            Self::File => target != ACCESS,
-            Self::AccessFile => target == ACCESS,
+            Self::Stderr => !files,
+            Self::File => false,
+            Self::AccessFile => true,
         }
+    }
+
+    /// Whether it takes everything else.
+    fn takes_others(self) -> bool {
+        self != Self::AccessFile
     }
 }
 
@@ -139,13 +147,13 @@ struct Places {
 }
 
 impl Places {
-    /// A layer that writes to `writer` from a thread of its own.
-    fn layer<S, W>(
+    /// A place that is written to by `writer` from a thread of its own.
+    fn destination<S, W>(
         &mut self,
         settings: &config::Log,
         writer: W,
         place: Place,
-    ) -> Result<BoxedLayer<S>, LogError>
+    ) -> Result<Destination<S>, LogError>
     where
         S: tracing::Subscriber + for<'a> tracing_subscriber::registry::LookupSpan<'a>,
         W: io::Write + Send + 'static,
@@ -153,9 +161,11 @@ impl Places {
         let (queue, carrier) = queue::start(writer).map_err(LogError::Thread)?;
         self.carriers.push(carrier);
         self.losses.queues.push(queue.clone());
-        let files = settings.files;
-        let filter = filter_fn(move |metadata| place.takes(metadata.target(), files));
-        Ok(format(settings.format, queue, place).with_filter(filter).boxed())
+        Ok(Destination {
+            layer: format(settings.format, queue, place),
+            takes_requests: place.takes_requests(settings.files),
+            takes_others: place.takes_others(),
+        })
     }
 }
 
@@ -272,8 +282,8 @@ mod tests {
             (Place::File, true, false, true),
             (Place::AccessFile, true, true, false),
         ] {
-            assert_eq!(place.takes(ACCESS, files), takes_access, "{place:?}");
-            assert_eq!(place.takes("opendcre_gateway", files), takes_others, "{place:?}");
+            assert_eq!(place.takes_requests(files), takes_access, "{place:?}");
+            assert_eq!(place.takes_others(), takes_others, "{place:?}");
         }
     }
 }

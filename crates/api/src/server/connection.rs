@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::activity::{Activity, Wait};
-use super::exchange::{self, Exchange};
+use super::exchange::{self, Conversation, Exchange};
 use super::greeting::{self, Greeted, GreetingError, Version};
 use super::listener::Socket;
 use super::pace::Pace;
@@ -153,12 +153,10 @@ impl Connections {
 
     async fn converse(self, greeted: Greeted, place: &Place) {
         let Greeted { transport, version, peer } = greeted;
-        let (io, peer, activity) = (TokioIo::new(transport), Arc::new(peer), Arc::clone(&place.activity));
-        let (api, piece) = (self.api.clone(), piece(version));
-        let service = service_fn(move |request| {
-            let exchange = Exchange::begin(&activity);
-            exchange::respond(api.clone(), Arc::clone(&peer), request, exchange, piece)
-        });
+        let io = TokioIo::new(transport);
+        let (api, activity) = (self.api.clone(), Arc::clone(&place.activity));
+        let conversation = Arc::new(Conversation { api, peer, activity, piece: piece(version) });
+        let service = service_fn(move |request| exchange::respond(request, Exchange::begin(&conversation)));
         match version {
             Version::Http1 => self.drive(self.http1.serve_connection(io, service), place).await,
             Version::Http2 => self.drive(self.http2.serve_connection(io, service), place).await,

@@ -16,13 +16,19 @@ use crate::body::Body;
 use crate::limits::Limits;
 use crate::peer::Peer;
 
-/// Answers one request of `peer`, and hands its answer over in pieces of at most `piece` bytes.
+/// What all requests of a connection share.
+pub(super) struct Conversation {
+    pub(super) api: Api,
+    pub(super) peer: Peer,
+    pub(super) activity: Arc<Activity>,
+    /// The most that is handed over at once of an answer, in bytes.
+    pub(super) piece: usize,
+}
+
+/// Answers one request.
 pub(super) async fn respond(
-    api: Api,
-    peer: Arc<Peer>,
     request: Request<Incoming>,
     exchange: Exchange,
-    piece: usize,
 ) -> Result<Response<Answer>, Infallible> {
     // HTTP/1 does not come this far with more.
     let reply = if request.headers().len() > Limits::HEADERS {
@@ -30,28 +36,32 @@ pub(super) async fn respond(
         *reply.status_mut() = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
         reply
     } else {
-        let request = request.map(|body| Upload::new(body, &exchange.activity));
-        api.respond_to(request, peer).await
+        let Conversation { api, peer, activity, .. } = &*exchange.conversation;
+        api.respond_to(request.map(|body| Upload::new(body, activity)), peer).await
     };
-    Ok(reply.map(|body| Answer { body, rest: Bytes::new(), piece, held: false, exchange }))
+    Ok(reply.map(|body| Answer { body, rest: Bytes::new(), held: false, exchange }))
 }
 
 /// A request that is not answered whole yet.
 pub(super) struct Exchange {
-    activity: Arc<Activity>,
+    conversation: Arc<Conversation>,
 }
 
 impl Exchange {
-    pub(super) fn begin(activity: &Arc<Activity>) -> Self {
-        activity.requests.fetch_add(1, Relaxed);
-        Self { activity: Arc::clone(activity) }
+    pub(super) fn begin(conversation: &Arc<Conversation>) -> Self {
+        conversation.activity.requests.fetch_add(1, Relaxed);
+        Self { conversation: Arc::clone(conversation) }
+    }
+
+    fn activity(&self) -> &Activity {
+        &self.conversation.activity
     }
 }
 
 impl Drop for Exchange {
     fn drop(&mut self) {
-        self.activity.awaits_client(Instant::now());
-        self.activity.requests.fetch_sub(1, Relaxed);
+        self.activity().awaits_client(Instant::now());
+        self.activity().requests.fetch_sub(1, Relaxed);
     }
 }
 
@@ -114,7 +124,6 @@ pub(super) struct Answer {
     body: Body,
     /// What is left of a part that is too large to be handed over at once.
     rest: Bytes,
-    piece: usize,
     held: bool,
     exchange: Exchange,
 }
@@ -130,7 +139,7 @@ impl Answer {
     }
 
     fn set_held(&mut self, held: bool) {
-        let activity = &self.exchange.activity;
+        let activity = self.exchange.activity();
         match (self.held, held) {
             (false, true) => {
                 activity.held.fetch_add(1, Relaxed);
@@ -156,10 +165,11 @@ impl HttpBody for Answer {
         let this = self.get_mut();
         this.set_held(false);
         let Some(mut part) = ready!(this.poll_part(context)) else { return Poll::Ready(None) };
-        if part.len() > this.piece {
-            this.rest = part.split_off(this.piece);
+        let piece = this.exchange.conversation.piece;
+        if part.len() > piece {
+            this.rest = part.split_off(piece);
         }
-        this.exchange.activity.sent.fetch_add(u64::try_from(part.len()).unwrap_or(u64::MAX), Relaxed);
+        this.exchange.activity().sent.fetch_add(u64::try_from(part.len()).unwrap_or(u64::MAX), Relaxed);
         this.set_held(!this.is_end_stream());
         Poll::Ready(Some(Ok(Frame::data(part))))
     }

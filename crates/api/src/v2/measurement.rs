@@ -16,7 +16,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use super::reading::{Outcome, Target};
 use super::schema::{BoardIdText, DeviceIdText, HealthWord, KindWord, PowerStateWord, QualityWord};
-use super::write::{WriteJson, write_members};
+use super::write::{Word, WriteJson, write_members};
 use crate::body::PIECE;
 
 /// What a reading usually takes, and what is around all of them, in bytes.
@@ -250,10 +250,10 @@ impl WriteJson for ReadingBody<'_> {
         write_members!(
             text,
             "values": *self.values,
-            "power_state": self.power_state.map(PowerState::name),
+            "power_state": self.power_state.map(|state| Word(state.name())),
             "states": *self.states,
-            "health": self.health.map(Health::name),
-            "quality": self.quality,
+            "health": self.health.map(|health| Word(health.name())),
+            "quality": Word(self.quality),
             "raw": self.raw,
             "time": self.time,
             "age_ms": self.age_ms,
@@ -282,7 +282,7 @@ impl PlaceBody<'_> {
             "rack": self.rack,
             "device": self.device,
             "device_name": self.device_name,
-            "kind": self.kind.name(),
+            "kind": Word(self.kind.name()),
         );
     }
 }
@@ -290,7 +290,7 @@ impl PlaceBody<'_> {
 impl WriteJson for ValueBody<'_> {
     fn write(&self, text: &mut Vec<u8>) {
         text.push(b'{');
-        write_members!(text, "quantity": self.quantity, "value": self.value, "unit": self.unit);
+        write_members!(text, "quantity": Word(self.quantity), "value": self.value, "unit": self.unit);
         text.push(b'}');
     }
 }

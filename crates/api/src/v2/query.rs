@@ -92,11 +92,16 @@ struct Parameters<'q> {
 struct Fields<'q> {
     parameters: Parameters<'q>,
     fields: std::slice::Iter<'static, &'static str>,
-    values: Vec<&'q str>,
+    values: Values<'q>,
 }
 
 /// The values of one parameter.
-struct Values<'q>(Vec<&'q str>);
+#[derive(Clone, Copy, Default)]
+struct Values<'q> {
+    name: &'static str,
+    /// Those of other parameters may be among them.
+    pairs: &'q [Pair<'q>],
+}
 
 impl<'de> Deserializer<'de> for Parameters<'_> {
     type Error = Mistake;
@@ -111,7 +116,7 @@ impl<'de> Deserializer<'de> for Parameters<'_> {
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Mistake> {
-        visitor.visit_map(Fields { parameters: self, fields: fields.iter(), values: Vec::new() })
+        visitor.visit_map(Fields { parameters: self, fields: fields.iter(), values: Values::default() })
     }
 
     forward_to_deserialize_any! {
@@ -125,9 +130,8 @@ impl<'de> MapAccess<'de> for Fields<'_> {
 
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Mistake> {
         for field in self.fields.by_ref() {
-            let pairs = self.parameters.query.pairs.iter().filter(|pair| pair.name == *field);
-            self.values = pairs.map(|pair| &*pair.value).collect();
-            if !self.values.is_empty() {
+            self.values = Values { name: field, pairs: &self.parameters.query.pairs };
+            if self.values.all().next().is_some() {
                 *self.parameters.current = Some(*field);
                 let key: StrDeserializer<'_, Mistake> = (*field).into_deserializer();
                 return seed.deserialize(key).map(Some);
@@ -139,21 +143,26 @@ impl<'de> MapAccess<'de> for Fields<'_> {
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Mistake> {
-        seed.deserialize(Values(std::mem::take(&mut self.values)))
+        seed.deserialize(self.values)
     }
 }
 
 impl<'q> Values<'q> {
+    fn all(self) -> impl Iterator<Item = &'q Pair<'q>> {
+        self.pairs.iter().filter(move |pair| pair.name == self.name)
+    }
+
     /// The value of a parameter that is given once.
-    fn only(&self) -> Result<&'q str, Mistake> {
-        match self.0.as_slice() {
-            [value] => Ok(value),
-            values => Err(de::Error::custom(format!("it is given {} times; give it once", values.len()))),
+    fn only(self) -> Result<&'q str, Mistake> {
+        let mut values = self.all();
+        match (values.next(), values.next()) {
+            (Some(only), None) => Ok(&only.value),
+            _ => Err(de::Error::custom(format!("it is given {} times; give it once", self.all().count()))),
         }
     }
 
     /// The value, read as `what`.
-    fn parse<T: std::str::FromStr>(&self, what: &str) -> Result<T, Mistake> {
+    fn parse<T: std::str::FromStr>(self, what: &str) -> Result<T, Mistake> {
         let value = self.only()?;
         let unreadable = |_| {
             let value = opendcre_model::excerpt(value);
@@ -191,7 +200,7 @@ impl<'de> Deserializer<'de> for Values<'_> {
     }
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mistake> {
-        visitor.visit_seq(Sequence(self.0.into_iter()))
+        visitor.visit_seq(Sequence(self))
     }
 
     fn deserialize_enum<V: Visitor<'de>>(
@@ -219,13 +228,17 @@ impl<'de> Deserializer<'de> for Values<'_> {
 }
 
 /// The values of a parameter that may be given several times.
-struct Sequence<'q>(std::vec::IntoIter<&'q str>);
+struct Sequence<'q>(Values<'q>);
 
 impl<'de> SeqAccess<'de> for Sequence<'_> {
     type Error = Mistake;
 
     fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Mistake> {
-        self.0.next().map(|value| seed.deserialize(Values(vec![value]))).transpose()
+        let Self(Values { name, pairs }) = self;
+        let Some(position) = pairs.iter().position(|pair| pair.name == *name) else { return Ok(None) };
+        let (before, rest) = pairs.split_at(position + 1);
+        *pairs = rest;
+        seed.deserialize(Values { name, pairs: before }).map(Some)
     }
 }
 

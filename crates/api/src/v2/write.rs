@@ -4,12 +4,8 @@
 //! Nothing here can fail, and it knows nothing of what is written.
 
 use jiff::Timestamp;
-use jiff::fmt::temporal::DateTimePrinter;
-use opendcre_model::{BoardId, DeviceId};
+use opendcre_model::{BoardId, DeviceId, Precision, write_time};
 use serde::Serialize;
-
-/// How times are written.
-const TIMES: DateTimePrinter = DateTimePrinter::new();
 
 /// Something that is written as one JSON value.
 pub(super) trait WriteJson {
@@ -39,6 +35,17 @@ impl WriteJson for str {
         }
         text.push(b'"');
         text.extend_from_slice(self.as_bytes());
+        text.push(b'"');
+    }
+}
+
+/// A word of ours, in which nothing needs an escape.
+pub(super) struct Word(pub(super) &'static str);
+
+impl WriteJson for Word {
+    fn write(&self, text: &mut Vec<u8>) {
+        text.push(b'"');
+        text.extend_from_slice(self.0.as_bytes());
         text.push(b'"');
     }
 }
@@ -74,8 +81,7 @@ impl<T: WriteJson> WriteJson for [T] {
 impl WriteJson for Timestamp {
     fn write(&self, text: &mut Vec<u8>) {
         text.push(b'"');
-        // Memory takes everything.
-        TIMES.print_timestamp(self, &mut *text).ok();
+        write_time(text, *self, Precision::Exact);
         text.push(b'"');
     }
 }
@@ -150,6 +156,7 @@ mod tests {
         assert_eq!(written(None::<u64>), "null");
         assert_eq!(written(Some("a")), "\"a\"");
         assert_eq!(written(f64::NAN), "null");
+        assert_eq!(written(Word("good")), "\"good\"");
         assert_eq!(written(BoardId(10)), "\"0000000a\"");
         assert_eq!(written(DeviceId(0x1ff)), "\"01ff\"");
     }

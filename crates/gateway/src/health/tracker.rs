@@ -1,14 +1,13 @@
 //! The table of the health of every device, as it was told last. It is as large as the inventory, and what it is told of
 //! devices that it does not know it does not keep.
 
-use std::collections::HashMap;
-
 use opendcre_model::{BoardId, Device, DeviceAddress, DeviceId, Health, Observation, Quantity};
 
 use super::limit::{Crossed, Limit};
 use super::statement::{Statement, Values};
 use super::threshold::{Rule, Thresholds};
 use super::{Cause, Condition, HealthChange};
+use crate::hash::HashMap;
 use crate::{BoardRecord, BoardState};
 
 /// The most devices of one board that are judged.
@@ -56,7 +55,7 @@ struct Crossing<'t> {
 
 impl HealthTracker {
     pub(crate) fn new(thresholds: Thresholds) -> Self {
-        Self { thresholds, boards: HashMap::new() }
+        Self { thresholds, boards: HashMap::default() }
     }
 
     /// Notes what a board holds and what it is called, which decides about the thresholds that count. To be told once of

@@ -2,7 +2,7 @@
 //! time however many boards there are.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::Hash;
 use std::net::IpAddr;
 
@@ -11,6 +11,7 @@ use thiserror::Error;
 
 use super::Inventory;
 use super::record::{BoardRecord, Group};
+use crate::hash::HashMap;
 use crate::noderange::NodeRange;
 
 /// The most candidates that an error names.

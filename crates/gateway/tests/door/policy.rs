@@ -214,7 +214,7 @@ async fn what_is_known_is_told_only_to_whoever_may_ask_for_it() {
     let room = Room::new().await;
     let query = Query::Led(address(3, LED));
     room.gateway.read(&person("root"), query, Duration::ZERO).await.unwrap();
-    let known = |name| room.gateway.known(&person(name), query, Duration::MAX);
+    let known = |name| room.gateway.view(person(name))?.recent(query, Duration::MAX);
     assert!(known("mara").unwrap().is_some());
     assert_eq!(known("otto").unwrap_err().code(), "unknown_board");
     assert_eq!(

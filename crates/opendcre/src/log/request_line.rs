@@ -3,10 +3,10 @@
 //! The general text form costs as much as the cheapest request. This one writes the same `name=value` pairs without
 //! the detours that colours and spans need.
 
-use std::fmt::{Debug, Write};
+use std::fmt::Debug;
+use std::io::Write;
 
-use jiff::fmt::temporal::DateTimePrinter;
-use opendcre_model::WallClock;
+use opendcre_model::{Precision, WallClock, write_time};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
 use tracing_subscriber::Layer;
@@ -14,9 +14,6 @@ use tracing_subscriber::layer::Context;
 
 use super::queue::Queue;
 use crate::clock::SystemClock;
-
-/// How times are written.
-const TIMES: DateTimePrinter = DateTimePrinter::new().precision(Some(6));
 
 /// What most lines fit into, in bytes.
 const USUAL: usize = 256;
@@ -34,26 +31,25 @@ impl RequestLines {
 
 impl<S: Subscriber> Layer<S> for RequestLines {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
-        let mut line = String::with_capacity(USUAL);
-        // Here and below: memory takes everything.
-        TIMES.print_timestamp(&SystemClock.now(), &mut line).ok();
+        let mut line = Vec::with_capacity(USUAL);
+        write_time(&mut line, SystemClock.now(), Precision::Microseconds);
         let mut fields = Fields { line };
         event.record(&mut fields);
-        fields.line.push('\n');
-        self.queue.add(fields.line.as_bytes());
+        fields.line.push(b'\n');
+        self.queue.add(&fields.line);
     }
 }
 
 /// The fields that were recorded so far.
 struct Fields {
-    line: String,
+    line: Vec<u8>,
 }
 
 impl Fields {
     fn name(&mut self, field: &Field) {
-        self.line.push(' ');
-        self.line.push_str(field.name());
-        self.line.push('=');
+        self.line.push(b' ');
+        self.line.extend_from_slice(field.name().as_bytes());
+        self.line.push(b'=');
     }
 }
 
@@ -62,17 +58,18 @@ impl Visit for Fields {
         self.name(field);
         // Clients choose paths and request ids: quotes and control characters must not make other fields or lines.
         if is_plain(value) {
-            self.line.push('"');
-            self.line.push_str(value);
-            self.line.push('"');
+            self.line.push(b'"');
+            self.line.extend_from_slice(value.as_bytes());
+            self.line.push(b'"');
         } else {
+            // Here and below: memory takes everything.
             write!(self.line, "{value:?}").ok();
         }
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
         self.name(field);
-        self.line.push_str(itoa::Buffer::new().format(value));
+        self.line.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
