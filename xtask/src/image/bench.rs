@@ -73,7 +73,7 @@ impl<'a> Bench<'a> {
         Ok(Self { trial, guest, _bus: bus, tty, kernel, initrd, device_tree, command_line, card, starts: 0 })
     }
 
-    /// Switches the machine on and waits until its service is ready.
+    /// Switches the machine on and waits until its service is ready and somebody can log in.
     pub(crate) fn start(&mut self) -> Result<Machine> {
         self.starts += 1;
         let mut machine = Machine::start(&Plan {
@@ -100,6 +100,8 @@ impl<'a> Bench<'a> {
             machine.age().as_secs(),
             said.body.trim()
         ))?;
+        machine.wait_for("shell", limit, |_| Ok(self.guest.shell("true").ok()))?;
+        say(&format!("start {}: a shell after {} s", self.starts, machine.age().as_secs()))?;
         Ok(machine)
     }
 
