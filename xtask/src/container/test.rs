@@ -102,9 +102,10 @@ impl Podman {
             self.podman(&["run", "--detach", "--replace", "--publish", "127.0.0.1::5000", "--name"]);
         command.arg(name).args(line);
         run_program(command)?;
-        let container = Container { podman: self, name, address: String::new() };
-        let address = answer(self.podman(&["port", name, "5000"]))?;
-        Ok(Container { address, ..container })
+        // It is removed also if nobody can tell where it is reached.
+        let mut container = Container { podman: self, name, address: String::new() };
+        container.address = answer(self.podman(&["port", name, "5000"]))?;
+        Ok(container)
     }
 
     fn podman(&self, args: &[&str]) -> Command {
