@@ -37,6 +37,16 @@ impl Entry {
         Self { head, remote, request_id, start, status: CLIENT_WENT_AWAY, bytes: 0, traffic }
     }
 
+    /// What the request says of itself.
+    pub(crate) const fn head(&self) -> &Arc<Parts> {
+        &self.head
+    }
+
+    /// Its name.
+    pub(crate) const fn request_id(&self) -> &RequestId {
+        &self.request_id
+    }
+
     /// When the request was there.
     pub(crate) const fn begun(&self) -> Instant {
         self.start

@@ -183,22 +183,21 @@ impl Api {
     where
         B: HttpBody<Data = Bytes> + Unpin,
     {
-        self.respond_to(request, &Peer::new(Remote::Tcp(remote))).await
+        let (head, body) = request.into_parts();
+        self.respond_to(Arc::new(head), body, &Peer::new(Remote::Tcp(remote))).await
     }
 
     /// Answers one request of `peer`.
-    pub(crate) async fn respond_to<B>(&self, request: Request<B>, peer: &Peer) -> Reply
+    pub(crate) async fn respond_to<B>(&self, head: Arc<Parts>, body: B, peer: &Peer) -> Reply
     where
         B: HttpBody<Data = Bytes> + Unpin,
     {
-        let (head, body) = request.into_parts();
-        let head = Arc::new(head);
         let request_id = self.inner.request_ids.name(&head.headers);
         let traffic = Arc::clone(&self.inner.traffic);
         let entry = Entry::start(Arc::clone(&head), Arc::clone(peer.text()), request_id.clone(), traffic);
         let limit = self.inner.limits.request_timeout;
         // One limit for everything, so that nobody is kept waiting for a provider either.
-        let answer = within(limit, entry.begun(), self.answer(&head, body, peer, &request_id)).await;
+        let answer = within(limit, entry.begun(), self.answer(&entry, body, peer)).await;
         let mut reply = answer.unwrap_or_else(|_| too_late(&head, limit, &request_id));
         browser::mark(reply.headers_mut(), head.uri.path(), peer.is_encrypted());
         reply.headers_mut().insert(X_REQUEST_ID, request_id.to_header());
@@ -209,10 +208,11 @@ impl Api {
         reply
     }
 
-    async fn answer<B>(&self, head: &Arc<Parts>, body: B, peer: &Peer, request_id: &RequestId) -> Reply
+    async fn answer<B>(&self, entry: &Entry, body: B, peer: &Peer) -> Reply
     where
         B: HttpBody<Data = Bytes> + Unpin,
     {
+        let (head, request_id) = (entry.head(), entry.request_id());
         let entrance = &self.inner.entrance;
         let remote = entrance.origin(&head.headers, peer);
         let subject = match entrance.admit(head, peer).await {
@@ -223,6 +223,7 @@ impl Api {
             let call = Call {
                 api: self.clone(),
                 head: Arc::clone(head),
+                begun: entry.begun(),
                 subject,
                 address: peer.address(),
                 remote,

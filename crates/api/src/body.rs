@@ -21,8 +21,9 @@ pub(crate) type Pieces = Pin<Box<dyn Stream<Item = Bytes> + Send>>;
 /// The body of an answer.
 pub struct Body {
     content: Content,
-    /// The line of the access log, if it waits for the end of this body.
-    entry: Option<Entry>,
+    /// The line of the access log, if it waits for the end of this body. Apart, because hardly any answer has one, and each
+    /// is moved several times.
+    entry: Option<Box<Entry>>,
 }
 
 /// What a body holds.
@@ -46,7 +47,7 @@ impl Body {
 
     /// The line of the access log that waits for the end of this body.
     pub(crate) fn log(&mut self, entry: Entry) {
-        self.entry = Some(entry);
+        self.entry = Some(Box::new(entry));
     }
 
     /// What it holds.

@@ -45,6 +45,7 @@ use http::Method;
 use http::request::Parts;
 use hyper::body::{Body as HttpBody, Bytes};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC};
+use smallvec::SmallVec;
 
 use answer::Volatile;
 pub(crate) use call::Call;
@@ -67,8 +68,8 @@ const BASE: &str = "/opendcre/2";
 /// What need not be encoded in a part of a path or query.
 const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b',');
 
-/// How many segments most paths have at most.
-const USUAL_DEPTH: usize = 6;
+/// A path cut at its slashes, decoded. Most are not deeper than this, and need no memory of their own.
+type Segments<'a> = SmallVec<[Cow<'a, str>; 6]>;
 
 /// Whether a path, as it came, belongs to this generation.
 pub(crate) fn is_below(path: &str) -> bool {
@@ -91,10 +92,8 @@ async fn answer<B>(call: Call, head: &Parts, body: B) -> Result<Reply, Problem>
 where
     B: HttpBody<Data = Bytes> + Unpin,
 {
-    // An encoded slash is part of a name, so the path is cut before it is decoded.
     let path = head.uri.path().strip_prefix(BASE).unwrap_or_default();
-    let path: Vec<Cow<'_, str>> = path.strip_prefix('/').map_or_else(Vec::new, segments);
-    let (resource, captures) = Table::get().find(&path).ok_or_else(Problem::not_found)?;
+    let (resource, captures) = Table::get().find(&segments(path)).ok_or_else(Problem::not_found)?;
     if head.method == Method::OPTIONS {
         return Ok(resource.options());
     }
@@ -120,16 +119,13 @@ where
     Ok(reply)
 }
 
-/// A path without its first slash, cut at the others; no segments if it is empty.
-fn segments<'a>(path: &'a str) -> Vec<Cow<'a, str>> {
-    if path.is_empty() {
-        return Vec::new();
-    }
-    let mut segments = Vec::with_capacity(USUAL_DEPTH);
+/// A path without its first slash, cut at the others; no segments if nothing is left. It is cut before it is decoded: an
+/// encoded slash is part of a name.
+fn segments<'a>(path: &'a str) -> Segments<'a> {
+    let Some(path) = path.strip_prefix('/').filter(|path| !path.is_empty()) else { return Segments::new() };
     // Hardly any path needs decoding, and it takes but one look to see that.
     let decode: fn(&'a str) -> Cow<'a, str> = if path.contains('%') { decode } else { Cow::Borrowed };
-    segments.extend(cut(path, b'/').map(decode));
-    segments
+    cut(path, b'/').map(decode).collect()
 }
 
 /// The parts of a text between these ASCII characters. Not with `split`, whose search is made for longer parts.

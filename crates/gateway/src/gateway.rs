@@ -250,7 +250,7 @@ impl Gateway {
     ) -> Result<Latest, GatewayError> {
         let command = Command::Query(query);
         self.authorise(principal, &command)?;
-        match self.inner.latest.get(&query, max_age) {
+        match self.inner.latest.get(&query, max_age, Instant::now()) {
             Some(latest) => Ok(latest),
             None => self.ask(query, self.context(&command)).await,
         }

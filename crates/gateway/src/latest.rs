@@ -32,14 +32,19 @@ struct Entry {
 }
 
 impl View {
-    /// The latest answer to a question, if it is younger than `max_age`. The equipment is not asked.
+    /// The latest answer to a question, if it is younger than `max_age` at `now`. The equipment is not asked.
     ///
     /// # Errors
     /// When whoever looks may not ask the question.
-    pub fn recent(&self, query: Query, max_age: Duration) -> Result<Option<Latest>, GatewayError> {
+    pub fn recent(
+        &self,
+        query: Query,
+        max_age: Duration,
+        now: Instant,
+    ) -> Result<Option<Latest>, GatewayError> {
         // What is known may be told to whoever may ask for it.
         self.authorise(&Command::Query(query))?;
-        Ok(self.gateway.inner.latest.get(&query, max_age))
+        Ok(self.gateway.inner.latest.get(&query, max_age, now))
     }
 }
 
@@ -50,11 +55,11 @@ pub(crate) struct LatestTable {
 }
 
 impl LatestTable {
-    /// The answer to `query`, if it is younger than `max_age`.
-    pub(crate) fn get(&self, query: &Query, max_age: Duration) -> Option<Latest> {
+    /// The answer to `query`, if it is younger than `max_age` at `now`.
+    pub(crate) fn get(&self, query: &Query, max_age: Duration, now: Instant) -> Option<Latest> {
         let boards = self.boards.read().unwrap_or_else(PoisonError::into_inner);
         let entry = boards.get(&query.board())?.get(query)?;
-        let age = entry.at.elapsed();
+        let age = now.saturating_duration_since(entry.at);
         (age < max_age).then(|| Latest { observation: Arc::clone(&entry.observation), time: entry.time, age })
     }
 
@@ -119,12 +124,15 @@ mod tests {
         table.put(lamp, Observation::Led { on: true }, time());
         table.put(version, Observation::Version("1".to_owned()), time());
         tokio::time::advance(Duration::from_secs(5)).await;
-        assert!(table.get(&lamp, Duration::from_secs(5)).is_none());
-        assert_eq!(table.get(&lamp, Duration::from_secs(6)).unwrap().age, Duration::from_secs(5));
+        assert!(table.get(&lamp, Duration::from_secs(5), Instant::now()).is_none());
+        assert_eq!(
+            table.get(&lamp, Duration::from_secs(6), Instant::now()).unwrap().age,
+            Duration::from_secs(5)
+        );
         table.forget_device(device);
-        assert!(table.get(&lamp, Duration::MAX).is_none());
-        assert!(table.get(&version, Duration::MAX).is_some());
+        assert!(table.get(&lamp, Duration::MAX, Instant::now()).is_none());
+        assert!(table.get(&version, Duration::MAX, Instant::now()).is_some());
         table.forget_board(BoardId(1));
-        assert!(table.get(&version, Duration::MAX).is_none());
+        assert!(table.get(&version, Duration::MAX, Instant::now()).is_none());
     }
 }

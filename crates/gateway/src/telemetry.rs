@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use opendcre_model::{BoardId, Device, DeviceAddress, Query};
+use tokio::time::Instant;
 
 use crate::event::{Event, EventKind, EventLog, EventPage, EventStatistics, Severity};
 use crate::history::{History, HistoryQuery, HistoryStatistics, SeriesKey, Track};
@@ -51,7 +52,7 @@ impl View {
             Some(device) => self.reach.has_device(device),
             None => self.reach.has_whole(query.board()),
         };
-        is_shown.then(|| self.gateway.inner.latest.get(query, Duration::MAX)).flatten()
+        is_shown.then(|| self.gateway.inner.latest.get(query, Duration::MAX, Instant::now())).flatten()
     }
 
     /// What is known of the values of the devices of a board that a view has shown, by the ids of the devices, each of

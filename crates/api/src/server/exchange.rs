@@ -25,21 +25,26 @@ pub(super) struct Conversation {
     pub(super) piece: usize,
 }
 
-/// Answers one request.
-pub(super) async fn respond(
+/// Answers one request. Its header is put aside before the answer begins, because what comes of an `async` block is moved
+/// several times with everything that it holds.
+pub(super) fn respond(
     request: Request<Incoming>,
     exchange: Exchange,
-) -> Result<Response<Answer>, Infallible> {
-    // HTTP/1 does not come this far with more.
-    let reply = if request.headers().len() > Limits::HEADERS {
-        let mut reply = Response::new(Body::default());
-        *reply.status_mut() = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
-        reply
-    } else {
-        let Conversation { api, peer, activity, .. } = &*exchange.conversation;
-        api.respond_to(request.map(|body| Upload::new(body, activity)), peer).await
-    };
-    Ok(reply.map(|body| Answer { body, rest: Bytes::new(), held: false, exchange }))
+) -> impl Future<Output = Result<Response<Answer>, Infallible>> {
+    let (head, body) = request.into_parts();
+    let head = Arc::new(head);
+    async move {
+        // HTTP/1 does not come this far with more.
+        let reply = if head.headers.len() > Limits::HEADERS {
+            let mut reply = Response::new(Body::default());
+            *reply.status_mut() = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
+            reply
+        } else {
+            let Conversation { api, peer, activity, .. } = &*exchange.conversation;
+            api.respond_to(head, Upload::new(body, activity), peer).await
+        };
+        Ok(reply.map(|body| Answer { body, rest: Bytes::new(), held: false, exchange }))
+    }
 }
 
 /// A request that is not answered whole yet.

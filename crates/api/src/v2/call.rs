@@ -6,6 +6,7 @@ use std::sync::Arc;
 use http::request::Parts;
 use opendcre_gateway::{Gateway, Principal, View};
 use opendcre_model::Subject;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::api::{Api, Caller};
@@ -17,6 +18,8 @@ use crate::request_id::RequestId;
 pub(crate) struct Call {
     pub(crate) api: Api,
     pub(crate) head: Arc<Parts>,
+    /// When it was there.
+    pub(crate) begun: Instant,
     pub(crate) subject: Arc<Subject>,
     /// Where the connection comes from; nothing for a Unix socket.
     pub(crate) address: Option<IpAddr>,

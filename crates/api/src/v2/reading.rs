@@ -142,7 +142,7 @@ pub(super) async fn of_device(call: Call, path: DevicePath, query: AgeQuery) -> 
     // Hardly any device has more than one value.
     let mut outcomes = Vec::with_capacity(1);
     for target in targets(&board, device) {
-        let answer = match view.recent(target.query, max_age) {
+        let answer = match view.recent(target.query, max_age, call.begun) {
             Ok(Some(latest)) => Ok(latest),
             // Apart, because to ask the equipment takes a large future.
             Ok(None) => Box::pin(call.gateway().read(principal, target.query, max_age)).await,

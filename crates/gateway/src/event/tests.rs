@@ -126,6 +126,26 @@ fn small(waiting: usize, newest: usize) -> Limits {
 }
 
 #[tokio::test]
+async fn events_are_counted_since_the_start() {
+    let room = Room::with_events(3).await;
+    let log = room.open();
+    let before = log.counts();
+    publish(&log, 4..=5);
+    let warning = NewEvent::new(EventKind::SourceDown, Severity::Warning, "down".to_owned());
+    log.publish(warning);
+    let more = |kind, severity| {
+        let count = |counts: &BTreeMap<(EventKind, Severity), u64>| {
+            counts.get(&(kind, severity)).copied().unwrap_or_default()
+        };
+        count(&log.counts()) - count(&before)
+    };
+    assert_eq!(before.get(&(EventKind::ServiceStarted, Severity::Info)), None);
+    assert_eq!(more(EventKind::ServiceStarted, Severity::Info), 2);
+    assert_eq!(more(EventKind::SourceDown, Severity::Warning), 1);
+    assert_eq!(more(EventKind::SourceDown, Severity::Info), 0);
+}
+
+#[tokio::test]
 async fn events_come_in_order_and_stay_over_a_restart() {
     let room = Room::new();
     let log = room.open();

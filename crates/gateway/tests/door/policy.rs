@@ -16,6 +16,7 @@ use opendcre_model::{
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::time::Instant;
 
 use crate::support::FixedClock;
 
@@ -214,7 +215,7 @@ async fn what_is_known_is_told_only_to_whoever_may_ask_for_it() {
     let room = Room::new().await;
     let query = Query::Led(address(3, LED));
     room.gateway.read(&person("root"), query, Duration::ZERO).await.unwrap();
-    let known = |name| room.gateway.view(person(name))?.recent(query, Duration::MAX);
+    let known = |name| room.gateway.view(person(name))?.recent(query, Duration::MAX, Instant::now());
     assert!(known("mara").unwrap().is_some());
     assert_eq!(known("otto").unwrap_err().code(), "unknown_board");
     assert_eq!(

@@ -186,7 +186,7 @@ impl Room {
     fn is_known(&self, board: u32, device: u16) -> bool {
         let device = DeviceAddress { board: BoardId(board), device: DeviceId(device) };
         let query = Query::Sensor { device, kind: DeviceKind::Temperature };
-        self.gateway.view(somebody()).unwrap().recent(query, MINUTE).unwrap().is_some()
+        self.gateway.view(somebody()).unwrap().recent(query, MINUTE, Instant::now()).unwrap().is_some()
     }
 
     fn states(&self) -> Vec<PollState> {

@@ -15,6 +15,8 @@ use jiff::civil::Date;
 use jiff::{Timestamp, tz};
 use opendcre_model::WallClock;
 
+use super::queue;
+
 /// Readable for the group, so that people who may see logs need not be root. Request lines name clients, so not
 /// for everybody.
 const MODE: u32 = 0o640;
@@ -38,8 +40,6 @@ pub(super) struct RotatingFile {
     path: PathBuf,
     bounds: Bounds,
     clock: Arc<dyn WallClock>,
-    /// Whole lines that wait for [`Write::flush`].
-    batch: Vec<u8>,
     /// Missing after a failure, until the next line opens it again.
     current: Option<Current>,
     lost: Arc<AtomicU64>,
@@ -71,8 +71,7 @@ struct Rotated {
 impl RotatingFile {
     /// Opens the file at `path`, making its directory if needed, and continues it if it is there.
     pub(super) fn open(path: PathBuf, bounds: Bounds, clock: Arc<dyn WallClock>) -> io::Result<Self> {
-        let batch = Vec::with_capacity(BATCH_BYTES);
-        let mut file = Self { path, bounds, clock, batch, current: None, lost: Arc::default() };
+        let mut file = Self { path, bounds, clock, current: None, lost: Arc::default() };
         file.current = Some(file.open_current()?);
         file.delete_oldest();
         Ok(file)
@@ -81,17 +80,6 @@ impl RotatingFile {
     /// The count of lines that could not be written.
     pub(super) fn lost(&self) -> Arc<AtomicU64> {
         Arc::clone(&self.lost)
-    }
-
-    /// Writes the lines that wait. They share a file, so a batch may not be larger than one.
-    fn write_batch(&mut self) {
-        let mut batch = std::mem::take(&mut self.batch);
-        if !batch.is_empty() && self.append(&batch).is_err() {
-            let lines = batch.iter().filter(|byte| **byte == b'\n').count();
-            self.lost.fetch_add(lines as u64, Ordering::Relaxed);
-        }
-        batch.clear();
-        self.batch = batch;
     }
 
     fn append(&mut self, lines: &[u8]) -> io::Result<()> {
@@ -208,24 +196,32 @@ impl Identity {
 }
 
 impl Write for RotatingFile {
-    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+    fn write(&mut self, lines: &[u8]) -> io::Result<usize> {
+        // What is written together shares a file, so it may not be larger than one.
         let limit = BATCH_BYTES.min(usize::try_from(self.bounds.file_bytes).unwrap_or(BATCH_BYTES));
-        if self.batch.len() + line.len() > limit {
-            self.write_batch();
+        let mut rest = lines;
+        while !rest.is_empty() {
+            let (batch, behind) = rest.split_at(batch_length(rest, limit));
+            if self.append(batch).is_err() {
+                self.lost.fetch_add(queue::count(batch), Ordering::Relaxed);
+            }
+            rest = behind;
         }
-        self.batch.extend_from_slice(line);
-        Ok(line.len())
+        Ok(lines.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.write_batch();
         Ok(())
     }
 }
 
-impl Drop for RotatingFile {
-    fn drop(&mut self) {
-        self.write_batch();
+/// How long the first whole lines are that have no more than `limit` bytes together; a longer line stands alone.
+fn batch_length(lines: &[u8], limit: usize) -> usize {
+    let end_of_line = |byte: &u8| *byte == b'\n';
+    let Some((start, rest)) = lines.split_at_checked(limit) else { return lines.len() };
+    match start.iter().rposition(end_of_line) {
+        Some(last) => last + 1,
+        None => limit + rest.iter().position(end_of_line).map_or(rest.len(), |first| first + 1),
     }
 }
 
@@ -290,7 +286,6 @@ mod tests {
     fn write_lines(file: &mut RotatingFile, count: usize) {
         for _ in 0..count {
             file.write_all(LINE).unwrap();
-            file.flush().unwrap();
         }
     }
 
@@ -311,17 +306,26 @@ mod tests {
     }
 
     #[test]
-    fn lines_that_come_together_are_written_together_but_fill_no_file_beyond_its_bound() {
+    fn lines_that_come_together_fill_no_file_beyond_its_bound() {
         let bench = Bench::new();
         let mut file = bench.open(BOUNDS);
-        for _ in 0..3 {
-            file.write_all(LINE).unwrap();
-        }
-        assert_eq!(bench.files(), named(&[("app.log", 0)]));
-        file.write_all(LINE).unwrap();
-        assert_eq!(bench.files(), named(&[("app.log", 30)]));
-        drop(file);
+        file.write_all(&LINE.repeat(4)).unwrap();
         assert_eq!(bench.files(), named(&[("app.log", 10), ("app.log.2026-02-28.1", 30)]));
+    }
+
+    #[test]
+    fn lines_are_cut_nowhere_but_at_their_ends() {
+        for (lines, limit, length) in [
+            ("a\nb\n", 4, 4),
+            ("a\nb\nc\n", 5, 4),
+            ("a\nb\n", 2, 2),
+            ("long\nb\n", 2, 5),
+            ("long\nb\n", 4, 5),
+            ("endless", 2, 7),
+            ("short", 9, 5),
+        ] {
+            assert_eq!(batch_length(lines.as_bytes(), limit), length, "{lines:?} in {limit}");
+        }
     }
 
     #[test]
