@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::future::poll_fn;
 use std::net::SocketAddr;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, OnceLock};
 use std::task::Poll;
 use std::time::Duration;
@@ -184,7 +184,7 @@ impl Api {
         B: HttpBody<Data = Bytes> + Unpin,
     {
         let (head, body) = request.into_parts();
-        self.respond_to(Arc::new(head), body, &Peer::new(Remote::Tcp(remote))).await
+        *self.respond_to(Arc::new(head), body, &Peer::new(Remote::Tcp(remote))).await
     }
 
     /// Answers one request of `peer`.
@@ -197,7 +197,7 @@ impl Api {
         let entry = Entry::start(Arc::clone(&head), Arc::clone(peer.text()), request_id.clone(), traffic);
         let limit = self.inner.limits.request_timeout;
         // One limit for everything, so that nobody is kept waiting for a provider either.
-        let answer = within(limit, entry.begun(), self.answer(&entry, body, peer)).await;
+        let answer = within(limit, entry.begun(), pin!(self.answer(&entry, body, peer))).await;
         let mut reply = answer.unwrap_or_else(|_| too_late(&head, limit, &request_id));
         browser::mark(reply.headers_mut(), head.uri.path(), peer.is_encrypted());
         reply.headers_mut().insert(X_REQUEST_ID, request_id.to_header());
@@ -322,8 +322,11 @@ fn failure(path: &str, error: &ApiError) -> Reply {
 
 /// What comes of `work`, unless it takes longer than `limit`, counted from `begun`. Most work never waits, and so needs no
 /// timer.
-async fn within<T>(limit: Duration, begun: Instant, work: impl Future<Output = T>) -> Result<T, Elapsed> {
-    let mut work = pin!(work);
+async fn within<T>(
+    limit: Duration,
+    begun: Instant,
+    mut work: Pin<&mut impl Future<Output = T>>,
+) -> Result<T, Elapsed> {
     match poll_fn(|context| Poll::Ready(work.as_mut().poll(context))).await {
         Poll::Ready(result) => Ok(result),
         Poll::Pending => timeout_at(begun + limit, work).await,

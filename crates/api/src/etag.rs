@@ -3,8 +3,7 @@
 use http::header::{ETAG, IF_NONE_MATCH};
 use http::{HeaderMap, HeaderValue, StatusCode};
 
-use crate::body::Body;
-use crate::reply::Reply;
+use crate::reply::{self, Reply};
 
 /// A weak entity tag: two answers with the same tag say the same, perhaps not byte by byte.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,8 +28,7 @@ impl ETag {
 
     /// The answer to a client that has this version.
     pub(crate) fn not_modified(&self) -> Reply {
-        let mut reply = Reply::new(Body::default());
-        *reply.status_mut() = StatusCode::NOT_MODIFIED;
+        let mut reply = reply::empty(StatusCode::NOT_MODIFIED);
         self.mark(&mut reply);
         reply
     }

@@ -9,8 +9,8 @@ use crate::body::Body;
 use crate::error::ApiError;
 use crate::method::Methods;
 
-/// An answer.
-pub(crate) type Reply = Response<Body>;
+/// An answer. Apart, because it goes through many hands before it is sent.
+pub(crate) type Reply = Box<Response<Body>>;
 
 /// The text of `value`.
 pub(crate) fn to_json(value: &impl Serialize) -> Result<Bytes, ApiError> {
@@ -25,9 +25,19 @@ pub(crate) fn json(status: StatusCode, text: Bytes) -> Reply {
 
 /// An answer of this media type.
 pub(crate) fn of_type(media_type: &'static str, status: StatusCode, body: Body) -> Reply {
-    let mut reply = Response::new(body);
-    *reply.status_mut() = status;
+    let mut reply = new(status, body);
     reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
+    reply
+}
+
+/// An answer without a body.
+pub(crate) fn empty(status: StatusCode) -> Reply {
+    new(status, Body::default())
+}
+
+fn new(status: StatusCode, body: Body) -> Reply {
+    let mut reply = Box::new(Response::new(body));
+    *reply.status_mut() = status;
     reply
 }
 

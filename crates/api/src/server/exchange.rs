@@ -15,6 +15,7 @@ use crate::api::Api;
 use crate::body::Body;
 use crate::limits::Limits;
 use crate::peer::Peer;
+use crate::reply;
 
 /// What all requests of a connection share.
 pub(super) struct Conversation {
@@ -36,14 +37,12 @@ pub(super) fn respond(
     async move {
         // HTTP/1 does not come this far with more.
         let reply = if head.headers.len() > Limits::HEADERS {
-            let mut reply = Response::new(Body::default());
-            *reply.status_mut() = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
-            reply
+            reply::empty(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE)
         } else {
             let Conversation { api, peer, activity, .. } = &*exchange.conversation;
             api.respond_to(head, Upload::new(body, activity), peer).await
         };
-        Ok(reply.map(|body| Answer { body, rest: Bytes::new(), held: false, exchange }))
+        Ok((*reply).map(|body| Answer { body, rest: Bytes::new(), held: false, exchange }))
     }
 }
 
