@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::archive::Archive;
 use crate::binary::{Profile, Sources};
-use crate::dist::{VERSION, folder, third_party};
+use crate::dist::{VERSION, folder, third_party, write_checksums};
 use crate::target::Target;
 use crate::{root, say, tool};
 
@@ -57,6 +57,7 @@ pub(crate) fn run(targets: &[Target], profile: Profile) -> Result<PathBuf> {
     let path = folder().join(format!("opendcre-{VERSION}-oci.tar"));
     fs::create_dir_all(folder())?;
     fs::write(&path, archive).with_context(|| format!("cannot write {}", path.display()))?;
+    write_checksums(&folder())?;
     say(&format!("the image is in {}", path.display()))?;
     Ok(path)
 }
