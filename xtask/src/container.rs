@@ -97,7 +97,7 @@ fn config(sources: &Sources) -> Value {
         "Cmd": ["./start_opendcre.sh"],
         "Env": ["PATH=/usr/bin"],
         "ExposedPorts": { "5000/tcp": {} },
-        // No part of the OCI format, but Docker reads it from any configuration.
+        // No part of the OCI format, so that podman does not read it; Docker reads it from any configuration.
         "Healthcheck": {
             "Test": ["CMD", "/usr/bin/opendcre", "ready"],
             "Interval": 30 * SECOND,

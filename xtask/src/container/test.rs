@@ -20,6 +20,9 @@ use crate::{root, say, tool};
 /// For machines on which limits cannot be raised and systemd is not the first process.
 const SETTINGS: &str = "packaging/container/podman-test.conf";
 
+/// How systemd starts the container.
+const UNIT: &str = "packaging/container/opendcre.container";
+
 /// A network of containers that ask each other's names by DNS, as they would those of others.
 const NETWORK: &str = "trial";
 
@@ -159,7 +162,7 @@ impl Podman {
             "--network",
             NETWORK,
         ]);
-        command.args(["--name", name]).args(line);
+        command.args(["--name", name, "--health-interval", "disable", "--health-cmd", &health()?]).args(line);
         run_program(command)?;
         // It is removed also if nobody can tell where it is reached.
         let mut container = Container { podman: self, name, address: String::new() };
@@ -173,6 +176,13 @@ impl Podman {
         command.args(args).current_dir(root()).env("CONTAINERS_CONF", root().join(SETTINGS));
         command
     }
+}
+
+/// The health check that systemd lets podman do.
+fn health() -> Result<String> {
+    let unit = fs::read_to_string(root().join(UNIT)).with_context(|| format!("cannot read {UNIT}"))?;
+    let command = unit.lines().find_map(|line| line.strip_prefix("HealthCmd="));
+    command.map(str::to_owned).with_context(|| format!("{UNIT} has no HealthCmd="))
 }
 
 /// Emulated boards on a tty. They end with this value.
@@ -220,7 +230,7 @@ impl Container<'_> {
     /// Waits until the program says that it is ready, as a health check asks it.
     fn is_ready(&self) -> Result<()> {
         for _ in 0..TRIES {
-            let mut command = self.podman.podman(&["exec", self.name, "opendcre", "ready"]);
+            let mut command = self.podman.podman(&["healthcheck", "run", self.name]);
             if command.output().context("cannot start podman")?.status.success() {
                 return Ok(());
             }
