@@ -9,7 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use clap::ValueEnum;
 use serde_json::Value;
 
@@ -68,7 +68,7 @@ impl Sources {
     /// Builds the binary for `target` and returns where it is.
     ///
     /// # Errors
-    /// It cannot be built, needs libraries of the system, or names places of this machine.
+    /// It cannot be built, does not run, needs libraries of the system, or names places of this machine.
     pub(crate) fn build(&self, target: Target, profile: Profile) -> Result<PathBuf> {
         say(&format!("building for {} with profile {}", target.triple(), profile.name()))?;
         let mut command = self.cargo_build(target, profile)?;
@@ -79,7 +79,18 @@ impl Sources {
         }
         let binary = executable(&output.stdout).context("cargo does not say what it has built")?;
         check(&binary, &self.folder)?;
+        self.try_out(&binary, target)?;
         Ok(binary)
+    }
+
+    /// # Errors
+    /// The program does not run, or does not say that it was made of these sources.
+    fn try_out(&self, binary: &Path, target: Target) -> Result<()> {
+        let mut command = Command::new(target.emulator().map_or(binary.as_os_str(), OsStr::new));
+        command.args(target.emulator().map(|_| binary)).args(["version", "--client"]);
+        let said = answer(command)?;
+        ensure!(said.contains(&self.commit), "{} says that it is {said}", binary.display());
+        say(&said).map_err(Into::into)
     }
 
     fn cargo_build(&self, target: Target, profile: Profile) -> Result<Command> {

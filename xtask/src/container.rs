@@ -1,7 +1,6 @@
 //! The container image: the binary, the names that the original's scripts had, roots of trust, a user, and nothing else.
 //!
-//! It is made without a daemon and without running anything of it, for all machines in one archive. What is in the image is
-//! decided here; [`oci`] knows the format.
+//! It is made without a daemon, for all machines in one archive. What is in the image is decided here; [`oci`] knows the format.
 
 mod oci;
 pub(crate) mod test;

@@ -116,6 +116,10 @@ const CROSS: &[Package] = &[
     Package { name: "binutils", probe: &["readelf", "--version"] },
 ];
 
+/// What runs binaries of other machines.
+const EMULATORS: &[Package] =
+    &[Package { name: "qemu-user-static", probe: &["which", "qemu-arm-static", "qemu-aarch64-static"] }];
+
 /// What packages are tried with.
 const PACKAGING: &[Package] = &[
     Package { name: "lintian", probe: &["lintian", "--version"] },
@@ -196,6 +200,9 @@ pub(crate) fn install_for_measuring() -> Result<()> {
 /// Something is missing and cannot be installed; the message names it.
 pub(crate) fn install_for_binaries(targets: &[Target]) -> Result<()> {
     install_packages(&[CROSS])?;
+    if targets.iter().any(|target| target.emulator().is_some()) {
+        install_packages(&[EMULATORS])?;
+    }
     let triples = targets.iter().map(|target| target.triple());
     run(program("rustup", &[&["target", "add"][..], &triples.collect::<Vec<_>>()].concat()))?;
     CARGO_AUDITABLE.install()

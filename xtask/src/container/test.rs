@@ -50,6 +50,7 @@ pub(crate) fn check(profile: Profile) -> Result<()> {
     podman.runs_as_the_original()?;
     podman.speaks_to_boards(&binary)?;
     podman.runs_without_any_right()?;
+    podman.answers_on_a_full_disk()?;
     say("the container runs as it must").map_err(Into::into)
 }
 
@@ -71,7 +72,9 @@ impl Podman {
     fn load(&self, archive: &Path) -> Result<()> {
         let mut command = self.podman(&["load", "--quiet", "--input"]);
         command.arg(archive);
-        run_program(command)
+        run_program(command)?;
+        // The image of the trial before has lost its name.
+        run_program(self.podman(&["image", "prune", "--force"]))
     }
 
     /// With the emulator, as the original's documents start it: port 5000, logs in a folder of root.
@@ -129,11 +132,7 @@ impl Podman {
 
     /// As a user, without capabilities, on a root file system that cannot be written, with a configuration of its own.
     fn runs_without_any_right(&self) -> Result<()> {
-        let configuration = self.folder.join("etc");
-        fs::create_dir_all(&configuration)?;
-        let file = configuration.join("opendcre.toml");
-        fs::write(file, "[server]\nlisten = \"0.0.0.0:5000\"\n")?;
-        let configuration = format!("{}:/etc/opendcre:ro", configuration.display());
+        let configuration = self.configuration("[server]\nlisten = \"0.0.0.0:5000\"\n")?;
         let line = [
             "--read-only",
             "--cap-drop=all",
@@ -150,6 +149,31 @@ impl Podman {
         let said = container.curl("https", "/opendcre/1.1/test")?;
         ensure!(said.contains("ok"), "/opendcre/1.1/test says {said}");
         container.is_without_rights()
+    }
+
+    /// Where there is no room for a single record from the start: it serves all the same, and says what is missing.
+    fn answers_on_a_full_disk(&self) -> Result<()> {
+        let open = "[server]\nlisten = \"0.0.0.0:5000\"\ninsecure = true\n[auth]\nrequired = false\n";
+        let configuration = self.configuration(open)?;
+        let disk = "type=tmpfs,tmpfs-size=4k,destination=/var/lib/opendcre";
+        let line = ["--mount", disk, "--volume", &configuration, NAME, "opendcre", "serve"];
+        let container = self.start("full", &line)?;
+        container.is_ready()?;
+        let said = container.curl("http", "/readyz")?;
+        for expected in ["audit_unavailable", "events_unavailable", "history_unavailable", "is full"] {
+            ensure!(said.contains(expected), "/readyz is without {expected:?}: {said}");
+        }
+        let said = container.curl("http", "/opendcre/1.1/test")?;
+        ensure!(said.contains("ok"), "/opendcre/1.1/test says {said}");
+        Ok(())
+    }
+
+    /// A volume with the configuration `text`.
+    fn configuration(&self, text: &str) -> Result<String> {
+        let folder = self.folder.join("etc");
+        fs::create_dir_all(&folder)?;
+        fs::write(folder.join("opendcre.toml"), text)?;
+        Ok(format!("{}:/etc/opendcre:ro", folder.display()))
     }
 
     fn start(&self, name: &'static str, line: &[&str]) -> Result<Container<'_>> {

@@ -28,6 +28,13 @@ const EXPOSURE: &str = "20";
 const CONFIGURATION: &str = "etc/opendcre/opendcre.toml";
 const UNIT: &str = "usr/lib/systemd/system/opendcre.service";
 
+/// How others start the container.
+const EXAMPLES: &str = "usr/share/doc/opendcre/examples";
+
+/// Makes units of descriptions of containers, and where it is told to put them.
+const GENERATOR: &str = "/usr/lib/systemd/system-generators/podman-system-generator";
+const UNITS: &str = "tmp/units";
+
 /// Files that the service leaves.
 const DATA: [&str; 2] = ["var/lib/opendcre/inventory.db", "var/log/opendcre/opendcre.log"];
 
@@ -50,6 +57,7 @@ pub(crate) fn check(profile: Profile) -> Result<()> {
     system.installs(&older)?;
     system.keeps_what_the_administrator_did(&newer)?;
     system.sandboxes_the_service()?;
+    system.starts_the_container()?;
     system.forgets_only_when_purged()?;
     say("the package installs, upgrades, is removed and purged as it must").map_err(Into::into)
 }
@@ -67,7 +75,7 @@ impl System {
         }
         let mut command = program("mmdebstrap", &["--mode=root", "--variant=essential", "--quiet"]);
         command
-            .arg("--include=systemd,procps,ca-certificates")
+            .arg("--include=systemd,procps,ca-certificates,podman,docker-compose")
             .arg(RELEASE)
             .arg(&folder)
             .arg(Archive::find(None)?.address());
@@ -124,6 +132,21 @@ impl System {
             format!("systemd-analyze security --no-pager --offline=yes --threshold={EXPOSURE} /{UNIT}");
         let judgement = self.ask(&judged)?;
         say(judgement.lines().last().unwrap_or_default()).map_err(Into::into)
+    }
+
+    /// Whether the others that start the program understand what they are told, as far as nothing runs: systemd, for which
+    /// podman writes a unit (Quadlet), and Compose.
+    fn starts_the_container(&self) -> Result<()> {
+        fs::create_dir_all(self.path(UNITS))?;
+        self.ask(&format!("env QUADLET_UNIT_DIRS=/{EXAMPLES} {GENERATOR} -no-kmsg-log /{UNITS}"))?;
+        let unit = fs::read_to_string(self.path(UNITS).join("opendcre.service"))
+            .context("podman makes no unit of opendcre.container")?;
+        for expected in ["\nType=notify\n", " --sdnotify=container ", " --health-cmd "] {
+            ensure!(unit.contains(expected), "the unit of the container is without {expected:?}: {unit}");
+        }
+        ensure!(!unit.contains("network-online.target"), "the container waits for the network: {unit}");
+        self.ask(&format!("systemd-analyze verify --man=no /{UNITS}/opendcre.service"))?;
+        self.ask(&format!("docker-compose --file /{EXAMPLES}/compose.yaml config --quiet")).map(drop)
     }
 
     fn forgets_only_when_purged(&self) -> Result<()> {
