@@ -121,6 +121,9 @@ const LINKER: &str = "lib/rustlib/x86_64-unknown-linux-gnu/bin/gcc-ld";
 /// start (`R_ARM_IRELATIVE`) in programs of more than 16 MiB, which then crash at once.
 const OPTIONS: &str = "-Ctarget-feature=+crt-static\u{1f}-Clink-arg=-fuse-ld=lld";
 
+/// Where cargo-auditable puts the list of dependencies.
+const DEPENDENCIES: &str = ".dep-v0";
+
 /// The options of the compiler as cargo takes them: separated by a character that no path holds.
 fn compiler_options(sources: &Path) -> Result<OsString> {
     let mut options = OsString::from(OPTIONS);
@@ -159,13 +162,14 @@ fn executable(messages: &[u8]) -> Option<PathBuf> {
 }
 
 /// # Errors
-/// The program needs a loader, and with it libraries of the system, or names places of this machine.
+/// The program needs a loader, and with it libraries of the system, does not say what it was made of, or names places of
+/// this machine.
 fn check(binary: &Path, sources: &Path) -> Result<()> {
-    let mut command = program("readelf", &["--program-headers", "--wide"]);
+    let mut command = program("readelf", &["--program-headers", "--section-headers", "--wide"]);
     command.arg(binary);
-    if answer(command)?.contains("INTERP") {
-        bail!("{} is not static", binary.display());
-    }
+    let headers = answer(command)?;
+    ensure!(!headers.contains("INTERP"), "{} is not static", binary.display());
+    ensure!(headers.contains(DEPENDENCIES), "{} is without the section {DEPENDENCIES}", binary.display());
     let bytes = fs::read(binary).with_context(|| format!("cannot read {}", binary.display()))?;
     for (place, _) in places(sources)? {
         let place = place.to_string_lossy().into_owned();

@@ -120,9 +120,11 @@ const CROSS: &[Package] = &[
 const EMULATORS: &[Package] =
     &[Package { name: "qemu-user-static", probe: &["which", "qemu-arm-static", "qemu-aarch64-static"] }];
 
+/// Looks for mistakes in packages.
+const LINTIAN: &[Package] = &[Package { name: "lintian", probe: &["lintian", "--version"] }];
+
 /// What packages are tried with.
 const PACKAGING: &[Package] = &[
-    Package { name: "lintian", probe: &["lintian", "--version"] },
     // Makes a Debian system in a folder.
     Package { name: "mmdebstrap", probe: &["mmdebstrap", "--version"] },
     // By which that system trusts the archive.
@@ -222,6 +224,7 @@ pub(crate) fn install_for_release(targets: &[Target]) -> Result<()> {
 /// # Errors
 /// Something is missing and cannot be installed; the message names it.
 pub(crate) fn install_for_packages(targets: &[Target]) -> Result<()> {
+    install_packages(&[LINTIAN])?;
     install_for_binaries(targets)?;
     CARGO_DEB.install()
 }

@@ -50,9 +50,6 @@ pub(crate) fn check(profile: Profile) -> Result<()> {
     prepare(target, &sources.build(target, profile)?)?;
     let older = make(&sources, target, profile, OLDER)?;
     let newer = make(&sources, target, profile, VERSION)?;
-    let mut lintian = program("lintian", &["--fail-on", "error", "--allow-root"]);
-    lintian.arg(&newer);
-    run(lintian)?;
     let system = System::make()?;
     system.installs(&older)?;
     system.keeps_what_the_administrator_did(&newer)?;
