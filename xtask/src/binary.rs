@@ -9,7 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use clap::ValueEnum;
 use serde_json::Value;
 
@@ -68,7 +68,7 @@ impl Sources {
     /// Builds the binary for `target` and returns where it is.
     ///
     /// # Errors
-    /// It cannot be built, needs libraries of the system, or names places of this machine.
+    /// It cannot be built, does not run, needs libraries of the system, or names places of this machine.
     pub(crate) fn build(&self, target: Target, profile: Profile) -> Result<PathBuf> {
         say(&format!("building for {} with profile {}", target.triple(), profile.name()))?;
         let mut command = self.cargo_build(target, profile)?;
@@ -79,7 +79,18 @@ impl Sources {
         }
         let binary = executable(&output.stdout).context("cargo does not say what it has built")?;
         check(&binary, &self.folder)?;
+        self.try_out(&binary, target)?;
         Ok(binary)
+    }
+
+    /// # Errors
+    /// The program does not run, or does not say that it was made of these sources.
+    fn try_out(&self, binary: &Path, target: Target) -> Result<()> {
+        let mut command = Command::new(target.emulator().map_or(binary.as_os_str(), OsStr::new));
+        command.args(target.emulator().map(|_| binary)).args(["version", "--client"]);
+        let said = answer(command)?;
+        ensure!(said.contains(&self.commit), "{} says that it is {said}", binary.display());
+        say(&said).map_err(Into::into)
     }
 
     fn cargo_build(&self, target: Target, profile: Profile) -> Result<Command> {
@@ -109,6 +120,9 @@ const LINKER: &str = "lib/rustlib/x86_64-unknown-linux-gnu/bin/gcc-ld";
 /// Static, and linked by lld: that of Debian's binutils 2.40 loses the Thumb bit of what the C library of ARM chooses at its
 /// start (`R_ARM_IRELATIVE`) in programs of more than 16 MiB, which then crash at once.
 const OPTIONS: &str = "-Ctarget-feature=+crt-static\u{1f}-Clink-arg=-fuse-ld=lld";
+
+/// Where cargo-auditable puts the list of dependencies.
+const DEPENDENCIES: &str = ".dep-v0";
 
 /// The options of the compiler as cargo takes them: separated by a character that no path holds.
 fn compiler_options(sources: &Path) -> Result<OsString> {
@@ -148,13 +162,14 @@ fn executable(messages: &[u8]) -> Option<PathBuf> {
 }
 
 /// # Errors
-/// The program needs a loader, and with it libraries of the system, or names places of this machine.
+/// The program needs a loader, and with it libraries of the system, does not say what it was made of, or names places of
+/// this machine.
 fn check(binary: &Path, sources: &Path) -> Result<()> {
-    let mut command = program("readelf", &["--program-headers", "--wide"]);
+    let mut command = program("readelf", &["--program-headers", "--section-headers", "--wide"]);
     command.arg(binary);
-    if answer(command)?.contains("INTERP") {
-        bail!("{} is not static", binary.display());
-    }
+    let headers = answer(command)?;
+    ensure!(!headers.contains("INTERP"), "{} is not static", binary.display());
+    ensure!(headers.contains(DEPENDENCIES), "{} is without the section {DEPENDENCIES}", binary.display());
     let bytes = fs::read(binary).with_context(|| format!("cannot read {}", binary.display()))?;
     for (place, _) in places(sources)? {
         let place = place.to_string_lossy().into_owned();

