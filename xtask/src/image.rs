@@ -10,6 +10,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand, ValueEnum};
 
+use crate::binary::Profile;
 use crate::debian::Archive;
 use crate::step::{answer, program, run};
 use crate::{root, say, tool};
@@ -50,12 +51,9 @@ pub(crate) struct Options {
     /// The archive of Debian, if not that of this machine.
     #[arg(long, value_name = "URL")]
     mirror: Option<String>,
-    /// The Debian package of OpenDCRE for the board.
-    #[arg(long, value_name = "FILE")]
-    package: PathBuf,
-    /// The OCI archive of OpenDCRE.
-    #[arg(long, value_name = "FILE")]
-    container: Option<PathBuf>,
+    /// How well the compiler does its work.
+    #[arg(long, value_enum, default_value_t = Profile::Release)]
+    profile: Profile,
 }
 
 /// The trials that there are.
@@ -94,7 +92,7 @@ fn make(board: Board, options: &Options) -> Result<()> {
     let scratch = folder(board);
     fs::create_dir_all(&scratch)?;
     let time = commit_time()?;
-    let product = Product { package: options.package.clone(), container: options.container.clone() };
+    let product = Product::make(board, options.profile)?;
     let system = system::Maker { board, scratch: &scratch, archive: &archive, time: &time }.make(&product)?;
     let image = image_file(board);
     disk::Maker { scratch: &scratch, archive: &archive, time: &time }.write(&system, &image)?;

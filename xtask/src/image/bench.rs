@@ -35,8 +35,8 @@ pub(crate) struct Trial {
 pub(crate) struct Bench<'a> {
     trial: &'a Trial,
     pub(crate) guest: Guest,
-    _bus: Bus,
-    tty: PathBuf,
+    /// What is on the serial port, if anything is.
+    bus: Option<Bus>,
     kernel: PathBuf,
     initrd: PathBuf,
     device_tree: Option<PathBuf>,
@@ -62,15 +62,16 @@ impl<'a> Bench<'a> {
         let kernel = take(&disk::firmware_file(image, "vmlinuz")?)?;
         let initrd = take(&disk::firmware_file(image, "initrd.img")?)?;
         let command_line = fs::read_to_string(take("cmdline.txt")?)?.trim().to_owned();
-        let device_tree = trial.model.device_tree().map(take).transpose()?;
-        if let Some(file) = &device_tree {
-            device_tree::adapt(file, trial.model)?;
-        }
-        let tty = folder.join("bus");
-        let bus = Bus::start(opendcre, &tty)?;
+        let device_tree = device_tree::take(trial.model, image, folder)?;
+        let bus = Some(Bus::start(opendcre, &folder.join("bus"))?);
         let guest = Guest { folder: folder.to_owned(), service: free_port()?, shell: free_port()? };
         let command_line = format!("{command_line} systemd.default_device_timeout_sec=600");
-        Ok(Self { trial, guest, _bus: bus, tty, kernel, initrd, device_tree, command_line, card, starts: 0 })
+        Ok(Self { trial, guest, bus, kernel, initrd, device_tree, command_line, card, starts: 0 })
+    }
+
+    /// Takes away what is on the serial port.
+    pub(crate) fn remove_bus(&mut self) {
+        self.bus = None;
     }
 
     /// Switches the machine on and waits until its service is ready and somebody can log in.
@@ -84,7 +85,7 @@ impl<'a> Bench<'a> {
             device_tree: self.device_tree.as_deref(),
             command_line: self.command_line.clone(),
             card: Some(&self.card),
-            bus: &self.tty,
+            bus: self.bus.as_ref().map(|bus| bus.tty.as_path()),
             console: self.guest.folder.join(format!("console-{}.log", self.starts)),
             ports: &[(self.guest.service, 5000), (self.guest.shell, 22)],
         })?;
@@ -119,14 +120,18 @@ impl<'a> Bench<'a> {
 }
 
 /// The emulated bus, on a tty of this machine.
-pub(crate) struct Bus(Child);
+pub(crate) struct Bus {
+    process: Child,
+    tty: PathBuf,
+}
 
 impl Bus {
     pub(crate) fn start(opendcre: &Path, tty: &Path) -> Result<Self> {
         let mut command = Command::new(opendcre);
         command.args(["emulate", "bus", "--baud", "115200", "--config"]).arg(root().join(ROOM));
         command.arg("--link").arg(tty).stdout(Stdio::null());
-        let bus = Self(command.spawn().context("cannot start the emulated bus")?);
+        let process = command.spawn().context("cannot start the emulated bus")?;
+        let bus = Self { process, tty: tty.to_owned() };
         for _ in 0..100 {
             if tty.exists() {
                 return Ok(bus);
@@ -140,8 +145,8 @@ impl Bus {
 impl Drop for Bus {
     fn drop(&mut self) {
         // It has ended already, or ends now.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        let _ = self.process.kill();
+        let _ = self.process.wait();
     }
 }
 

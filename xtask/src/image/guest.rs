@@ -68,11 +68,7 @@ pub(crate) struct Answer {
 impl Guest {
     /// Whether the service says that it is ready; `None` as long as it says nothing.
     pub(crate) fn readiness(&self) -> Option<Answer> {
-        let mut command = curl();
-        command.args(["--insecure", &format!("https://127.0.0.1:{}/readyz", self.service)]);
-        // Until it is up, it cannot be reached; that is no news.
-        let output = command.output().ok()?;
-        parse(&String::from_utf8(output.stdout).ok()?).ok()
+        glance(&["--insecure", &format!("https://127.0.0.1:{}/readyz", self.service)])
     }
 
     /// Takes the certificate of the service, and compares it with what the console has shown.
@@ -81,7 +77,10 @@ impl Guest {
     /// It is another one.
     pub(crate) fn trust(&self, fingerprint: &str) -> Result<()> {
         let connect = format!("127.0.0.1:{}", self.service);
-        let shown = answer(program("openssl", &["s_client", "-connect", &connect, "-showcerts"]))?;
+        let shown = answer(program(
+            "openssl",
+            &["s_client", "-verify_quiet", "-servername", "openmistos", "-connect", &connect],
+        ))?;
         let file = self.certificate();
         fs::write(&file, shown)?;
         let mut print = program("openssl", &["x509", "-noout", "-fingerprint", "-sha256", "-in"]);
@@ -149,6 +148,19 @@ pub(crate) fn plain(service: u16, path: &str) -> Result<Answer> {
     let mut command = curl();
     command.arg(format!("http://127.0.0.1:{service}{path}"));
     ask(command)
+}
+
+/// Whether such a service answers.
+pub(crate) fn is_up(service: u16) -> bool {
+    glance(&[&format!("http://127.0.0.1:{service}/healthz")]).is_some()
+}
+
+/// The answer, if there is one at this moment. That there is none is no news.
+fn glance(address: &[&str]) -> Option<Answer> {
+    let mut command = curl();
+    command.args(["--max-time", "10"]).args(address);
+    let output = command.output().ok()?;
+    parse(&String::from_utf8(output.stdout).ok()?).ok()
 }
 
 fn curl() -> Command {

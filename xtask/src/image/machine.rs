@@ -69,8 +69,8 @@ pub(crate) struct Plan<'a> {
     pub(crate) command_line: String,
     /// The card, if there is one.
     pub(crate) card: Option<&'a Path>,
-    /// The tty of this machine that is at the other end of the PL011.
-    pub(crate) bus: &'a Path,
+    /// The tty of this machine that is at the other end of the PL011, if anything is.
+    pub(crate) bus: Option<&'a Path>,
     /// Where the console is written to.
     pub(crate) console: PathBuf,
     /// Ports of this machine, and the ports of the guest that they lead to.
@@ -179,12 +179,9 @@ fn qemu(plan: &Plan<'_>) -> Command {
     command.arg("-kernel").arg(plan.kernel).arg("-initrd").arg(plan.initrd);
     // Of several consoles, the last one is where the system itself writes.
     command.args(["-append", &format!("{} console={}", plan.command_line, plan.model.console())]);
-    command.args([
-        "-chardev",
-        &format!("serial,id=bus,path={}", plan.bus.display()),
-        "-serial",
-        "chardev:bus",
-    ]);
+    let bus =
+        plan.bus.map_or("null,id=bus".to_owned(), |tty| format!("serial,id=bus,path={}", tty.display()));
+    command.args(["-chardev", &bus, "-serial", "chardev:bus"]);
     command.args(["-chardev", &format!("file,id=console,path={}", plan.console.display())]);
     command.args(["-netdev", &network(plan.ports)]);
     match plan.model {

@@ -13,7 +13,7 @@ use crate::say;
 /// How long an orderly stop may take.
 const STOP: Duration = Duration::from_secs(300);
 
-/// Tries the image: what it shows, the bus, a restart, a power cut.
+/// Tries the image: what it shows, the bus, a restart, a power cut, a start with nothing on the serial port.
 ///
 /// # Errors
 /// The first thing that is not as it must be.
@@ -26,7 +26,8 @@ pub(crate) fn run(trial: &Trial, image: &Path, opendcre: &Path, folder: &Path) -
     bench.ask_the_bus(&shown.token)?;
     bench.look_inside()?;
     let before = bench.audit()?;
-    bench.guest.shell("systemctl --no-block reboot")?;
+    // In a while, so that the answer to this arrives.
+    bench.guest.shell("(sleep 2; systemctl reboot) > /dev/null 2>&1 &")?;
     machine.wait_for_end(STOP)?;
 
     let mut machine = bench.start()?;
@@ -45,19 +46,22 @@ pub(crate) fn run(trial: &Trial, image: &Path, opendcre: &Path, folder: &Path) -
     bench.work(&shown.token)?;
     machine.cut_power();
 
+    bench.remove_bus();
     let mut machine = bench.start()?;
     bench.wait_for_fingerprint(&mut machine)?;
     let kept = bench.audit()?;
     if kept <= after {
         bail!("after a power cut, the audit has {kept} entries, and {after} before");
     }
-    bench.ask_the_bus(&shown.token)?;
-    say(&format!("after a power cut: {kept} entries of audit, all in order")).map_err(Into::into)
+    say(&format!("after a power cut: {kept} entries of audit, all in order"))?;
+    bench.expect("/readyz", None, 200, r#""mode":"emulator""#)?;
+    bench.expect("/opendcre/1.1/scan", Some(&shown.token), 200, "thermistor")
 }
 
 impl Bench<'_> {
     /// A scan, a reading and a power cycle through the serial port of the guest.
     fn ask_the_bus(&self, token: &str) -> Result<()> {
+        self.expect("/readyz", None, 200, r#""mode":"hardware""#)?;
         self.expect("/opendcre/1.1/scan", None, 401, "")?;
         self.expect("/opendcre/1.1/scan", Some(token), 200, "thermistor")?;
         self.expect("/opendcre/1.1/read/thermistor/00000001/01ff", Some(token), 200, "temperature_c")?;
