@@ -17,7 +17,7 @@ pub(crate) fn write() -> Result<()> {
     say(&format!("man pages are in {}", folder.display())).map_err(Into::into)
 }
 
-/// The names and texts of all pages, which it writes as [`write`] does.
+/// The names and texts of all pages, which it writes as [`write()`] does.
 ///
 /// # Errors
 /// The folder cannot be written.

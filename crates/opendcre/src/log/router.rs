@@ -1,7 +1,7 @@
 //! Which line goes to which place: the one of a request, or any other.
 //!
 //! One layer that knows the few places, rather than a filter for each of them: filters that disagree are asked about
-//! every line anew, which cost a third of what a request's line costs. It knows nothing of how lines look.
+//! every line anew, which cost a quarter of what a request's line costs. It knows nothing of how lines look.
 
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Subscriber};
