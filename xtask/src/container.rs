@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::archive::Archive;
 use crate::binary::{Profile, Sources};
-use crate::dist::{VERSION, folder, third_party};
+use crate::dist::{VERSION, folder, third_party, write_checksums};
 use crate::target::Target;
 use crate::{root, say, tool};
 
@@ -57,6 +57,7 @@ pub(crate) fn run(targets: &[Target], profile: Profile) -> Result<PathBuf> {
     let path = folder().join(format!("opendcre-{VERSION}-oci.tar"));
     fs::create_dir_all(folder())?;
     fs::write(&path, archive).with_context(|| format!("cannot write {}", path.display()))?;
+    write_checksums(&folder())?;
     say(&format!("the image is in {}", path.display()))?;
     Ok(path)
 }
@@ -96,7 +97,7 @@ fn config(sources: &Sources) -> Value {
         "Cmd": ["./start_opendcre.sh"],
         "Env": ["PATH=/usr/bin"],
         "ExposedPorts": { "5000/tcp": {} },
-        // No part of the OCI format, but Docker reads it from any configuration.
+        // No part of the OCI format, so that podman does not read it; Docker reads it from any configuration.
         "Healthcheck": {
             "Test": ["CMD", "/usr/bin/opendcre", "ready"],
             "Interval": 30 * SECOND,

@@ -137,13 +137,18 @@ pub(crate) fn completion(shell: Shell) -> Vec<u8> {
     script
 }
 
-/// Writes the checksums of all releases in `folder`, as `sha256sum --check` reads them.
-fn write_checksums(folder: &Path) -> Result<()> {
+/// Writes the checksums of all archives and packages of this version in `folder`, as `sha256sum --check` reads them.
+///
+/// # Errors
+/// A file cannot be read or written.
+pub(crate) fn write_checksums(folder: &Path) -> Result<()> {
     let mut lines = Vec::new();
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        if name.starts_with(&format!("opendcre-{VERSION}-")) {
+        if name.starts_with(&format!("opendcre-{VERSION}-"))
+            || name.starts_with(&format!("opendcre_{VERSION}-"))
+        {
             lines.push(format!("{}  {name}\n", hash(&fs::read(&path)?)));
         }
     }

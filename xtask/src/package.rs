@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 
 use crate::archive::compress;
 use crate::binary::{Profile, Sources};
-use crate::dist::{COMPLETIONS, VERSION, completion, folder, third_party};
+use crate::dist::{COMPLETIONS, VERSION, completion, folder, third_party, write_checksums};
 use crate::step::run as run_program;
 use crate::target::Target;
 use crate::{man, root, say, tool};
@@ -30,7 +30,9 @@ pub(crate) fn run(targets: &[Target], profile: Profile) -> Result<Vec<PathBuf>> 
         prepare(*target, &binary)?;
         make(&sources, *target, profile, VERSION)
     };
-    targets.iter().map(package).collect()
+    let packages = targets.iter().map(package).collect::<Result<Vec<PathBuf>>>()?;
+    write_checksums(&folder())?;
+    Ok(packages)
 }
 
 /// Makes the package of what lies ready for `target`, as `version`.

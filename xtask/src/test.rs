@@ -7,10 +7,11 @@ use std::process::Command;
 
 use anyhow::Result;
 
-use crate::contract;
+use crate::binary::Profile;
 use crate::services;
 use crate::step::{self, Step, program};
 use crate::tool;
+use crate::{container, contract, package};
 
 /// Installs what is missing and runs every check.
 ///
@@ -33,6 +34,12 @@ pub(crate) fn run() -> Result<()> {
         Step::command("bus peer", bus_peer()),
         Step::function("contract", "API 2 as its OpenAPI document says", contract::check),
         services_step(),
+        Step::function("package", "a Debian package on a Debian system of its own", || {
+            package::test::check(Profile::Gate)
+        }),
+        Step::function("container", "the container image in podman", || {
+            container::test::check(Profile::Gate)
+        }),
     ];
     step::run_all(steps, &mut io::stdout())
 }

@@ -131,6 +131,8 @@ const CONTAINERS: &[Package] = &[
     // Starts containers where limits cannot be raised, which crun does not.
     Package { name: "runc", probe: &["runc", "--version"] },
     Package { name: "netavark", probe: &["test", "-x", "/usr/lib/podman/netavark"] },
+    // Answers when containers ask for each other's names.
+    Package { name: "aardvark-dns", probe: &["test", "-x", "/usr/lib/podman/aardvark-dns"] },
     Package { name: "iptables", probe: &["iptables", "--version"] },
 ];
 

@@ -1,23 +1,36 @@
-//! What the container must do: run with the original's run lines, and without any right at all.
+//! What the container must do: run with the original's run lines, on emulated and on real ttys, find others by their names,
+//! and run without any right at all.
 //!
 //! Podman keeps what belongs to these trials in folders of its own, so that images and containers of others stay.
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 
 use super::{NAME, USER, run};
-use crate::binary::Profile;
+use crate::binary::{Profile, Sources};
 use crate::step::{answer, program, run as run_program};
 use crate::target::Target;
 use crate::{root, say, tool};
 
 /// For machines on which limits cannot be raised and systemd is not the first process.
 const SETTINGS: &str = "packaging/container/podman-test.conf";
+
+/// How systemd starts the container.
+const UNIT: &str = "packaging/container/opendcre.container";
+
+/// A network of containers that ask each other's names by DNS, as they would those of others.
+const NETWORK: &str = "trial";
+
+/// The tty of the HAT.
+const TTY: &str = "/dev/ttyAMA0";
+
+/// The boards that answer there.
+const ROOM: &str = "crates/opendcre/src/demo/room.json";
 
 /// How often, and how long apart, a container is asked whether it is ready.
 const TRIES: u32 = 60;
@@ -31,9 +44,11 @@ pub(crate) fn check(profile: Profile) -> Result<()> {
     ensure!(tool::is_root()?, "containers with ports and devices can only be tried by root");
     tool::install_for_container_tests()?;
     let archive = run(&[Target::X86_64], profile)?;
+    let binary = Sources::in_folder(root())?.build(Target::X86_64, profile)?;
     let podman = Podman::new()?;
     podman.load(&archive)?;
     podman.runs_as_the_original()?;
+    podman.speaks_to_boards(&binary)?;
     podman.runs_without_any_right()?;
     say("the container runs as it must").map_err(Into::into)
 }
@@ -45,9 +60,11 @@ struct Podman {
 
 impl Podman {
     fn new() -> Result<Self> {
-        let folder = root().join("target/container");
-        fs::create_dir_all(folder.join("logs"))?;
-        Ok(Self { folder })
+        let podman = Self { folder: root().join("target/container") };
+        fs::create_dir_all(podman.folder.join("logs"))?;
+        // One that a trial has left behind is as good; whether there is one shows when it is used.
+        let _ = podman.podman(&["network", "create", NETWORK]).output().context("cannot start podman")?;
+        Ok(podman)
     }
 
     /// Loads the image, for which it needs nothing but the archive.
@@ -59,8 +76,7 @@ impl Podman {
 
     /// With the emulator, as the original's documents start it: port 5000, logs in a folder of root.
     fn runs_as_the_original(&self) -> Result<()> {
-        let logs = format!("{}:/logs", self.folder.join("logs").display());
-        let line = ["--volume", &logs, NAME, "./start_opendcre_emulator.sh"];
+        let line = ["--volume", &self.logs(), NAME, "./start_opendcre_emulator.sh"];
         let container = self.start("original", &line)?;
         container.is_ready()?;
         let said = container.curl("http", "/opendcre/1.1/test")?;
@@ -69,7 +85,46 @@ impl Podman {
         ensure!(found.contains("board_id"), "/opendcre/1.1/scan says {found}");
         let log = self.folder.join("logs/opendcre.log");
         ensure!(log.exists(), "there is no log in {}", log.display());
+        self.finds_by_name(&container)
+    }
+
+    /// From another container, whose C library is a part of the program: by /etc/hosts and by DNS.
+    fn finds_by_name(&self, container: &Container<'_>) -> Result<()> {
+        let format = format!("{{{{.NetworkSettings.Networks.{NETWORK}.IPAddress}}}}");
+        let address = answer(self.podman(&["inspect", "--format", &format, container.name]))?;
+        let host = format!("--add-host=by-hosts.example:{address}");
+        for name in ["by-hosts.example", container.name] {
+            let url = format!("http://{name}:5000");
+            let line =
+                ["run", "--rm", "--network", NETWORK, &host, NAME, "opendcre", "--server", &url, "racks"];
+            let said = answer(self.podman(&line))?;
+            ensure!(said.contains("RACK"), "`opendcre --server {url} racks` says {said}");
+        }
         Ok(())
+    }
+
+    /// With a bus, as the original's documents start it, except that its tty is a pseudo terminal: such a one works only
+    /// where it is, so that it is mounted instead of made again by `--device`.
+    fn speaks_to_boards(&self, binary: &Path) -> Result<()> {
+        let boards = Boards::start(binary, &self.folder.join("tty"))?;
+        let tty = format!("{}:{TTY}", boards.tty.display());
+        let line = ["--volume", &self.logs(), "--volume", &tty, NAME, "./start_opendcre.sh"];
+        let container = self.start("hardware", &line)?;
+        container.is_ready()?;
+        let said = answer(self.podman(&["logs", "hardware"]))?;
+        let token = said.split_whitespace().find(|word| word.starts_with("odcre_"));
+        let token =
+            format!("Authorization: Bearer {}", token.context("no token is shown at the first start")?);
+        let url = format!("https://{}/opendcre/1.1/scan", container.address);
+        let curl = ["--silent", "--show-error", "--fail", "--insecure", "--header", &token, &url];
+        let found = answer(program("curl", &curl))?;
+        ensure!(found.contains("board_id"), "/opendcre/1.1/scan says {found}");
+        Ok(())
+    }
+
+    /// The original's volume.
+    fn logs(&self) -> String {
+        format!("{}:/logs", self.folder.join("logs").display())
     }
 
     /// As a user, without capabilities, on a root file system that cannot be written, with a configuration of its own.
@@ -98,9 +153,16 @@ impl Podman {
     }
 
     fn start(&self, name: &'static str, line: &[&str]) -> Result<Container<'_>> {
-        let mut command =
-            self.podman(&["run", "--detach", "--replace", "--publish", "127.0.0.1::5000", "--name"]);
-        command.arg(name).args(line);
+        let mut command = self.podman(&[
+            "run",
+            "--detach",
+            "--replace",
+            "--publish",
+            "127.0.0.1::5000",
+            "--network",
+            NETWORK,
+        ]);
+        command.args(["--name", name, "--health-interval", "disable", "--health-cmd", &health()?]).args(line);
         run_program(command)?;
         // It is removed also if nobody can tell where it is reached.
         let mut container = Container { podman: self, name, address: String::new() };
@@ -116,6 +178,46 @@ impl Podman {
     }
 }
 
+/// The health check that systemd lets podman do.
+fn health() -> Result<String> {
+    let unit = fs::read_to_string(root().join(UNIT)).with_context(|| format!("cannot read {UNIT}"))?;
+    let command = unit.lines().find_map(|line| line.strip_prefix("HealthCmd="));
+    command.map(str::to_owned).with_context(|| format!("{UNIT} has no HealthCmd="))
+}
+
+/// Emulated boards on a tty. They end with this value.
+struct Boards {
+    process: Child,
+    tty: PathBuf,
+}
+
+impl Boards {
+    fn start(binary: &Path, link: &Path) -> Result<Self> {
+        let mut command = Command::new(binary);
+        command.args(["emulate", "bus", "--config"]).arg(root().join(ROOM)).arg("--link").arg(link);
+        let process = command.stdout(Stdio::null()).spawn().context("cannot start the emulated boards")?;
+        let mut boards = Self { process, tty: PathBuf::new() };
+        for _ in 0..TRIES {
+            match fs::read_link(link) {
+                Ok(tty) if tty.exists() => {
+                    boards.tty = tty;
+                    return Ok(boards);
+                }
+                Ok(_) | Err(_) => thread::sleep(PAUSE),
+            }
+        }
+        bail!("there is no tty at {}", link.display())
+    }
+}
+
+impl Drop for Boards {
+    fn drop(&mut self) {
+        // It may have ended by itself, which the container has then noticed.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
 /// A running container. It ends with this value.
 struct Container<'a> {
     podman: &'a Podman,
@@ -128,7 +230,7 @@ impl Container<'_> {
     /// Waits until the program says that it is ready, as a health check asks it.
     fn is_ready(&self) -> Result<()> {
         for _ in 0..TRIES {
-            let mut command = self.podman.podman(&["exec", self.name, "opendcre", "ready"]);
+            let mut command = self.podman.podman(&["healthcheck", "run", self.name]);
             if command.output().context("cannot start podman")?.status.success() {
                 return Ok(());
             }

@@ -179,12 +179,11 @@ impl System {
     }
 
     fn command(&self, words: &[&str]) -> Command {
-        let mut command = Command::new("chroot");
-        command
-            .arg(&self.folder)
-            .args(words)
-            .env("DEBIAN_FRONTEND", "noninteractive")
-            .env("LC_ALL", "C.UTF-8");
+        // Systemd's tools look at /proc, which is there only as long as the command runs.
+        let mut command = program("unshare", &["--mount", "--pid", "--fork"]);
+        command.arg(format!("--mount-proc={}", self.path("proc").display()));
+        command.arg("chroot").arg(&self.folder).args(words);
+        command.env("DEBIAN_FRONTEND", "noninteractive").env("LC_ALL", "C.UTF-8");
         command
     }
 }
