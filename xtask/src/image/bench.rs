@@ -20,6 +20,10 @@ use crate::{root, say};
 
 /// The card that the image is written to; QEMU wants a power of two.
 pub(crate) const CARD: u64 = 4 << 30;
+/// How long something may take in a machine that runs.
+const PATIENCE: Duration = Duration::from_secs(300);
+/// What a clock without a battery begins with.
+const NEVER_SET: &str = "1970-01-01T00:00:00";
 /// A board with a thermistor and a power supply.
 const ROOM: &str = "openmistos/proof/room.json";
 
@@ -33,7 +37,7 @@ pub(crate) struct Trial {
 
 /// Everything around the machine: the bus, the card, the keys.
 pub(crate) struct Bench<'a> {
-    trial: &'a Trial,
+    pub(crate) trial: &'a Trial,
     pub(crate) guest: Guest,
     /// What is on the serial port, if anything is.
     bus: Option<Bus>,
@@ -76,8 +80,25 @@ impl<'a> Bench<'a> {
 
     /// Switches the machine on and waits until its service is ready and somebody can log in.
     pub(crate) fn start(&mut self) -> Result<Machine> {
+        let ports = [(self.guest.service, 5000), (self.guest.shell, 22)];
+        let mut machine = self.switch_on(&ports, None)?;
+        let limit = self.trial.limit;
+        machine.wait_for("system", limit, |console| Ok(console.contains("Welcome to").then_some(())))?;
+        self.tell(&machine, "the system begins")?;
+        self.wait_until_ready(&mut machine, limit)?;
+        machine.wait_for("shell", limit, |_| Ok(self.guest.shell("true").ok()))?;
+        self.tell(&machine, "a shell")?;
+        Ok(machine)
+    }
+
+    /// Switches the machine on without a network, and with a clock that nobody has set.
+    pub(crate) fn start_alone(&mut self) -> Result<Machine> {
+        self.switch_on(&[], Some(NEVER_SET))
+    }
+
+    fn switch_on(&mut self, ports: &[(u16, u16)], clock: Option<&str>) -> Result<Machine> {
         self.starts += 1;
-        let mut machine = Machine::start(&Plan {
+        Machine::start(&Plan {
             model: self.trial.model,
             board: self.trial.board,
             kernel: &self.kernel,
@@ -87,30 +108,59 @@ impl<'a> Bench<'a> {
             card: Some(&self.card),
             bus: self.bus.as_ref().map(|bus| bus.tty.as_path()),
             console: self.guest.folder.join(format!("console-{}.log", self.starts)),
-            ports: &[(self.guest.service, 5000), (self.guest.shell, 22)],
-        })?;
-        let limit = self.trial.limit;
-        machine.wait_for("system", limit, |console| Ok(console.contains("Welcome to").then_some(())))?;
-        say(&format!("start {}: the system begins after {} s", self.starts, machine.age().as_secs()))?;
+            ports,
+            clock,
+        })
+    }
+
+    /// Waits until the service is ready again after something was changed in a machine that runs.
+    pub(crate) fn wait_for_change(&self, machine: &mut Machine) -> Result<()> {
+        self.wait_until_ready(machine, machine.age() + PATIENCE)
+    }
+
+    fn wait_until_ready(&self, machine: &mut Machine, limit: Duration) -> Result<()> {
         let said = machine.wait_for("ready service", limit, |_| {
             Ok(self.guest.readiness().filter(|answer| answer.status == 200))
         })?;
-        say(&format!(
-            "start {}: ready after {} s: {}",
-            self.starts,
-            machine.age().as_secs(),
-            said.body.trim()
-        ))?;
-        machine.wait_for("shell", limit, |_| Ok(self.guest.shell("true").ok()))?;
-        say(&format!("start {}: a shell after {} s", self.starts, machine.age().as_secs()))?;
-        Ok(machine)
+        self.tell(machine, &format!("ready: {}", said.body.trim()))
+    }
+
+    /// Waits until `part` stands on the console.
+    pub(crate) fn wait_until_shown(&self, machine: &mut Machine, part: &str) -> Result<()> {
+        let limit = machine.age() + PATIENCE;
+        let shown = |console: &str| Ok(console.contains(part).then_some(()));
+        machine.wait_for(&format!("{part:?} on the console"), limit, shown)?;
+        self.tell(machine, &format!("the console shows {part:?}"))
+    }
+
+    /// Says what has come to pass, and when.
+    pub(crate) fn tell(&self, machine: &Machine, what: &str) -> Result<()> {
+        say(&format!("start {}, {:>3} s: {what}", self.starts, machine.age().as_secs())).map_err(Into::into)
     }
 
     pub(crate) fn read_console(&self, machine: &mut Machine) -> Result<Credentials> {
         let shown = machine
             .wait_for("token on the console", self.trial.limit, |console| Ok(Credentials::on(console)))?;
-        say(&format!("the console shows the token and the fingerprint after {} s", machine.age().as_secs()))?;
+        self.tell(machine, "the console shows the token and the fingerprint")?;
         Ok(shown)
+    }
+
+    /// Lets the audit be verified, and says how many entries it has.
+    pub(crate) fn audit(&self) -> Result<u64> {
+        self.guest.shell("opendcre audit verify")?;
+        let entries = self.guest.shell("opendcre audit export | wc -l")?;
+        entries.trim().parse().context("cannot tell how many entries the audit has")
+    }
+
+    /// What the service runs as, in the words of the program that chooses it.
+    pub(crate) fn runtime(&self) -> Result<&'static str> {
+        let unit = self.guest.shell("systemctl show --property FragmentPath opendcre.service")?;
+        let running = self.guest.shell("systemctl is-active opendcre.service")?;
+        match (running.as_str(), unit.starts_with("FragmentPath=/run/systemd/generator/")) {
+            ("active", true) => Ok("container"),
+            ("active", false) => Ok("native"),
+            _ => bail!("the service is {running}"),
+        }
     }
 
     pub(crate) fn wait_for_fingerprint(&self, machine: &mut Machine) -> Result<String> {

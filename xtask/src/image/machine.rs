@@ -73,8 +73,10 @@ pub(crate) struct Plan<'a> {
     pub(crate) bus: Option<&'a Path>,
     /// Where the console is written to.
     pub(crate) console: PathBuf,
-    /// Ports of this machine, and the ports of the guest that they lead to.
+    /// Ports of this machine, and the ports of the guest that they lead to. Without any, the machine has no network.
     pub(crate) ports: &'a [(u16, u16)],
+    /// The date and time that its clock begins with, if not the right ones.
+    pub(crate) clock: Option<&'a str>,
 }
 
 /// A machine that runs. Dropping it cuts its power.
@@ -183,7 +185,10 @@ fn qemu(plan: &Plan<'_>) -> Command {
         plan.bus.map_or("null,id=bus".to_owned(), |tty| format!("serial,id=bus,path={}", tty.display()));
     command.args(["-chardev", &bus, "-serial", "chardev:bus"]);
     command.args(["-chardev", &format!("file,id=console,path={}", plan.console.display())]);
-    command.args(["-netdev", &network(plan.ports)]);
+    if let Some(clock) = plan.clock {
+        command.args(["-rtc", &format!("base={clock}")]);
+    }
+    add_network(&mut command, plan);
     match plan.model {
         Model::Virt => add_virtio(&mut command, plan),
         Model::Raspi2b | Model::Raspi3b => add_board(&mut command, plan),
@@ -191,13 +196,21 @@ fn qemu(plan: &Plan<'_>) -> Command {
     command
 }
 
-/// A network of its own, from which nothing leads out, and only these ports lead in.
-fn network(ports: &[(u16, u16)]) -> String {
+/// A network of its own, from which nothing leads out, and only the ports of the plan lead in.
+fn add_network(command: &mut Command, plan: &Plan<'_>) {
+    if plan.ports.is_empty() {
+        command.args(["-nic", "none"]);
+        return;
+    }
     let mut network = String::from("user,id=network,restrict=on");
-    for (outside, inside) in ports {
+    for (outside, inside) in plan.ports {
         network += &format!(",hostfwd=tcp:127.0.0.1:{outside}-:{inside}");
     }
-    network
+    let adapter = match plan.model {
+        Model::Virt => "virtio-net-device",
+        Model::Raspi2b | Model::Raspi3b => "usb-net",
+    };
+    command.args(["-netdev", &network, "-device", &format!("{adapter},netdev=network")]);
 }
 
 fn add_virtio(command: &mut Command, plan: &Plan<'_>) {
@@ -206,7 +219,6 @@ fn add_virtio(command: &mut Command, plan: &Plan<'_>) {
         Board::Rpi => "cortex-a53",
     };
     command.args(["-cpu", processor, "-smp", "2", "-m", "1G"]);
-    command.args(["-device", "virtio-net-device,netdev=network"]);
     command.args(["-device", "virtio-serial-device", "-device", "virtconsole,chardev=console"]);
     if let Some(card) = plan.card {
         command.args(["-drive", &format!("file={},if=none,id=card,format=raw", card.display())]);
@@ -215,7 +227,7 @@ fn add_virtio(command: &mut Command, plan: &Plan<'_>) {
 }
 
 fn add_board(command: &mut Command, plan: &Plan<'_>) {
-    command.args(["-serial", "chardev:console", "-device", "usb-net,netdev=network"]);
+    command.args(["-serial", "chardev:console"]);
     if let Some(device_tree) = plan.device_tree {
         command.arg("-dtb").arg(device_tree);
     }

@@ -61,6 +61,7 @@ pub(crate) fn run_trial(parts: &Parts<'_>, opendcre: &Path, folder: &Path) -> Re
         bus: Some(&tty),
         console: folder.join("console.log"),
         ports: &[(service, 5000)],
+        clock: None,
     };
     for number in 1..=TRIES {
         let mut machine = Machine::start(&plan)?;
