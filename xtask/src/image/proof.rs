@@ -101,7 +101,7 @@ impl Bench<'_> {
         self.guest.shell("systemctl restart opendcre.service")?;
         self.wait_for_change(machine)?;
         self.guest.expect("/readyz", Some(token), 200, "configuration_fallen_back")?;
-        self.wait_until_shown(machine, "configuration_fallen_back")?;
+        self.wait_until_shown(machine, "the last configuration that worked")?;
         self.guest.shell(&format!("mv {file}.good {file}; systemctl reload opendcre.service"))?;
         let limit = machine.age() + STOP;
         machine.wait_for("mended configuration", limit, |_| {
