@@ -202,7 +202,7 @@ pub(crate) fn is_up(service: u16) -> bool {
 fn glance(address: &[&str]) -> Option<Answer> {
     let mut command = curl();
     command.args(["--max-time", "10"]).args(address);
-    let output = command.output().ok()?;
+    let output = command.output().ok().filter(|output| output.status.success())?;
     parse(&String::from_utf8(output.stdout).ok()?).ok()
 }
 
