@@ -127,7 +127,7 @@ impl<'a> Bench<'a> {
 
     /// Waits until `part` stands on the console.
     pub(crate) fn wait_until_shown(&self, machine: &mut Machine, part: &str) -> Result<()> {
-        let limit = machine.age() + PATIENCE;
+        let limit = machine.age() + self.trial.limit;
         let shown = |console: &str| Ok(console.contains(part).then_some(()));
         machine.wait_for(&format!("{part:?} on the console"), limit, shown)?;
         self.tell(machine, &format!("the console shows {part:?}"))

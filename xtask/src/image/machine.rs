@@ -17,8 +17,10 @@ use crate::step::program;
 
 /// How often something that is waited for is looked at.
 const GLANCE: Duration = Duration::from_millis(500);
+/// What the kernel says when QEMU's USB has lost the network of a board, which it does now and then, for good.
+pub(crate) const NETWORK_LOST: &str = "dwc2 3f980000.usb: Not connected";
 /// Lines after which waiting for anything else is pointless.
-const DEAD_ENDS: &[&str] = &["Kernel panic", "Gave up waiting for root", "emergency mode"];
+const DEAD_ENDS: &[&str] = &["Kernel panic", "Gave up waiting for root", "emergency mode", NETWORK_LOST];
 
 /// What QEMU plays.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -16,7 +16,7 @@ use super::board::Board;
 use super::device_tree;
 use super::disk;
 use super::guest;
-use super::machine::{Machine, Model, Plan, free_port};
+use super::machine::{Machine, Model, NETWORK_LOST, Plan, free_port};
 use crate::step::{answer, program, run};
 use crate::{root, say};
 
@@ -26,8 +26,7 @@ const DRIVERS: &[&str] = &["dwc2", "cdc_ether"];
 const LIMIT: Duration = Duration::from_secs(400);
 /// How often it is tried. QEMU's USB sometimes loses the network for good.
 const TRIES: u8 = 3;
-/// What the kernel says when it has lost the network.
-const LOST: &str = "dwc2 3f980000.usb: Not connected";
+
 /// What is used of a system.
 pub(crate) struct Parts<'a> {
     pub(crate) board: Board,
@@ -76,7 +75,7 @@ pub(crate) fn run_trial(parts: &Parts<'_>, opendcre: &Path, folder: &Path) -> Re
 /// Waits until the service answers. False if the network is lost.
 fn answers(machine: &mut Machine, service: u16) -> Result<bool> {
     machine.wait_for("answer", LIMIT, |console| {
-        if console.contains(LOST) {
+        if console.contains(NETWORK_LOST) {
             return Ok(Some(false));
         }
         Ok(guest::is_up(service).then_some(true))

@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 
 use super::bench::{Bench, CARD, Trial};
+use super::guest::Credentials;
 use super::machine::Machine;
 use crate::say;
 
@@ -18,20 +19,23 @@ const STOP: Duration = Duration::from_secs(300);
 /// How long the machine works until its power is cut.
 const WORK: Duration = Duration::from_secs(5);
 
-/// Tries the image: what it shows, the bus, a restart, the service without a container, a configuration that is broken, a
-/// power cut, a start with nothing on the serial port.
+/// Tries the image at its first start: what it shows, and the bus.
+///
+/// # Errors
+/// The first thing that is not as it must be.
+pub(crate) fn run_first_start(trial: &Trial, image: &Path, opendcre: &Path, folder: &Path) -> Result<()> {
+    let mut bench = Bench::prepare(trial, image, opendcre, folder)?;
+    bench.first_start().map(drop)
+}
+
+/// Tries the image: its first start, a restart, the service without a container, a configuration that is broken, a power cut,
+/// a start with nothing on the serial port.
 ///
 /// # Errors
 /// The first thing that is not as it must be.
 pub(crate) fn run(trial: &Trial, image: &Path, opendcre: &Path, folder: &Path) -> Result<()> {
     let mut bench = Bench::prepare(trial, image, opendcre, folder)?;
-    let mut machine = bench.start()?;
-    let shown = bench.read_console(&mut machine)?;
-    bench.guest.trust(&shown.fingerprint)?;
-    say("the certificate is the one that the console shows")?;
-    bench.runs_as("container")?;
-    bench.ask_the_bus(&shown.token)?;
-    bench.look_inside()?;
+    let (machine, shown) = bench.first_start()?;
     let before = bench.audit()?;
     // In a while, so that the answer to this arrives.
     bench.guest.shell("(sleep 2; systemctl reboot) > /dev/null 2>&1 &")?;
@@ -69,6 +73,18 @@ pub(crate) fn run(trial: &Trial, image: &Path, opendcre: &Path, folder: &Path) -
 }
 
 impl Bench<'_> {
+    /// Starts a new card, and says what it has shown.
+    fn first_start(&mut self) -> Result<(Machine, Credentials)> {
+        let mut machine = self.start()?;
+        let shown = self.read_console(&mut machine)?;
+        self.guest.trust(&shown.fingerprint)?;
+        say("the certificate is the one that the console shows")?;
+        self.runs_as("container")?;
+        self.ask_the_bus(&shown.token)?;
+        self.look_inside()?;
+        Ok((machine, shown))
+    }
+
     /// A scan, a reading and a power cycle through the serial port of the guest.
     fn ask_the_bus(&self, token: &str) -> Result<()> {
         let guest = &self.guest;
