@@ -38,16 +38,21 @@ impl Bench<'_> {
     fn fill_the_card(&self, machine: &mut Machine, token: &str) -> Result<()> {
         let free = "$(df --output=avail --block-size=1 /var | tail -n 1)";
         self.guest.shell(&format!("fallocate --length {free} /var/tmp/fill"))?;
+        let limit = machine.age() + self.trial.limit;
+        // The audit has some room of its own.
+        machine.wait_for("refusal", limit, |_| {
+            let said = self.guest.get("/opendcre/1.1/power/on/00000011/0dff", Some(token))?;
+            Ok((said.status == 503 && said.body.contains("audit_unavailable")).then_some(()))
+        })?;
+        self.tell(machine, "a power command is refused")?;
+        self.wait_until_shown(machine, "audit.file:")?;
         self.guest.shell("systemctl restart opendcre.service")?;
         self.wait_for_change(machine)?;
         self.guest.expect("/opendcre/1.1/scan", Some(token), 200, "thermistor")?;
-        self.guest.expect("/opendcre/1.1/power/on/00000011/0dff", Some(token), 503, "audit_unavailable")?;
-        self.wait_until_shown(machine, "audit.file:")?;
         self.guest.shell("rm /var/tmp/fill")?;
-        let limit = machine.age() + self.trial.limit;
-        machine.wait_for("audit that is kept", limit, |_| {
-            let said = self.guest.get("/readyz", Some(token))?;
-            Ok((!said.body.contains("audit_unavailable")).then_some(()))
+        machine.wait_for("audit that is kept", machine.age() + self.trial.limit, |_| {
+            let said = self.guest.get("/opendcre/1.1/power/on/00000011/0dff", Some(token))?;
+            Ok((said.status == 200).then_some(()))
         })
     }
 
