@@ -2,6 +2,7 @@
 # The first and only program of a small start: the kernel, the device tree and the binary of the image, without the system.
 export PATH=/usr/bin:/usr/sbin
 
+mkdir -p /dev /proc /sys
 mount -t devtmpfs dev /dev
 mount -t proc proc /proc
 mount -t sysfs sys /sys
@@ -9,8 +10,8 @@ while read -r module; do
     insmod "/proof/modules/$module"
 done < /proof/modules/order
 
-echo "console: $(cat /proc/consoles)"
-echo "serial ports: $(ls /sys/class/tty)"
+echo consoles: $(cat /proc/consoles)
+echo serial ports: $(cd /sys/class/tty && echo ttyAMA* ttyS*)
 
 waited=0
 while [ ! -e /sys/class/net/eth0 ] && [ "$waited" -lt 120 ]; do

@@ -41,17 +41,11 @@ const ROOTS: &str = "etc/ssl/certs/ca-certificates.crt";
 pub(crate) fn run(targets: &[Target], profile: Profile) -> Result<PathBuf> {
     tool::install_for_container(targets)?;
     let sources = Sources::in_folder(root())?;
-    let mut images = Vec::new();
-    for target in targets {
+    let image = |target: &Target| {
         let binary = sources.build(*target, profile)?;
-        let layer = layer(*target, &binary)?.tar(sources.time)?;
-        images.push(oci::Image {
-            platform: target.platform(),
-            layer,
-            config: config(&sources),
-            labels: labels(&sources),
-        });
-    }
+        image(&sources, *target, &binary, VERSION)
+    };
+    let images = targets.iter().map(image).collect::<Result<Vec<_>>>()?;
     let archive = oci::archive(NAME, &images, sources.time)?;
     let path = folder().join(format!("opendcre-{VERSION}-oci.tar"));
     fs::create_dir_all(folder())?;
@@ -59,6 +53,24 @@ pub(crate) fn run(targets: &[Target], profile: Profile) -> Result<PathBuf> {
     write_checksums(&folder())?;
     say(&format!("the image is in {}", path.display()))?;
     Ok(path)
+}
+
+/// An archive with an image for `target` in which `binary` is the program and says to be `version`.
+///
+/// # Errors
+/// Something cannot be read.
+pub(crate) fn archive_of(target: Target, binary: &Path, version: &str) -> Result<Vec<u8>> {
+    let sources = Sources::in_folder(root())?;
+    oci::archive(NAME, &[image(&sources, target, binary, version)?], sources.time)
+}
+
+fn image(sources: &Sources, target: Target, binary: &Path, version: &str) -> Result<oci::Image> {
+    Ok(oci::Image {
+        platform: target.platform(),
+        layer: layer(target, binary)?.tar(sources.time)?,
+        config: config(sources, version),
+        labels: labels(sources, version),
+    })
 }
 
 /// The files of the image.
@@ -90,7 +102,7 @@ fn layer(target: Target, binary: &Path) -> Result<Archive> {
 }
 
 /// How the image is run unless somebody says otherwise (OCI image configuration, `config`).
-fn config(sources: &Sources) -> Value {
+fn config(sources: &Sources, version: &str) -> Value {
     const SECOND: u64 = 1_000_000_000;
     json!({
         "Cmd": ["./start_opendcre.sh"],
@@ -104,7 +116,7 @@ fn config(sources: &Sources) -> Value {
             "StartPeriod": 30 * SECOND,
             "Retries": 3,
         },
-        "Labels": labels(sources),
+        "Labels": labels(sources, version),
         "StopSignal": "SIGTERM",
         "Volumes": { "/logs": {}, "/var/lib/opendcre": {} },
         "WorkingDir": format!("/{WORKING_FOLDER}"),
@@ -112,13 +124,13 @@ fn config(sources: &Sources) -> Value {
 }
 
 /// What the image says of itself (OCI image annotations, "Pre-Defined Annotation Keys").
-fn labels(sources: &Sources) -> Value {
+fn labels(sources: &Sources, version: &str) -> Value {
     json!({
         "org.opencontainers.image.description": "Out-of-band management of data-centre equipment behind one REST API",
         "org.opencontainers.image.licenses": "Apache-2.0 OR MIT",
         "org.opencontainers.image.revision": sources.commit,
         "org.opencontainers.image.title": "OpenDCRE",
-        "org.opencontainers.image.version": VERSION,
+        "org.opencontainers.image.version": version,
     })
 }
 

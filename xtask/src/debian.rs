@@ -5,12 +5,15 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 use crate::step::{answer, program, run};
 
 /// The release that the images are made of.
 pub(crate) const RELEASE: &str = "trixie";
+
+/// The names that the archive has for it. Mirrors fetch each one by itself, and while one is behind, another one may be whole.
+const NAMES: [&str; 2] = [RELEASE, "stable"];
 
 const COMPONENTS: &str = "main non-free-firmware";
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
@@ -52,9 +55,47 @@ impl Archive {
         &self.main
     }
 
-    /// The line of apt from which an image is made. Updates come later: their index is not always in step.
+    /// The line of apt for the release.
     pub(crate) fn source(&self) -> String {
-        format!("deb {} {RELEASE} {COMPONENTS}", self.main)
+        self.source_of(RELEASE)
+    }
+
+    fn source_of(&self, name: &str) -> String {
+        format!("deb {} {name} {COMPONENTS}", self.main)
+    }
+
+    /// The line of apt that can be used for `architecture` at this moment, by whichever name of the release. What is looked
+    /// at lies in `folder`, which is removed.
+    ///
+    /// # Errors
+    /// The archive has the release under no name, or only with an index that does not fit what is signed.
+    pub(crate) fn usable_source(&self, architecture: &str, folder: &Path) -> Result<String> {
+        let usable = NAMES.iter().map(|name| self.source_of(name)).find_map(|source| {
+            match self.release_behind(&source, architecture, folder) {
+                Ok(release) if release == RELEASE => Some(Ok(source)),
+                Ok(_) | Err(_) => None,
+            }
+        });
+        usable.unwrap_or_else(|| {
+            bail!(
+                "{} has no usable index of {RELEASE} for {architecture}; try another --mirror, or later",
+                self.main
+            )
+        })
+    }
+
+    /// The release to which a line of apt leads.
+    fn release_behind(&self, source: &str, architecture: &str, folder: &Path) -> Result<String> {
+        let options = private_state(folder, source, architecture)?;
+        let apt_get = |words: &[&str]| {
+            let mut command = program("apt-get", &["--quiet=2"]);
+            command.args(&options).args(words);
+            command
+        };
+        let updated = run(apt_get(&["update", "--error-on=any"]));
+        let codenames = updated.and_then(|()| answer(apt_get(&["indextargets", "--format", "$(CODENAME)"])));
+        fs::remove_dir_all(folder)?;
+        Ok(codenames?.lines().next().unwrap_or_default().to_owned())
     }
 
     /// The line of apt for what comes after the release.
@@ -78,12 +119,8 @@ impl Archive {
     /// They cannot be downloaded or unpacked.
     pub(crate) fn unpack(&self, packages: &[&str], folder: &Path) -> Result<()> {
         let state = folder.join("apt");
-        for part in ["lists/partial", "cache/archives/partial"] {
-            fs::create_dir_all(state.join(part))?;
-        }
-        fs::write(state.join("status"), "")?;
-        fs::write(state.join("sources.list"), self.source())?;
-        let options = private_state(&state);
+        let own = answer(program("dpkg", &["--print-architecture"]))?;
+        let options = private_state(&state, &self.source(), &own)?;
         let apt_get = |words: &[&str]| {
             let mut command = program("apt-get", &["--quiet=2"]);
             command.args(&options).args(words);
@@ -102,10 +139,17 @@ impl Archive {
     }
 }
 
-/// Lets apt keep everything it knows in `state`, and nothing of this machine.
-fn private_state(state: &Path) -> Vec<String> {
+/// Lets apt keep everything it knows in `state`, and nothing of this machine: the options for that.
+fn private_state(state: &Path, source: &str, architecture: &str) -> Result<Vec<String>> {
+    for part in ["lists/partial", "cache/archives/partial"] {
+        fs::create_dir_all(state.join(part))?;
+    }
+    fs::write(state.join("status"), "")?;
+    fs::write(state.join("sources.list"), format!("{source}\n"))?;
     let state = state.display();
-    [
+    let options = [
+        format!("APT::Architecture={architecture}"),
+        format!("APT::Architectures={architecture}"),
         format!("Dir::State={state}"),
         format!("Dir::State::status={state}/status"),
         format!("Dir::Cache={state}/cache"),
@@ -113,10 +157,8 @@ fn private_state(state: &Path) -> Vec<String> {
         "Dir::Etc::sourceparts=-".to_owned(),
         format!("Dir::Etc::trusted={KEYRING}"),
         "APT::Sandbox::User=root".to_owned(),
-    ]
-    .into_iter()
-    .map(|option| format!("--option={option}"))
-    .collect()
+    ];
+    Ok(options.map(|option| format!("--option={option}")).into())
 }
 
 fn archives(folder: &Path) -> Result<Vec<PathBuf>> {

@@ -10,6 +10,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand, ValueEnum};
 
+use crate::binary::Profile;
 use crate::debian::Archive;
 use crate::step::{answer, program, run};
 use crate::{root, say, tool};
@@ -18,6 +19,7 @@ use board::Board;
 use machine::Model;
 use product::Product;
 
+mod adversity;
 mod bench;
 mod board;
 mod device_tree;
@@ -29,6 +31,7 @@ mod mini;
 mod product;
 mod proof;
 mod system;
+mod update;
 
 /// What can be done with images.
 #[derive(Subcommand)]
@@ -50,12 +53,9 @@ pub(crate) struct Options {
     /// The archive of Debian, if not that of this machine.
     #[arg(long, value_name = "URL")]
     mirror: Option<String>,
-    /// The Debian package of OpenDCRE for the board.
-    #[arg(long, value_name = "FILE")]
-    package: PathBuf,
-    /// The OCI archive of OpenDCRE.
-    #[arg(long, value_name = "FILE")]
-    container: Option<PathBuf>,
+    /// How well the compiler does its work.
+    #[arg(long, value_enum, default_value_t = Profile::Release)]
+    profile: Profile,
 }
 
 /// The trials that there are.
@@ -63,11 +63,18 @@ pub(crate) struct Options {
 pub(crate) enum TrialName {
     /// The image for Raspberry Pi 2 in a machine that is no board, but fast.
     Virt,
+    /// The image for Raspberry Pi 3 and 4 in such a machine.
+    Virt64,
+    /// Updates of the container, in the same machine as `virt`.
+    Update,
+    /// What may be missing, in the same machine as `virt`.
+    Adversity,
     /// Kernel, device tree and binary of the image for Raspberry Pi 2 on that board.
     Raspi2b,
     /// Kernel, device tree and binary of the image for Raspberry Pi 3 and 4 on a Raspberry Pi 3.
     Raspi3b,
-    /// The whole image for Raspberry Pi 2 on that board; takes up to twelve minutes for each start.
+    /// The first start of the whole image for Raspberry Pi 2 on that board, within twelve minutes. QEMU sometimes loses its
+    /// network; then start it again.
     Rpi2,
     /// The whole image for Raspberry Pi 3 and 4 on a Raspberry Pi 3.
     Rpi,
@@ -94,34 +101,75 @@ fn make(board: Board, options: &Options) -> Result<()> {
     let scratch = folder(board);
     fs::create_dir_all(&scratch)?;
     let time = commit_time()?;
-    let product = Product { package: options.package.clone(), container: options.container.clone() };
+    let product = Product::make(board, options.profile)?;
     let system = system::Maker { board, scratch: &scratch, archive: &archive, time: &time }.make(&product)?;
     let image = image_file(board);
     disk::Maker { scratch: &scratch, archive: &archive, time: &time }.write(&system, &image)?;
     say(&format!("{}: {} MiB of system", image.display(), system::size(&system)?)).map_err(Into::into)
 }
 
+/// Makes the images and tries what can be tried in minutes.
+///
+/// # Errors
+/// They cannot be made, or do not do what they must.
+pub(crate) fn check(profile: Profile) -> Result<()> {
+    make(Board::Rpi2, &Options { mirror: None, profile })?;
+    for trial in [TrialName::Virt, TrialName::Raspi2b] {
+        try_image(trial)?;
+    }
+    make(Board::Rpi, &Options { mirror: None, profile })?;
+    try_image(TrialName::Raspi3b)
+}
+
 fn try_image(name: TrialName) -> Result<()> {
     host::prepare_trying()?;
     let opendcre = emulator()?;
+    let virt = |board| Trial { board, model: Model::Virt, limit: Duration::from_secs(900) };
     match name {
-        TrialName::Virt => try_whole(Board::Rpi2, Model::Virt, Duration::from_secs(900), &opendcre),
-        TrialName::Rpi2 => try_whole(Board::Rpi2, Model::Raspi2b, Duration::from_secs(720), &opendcre),
-        TrialName::Rpi => try_whole(Board::Rpi, Model::Raspi3b, Duration::from_secs(900), &opendcre),
+        TrialName::Virt => try_whole(&virt(Board::Rpi2), &opendcre),
+        TrialName::Virt64 => try_whole(&virt(Board::Rpi), &opendcre),
+        TrialName::Rpi2 => {
+            let limit = Duration::from_secs(720);
+            let trial = Trial { board: Board::Rpi2, model: Model::Raspi2b, limit };
+            proof::run_first_start(
+                &trial,
+                &existing_image(trial.board)?,
+                &opendcre,
+                &bench_of(&trial, "whole"),
+            )
+        }
+        TrialName::Rpi => {
+            let limit = Duration::from_secs(900);
+            try_whole(&Trial { board: Board::Rpi, model: Model::Raspi3b, limit }, &opendcre)
+        }
+        TrialName::Update => {
+            let trial = virt(Board::Rpi2);
+            let system = folder(trial.board).join(system::FOLDER);
+            update::run(
+                &trial,
+                &existing_image(trial.board)?,
+                &system,
+                &opendcre,
+                &bench_of(&trial, "update"),
+            )
+        }
+        TrialName::Adversity => {
+            let trial = virt(Board::Rpi2);
+            adversity::run(&trial, &existing_image(trial.board)?, &opendcre, &bench_of(&trial, "adversity"))
+        }
         TrialName::Raspi2b => try_parts(Board::Rpi2, Model::Raspi2b, &opendcre),
         TrialName::Raspi3b => try_parts(Board::Rpi, Model::Raspi3b, &opendcre),
     }
 }
 
-/// Tries the image with everything that is in it. A start is to be ready within `limit`.
-fn try_whole(board: Board, model: Model, limit: Duration, opendcre: &Path) -> Result<()> {
-    let trial = Trial { board, model, limit };
-    proof::run(
-        &trial,
-        &existing_image(board)?,
-        opendcre,
-        &folder(board).join(format!("whole-{}", model.name())),
-    )
+/// Tries the image with everything that is in it.
+fn try_whole(trial: &Trial, opendcre: &Path) -> Result<()> {
+    proof::run(trial, &existing_image(trial.board)?, opendcre, &bench_of(trial, "whole"))
+}
+
+/// The folder of a trial.
+fn bench_of(trial: &Trial, name: &str) -> PathBuf {
+    folder(trial.board).join(format!("{name}-{}", trial.model.name()))
 }
 
 /// Tries what of the image depends on the board.

@@ -105,7 +105,9 @@ fn main() -> ExitCode {
         }
         Chore::Dist { targets, profile, check: false } => dist::run(&all_unless_named(targets), profile),
         Chore::Package(Packing { trial: Some(Trial::Test), profile, .. }) => package::test::check(profile),
-        Chore::Package(Packing { targets, profile, .. }) => package::run(&all_unless_named(targets), profile),
+        Chore::Package(Packing { targets, profile, .. }) => {
+            package::run(&all_unless_named(targets), profile).map(drop)
+        }
         Chore::Container(Packing { trial: Some(Trial::Test), profile, .. }) => {
             container::test::check(profile)
         }

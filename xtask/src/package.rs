@@ -18,19 +18,21 @@ use crate::{man, root, say, tool};
 /// The part of a version that counts packages of the same release.
 const REVISION: &str = "1";
 
-/// Makes the package for each of `targets` in target/dist.
+/// Makes the package for each of `targets` in target/dist, and says where they are.
 ///
 /// # Errors
 /// A tool cannot be installed, or something cannot be built or written.
-pub(crate) fn run(targets: &[Target], profile: Profile) -> Result<()> {
+pub(crate) fn run(targets: &[Target], profile: Profile) -> Result<Vec<PathBuf>> {
     tool::install_for_packages(targets)?;
     let sources = Sources::in_folder(root())?;
-    for target in targets {
+    let package = |target: &Target| {
         let binary = sources.build(*target, profile)?;
         prepare(*target, &binary)?;
-        make(&sources, *target, profile, VERSION)?;
-    }
-    write_checksums(&folder())
+        make(&sources, *target, profile, VERSION)
+    };
+    let packages = targets.iter().map(package).collect::<Result<Vec<PathBuf>>>()?;
+    write_checksums(&folder())?;
+    Ok(packages)
 }
 
 /// Makes the package of what lies ready for `target`, as `version`, and lets lintian look for mistakes in it.

@@ -20,6 +20,10 @@ use crate::{root, say};
 
 /// The card that the image is written to; QEMU wants a power of two.
 pub(crate) const CARD: u64 = 4 << 30;
+/// How long something may take in a machine that runs.
+const PATIENCE: Duration = Duration::from_secs(300);
+/// What a clock without a battery begins with.
+const NEVER_SET: &str = "1970-01-01T00:00:00";
 /// A board with a thermistor and a power supply.
 const ROOM: &str = "openmistos/proof/room.json";
 
@@ -33,10 +37,10 @@ pub(crate) struct Trial {
 
 /// Everything around the machine: the bus, the card, the keys.
 pub(crate) struct Bench<'a> {
-    trial: &'a Trial,
+    pub(crate) trial: &'a Trial,
     pub(crate) guest: Guest,
-    _bus: Bus,
-    tty: PathBuf,
+    /// What is on the serial port, if anything is.
+    bus: Option<Bus>,
     kernel: PathBuf,
     initrd: PathBuf,
     device_tree: Option<PathBuf>,
@@ -62,21 +66,39 @@ impl<'a> Bench<'a> {
         let kernel = take(&disk::firmware_file(image, "vmlinuz")?)?;
         let initrd = take(&disk::firmware_file(image, "initrd.img")?)?;
         let command_line = fs::read_to_string(take("cmdline.txt")?)?.trim().to_owned();
-        let device_tree = trial.model.device_tree().map(take).transpose()?;
-        if let Some(file) = &device_tree {
-            device_tree::adapt(file, trial.model)?;
-        }
-        let tty = folder.join("bus");
-        let bus = Bus::start(opendcre, &tty)?;
+        let device_tree = device_tree::take(trial.model, image, folder)?;
+        let bus = Some(Bus::start(opendcre, &folder.join("bus"))?);
         let guest = Guest { folder: folder.to_owned(), service: free_port()?, shell: free_port()? };
         let command_line = format!("{command_line} systemd.default_device_timeout_sec=600");
-        Ok(Self { trial, guest, _bus: bus, tty, kernel, initrd, device_tree, command_line, card, starts: 0 })
+        Ok(Self { trial, guest, bus, kernel, initrd, device_tree, command_line, card, starts: 0 })
+    }
+
+    /// Takes away what is on the serial port.
+    pub(crate) fn remove_bus(&mut self) {
+        self.bus = None;
     }
 
     /// Switches the machine on and waits until its service is ready and somebody can log in.
     pub(crate) fn start(&mut self) -> Result<Machine> {
+        let ports = [(self.guest.service, 5000), (self.guest.shell, 22)];
+        let mut machine = self.switch_on(&ports, None)?;
+        let limit = self.trial.limit;
+        machine.wait_for("system", limit, |console| Ok(console.contains("Welcome to").then_some(())))?;
+        self.tell(&machine, "the system begins")?;
+        self.wait_until_ready(&mut machine, limit)?;
+        machine.wait_for("shell", limit, |_| Ok(self.guest.shell("true").ok()))?;
+        self.tell(&machine, "a shell")?;
+        Ok(machine)
+    }
+
+    /// Switches the machine on without a network, and with a clock that nobody has set.
+    pub(crate) fn start_alone(&mut self) -> Result<Machine> {
+        self.switch_on(&[], Some(NEVER_SET))
+    }
+
+    fn switch_on(&mut self, ports: &[(u16, u16)], clock: Option<&str>) -> Result<Machine> {
         self.starts += 1;
-        let mut machine = Machine::start(&Plan {
+        Machine::start(&Plan {
             model: self.trial.model,
             board: self.trial.board,
             kernel: &self.kernel,
@@ -84,32 +106,61 @@ impl<'a> Bench<'a> {
             device_tree: self.device_tree.as_deref(),
             command_line: self.command_line.clone(),
             card: Some(&self.card),
-            bus: &self.tty,
+            bus: self.bus.as_ref().map(|bus| bus.tty.as_path()),
             console: self.guest.folder.join(format!("console-{}.log", self.starts)),
-            ports: &[(self.guest.service, 5000), (self.guest.shell, 22)],
-        })?;
-        let limit = self.trial.limit;
-        machine.wait_for("system", limit, |console| Ok(console.contains("Welcome to").then_some(())))?;
-        say(&format!("start {}: the system begins after {} s", self.starts, machine.age().as_secs()))?;
+            ports,
+            clock,
+        })
+    }
+
+    /// Waits until the service is ready again after something was changed in a machine that runs.
+    pub(crate) fn wait_for_change(&self, machine: &mut Machine) -> Result<()> {
+        self.wait_until_ready(machine, machine.age() + PATIENCE)
+    }
+
+    fn wait_until_ready(&self, machine: &mut Machine, limit: Duration) -> Result<()> {
         let said = machine.wait_for("ready service", limit, |_| {
             Ok(self.guest.readiness().filter(|answer| answer.status == 200))
         })?;
-        say(&format!(
-            "start {}: ready after {} s: {}",
-            self.starts,
-            machine.age().as_secs(),
-            said.body.trim()
-        ))?;
-        machine.wait_for("shell", limit, |_| Ok(self.guest.shell("true").ok()))?;
-        say(&format!("start {}: a shell after {} s", self.starts, machine.age().as_secs()))?;
-        Ok(machine)
+        self.tell(machine, &format!("ready: {}", said.body.trim()))
+    }
+
+    /// Waits until `part` stands on the console.
+    pub(crate) fn wait_until_shown(&self, machine: &mut Machine, part: &str) -> Result<()> {
+        let limit = machine.age() + self.trial.limit;
+        let shown = |console: &str| Ok(console.contains(part).then_some(()));
+        machine.wait_for(&format!("{part:?} on the console"), limit, shown)?;
+        self.tell(machine, &format!("the console shows {part:?}"))
+    }
+
+    /// Says what has come to pass, and when.
+    pub(crate) fn tell(&self, machine: &Machine, what: &str) -> Result<()> {
+        say(&format!("start {}, {:>3} s: {what}", self.starts, machine.age().as_secs())).map_err(Into::into)
     }
 
     pub(crate) fn read_console(&self, machine: &mut Machine) -> Result<Credentials> {
         let shown = machine
             .wait_for("token on the console", self.trial.limit, |console| Ok(Credentials::on(console)))?;
-        say(&format!("the console shows the token and the fingerprint after {} s", machine.age().as_secs()))?;
+        self.tell(machine, "the console shows the token and the fingerprint")?;
         Ok(shown)
+    }
+
+    /// Lets the audit be verified, and says how many entries it has.
+    pub(crate) fn audit(&self) -> Result<u64> {
+        self.guest.shell("opendcre audit verify")?;
+        let entries = self.guest.shell("opendcre audit export | wc -l")?;
+        entries.trim().parse().context("cannot tell how many entries the audit has")
+    }
+
+    /// What the service runs as, in the words of the program that chooses it.
+    pub(crate) fn runtime(&self) -> Result<&'static str> {
+        let unit = self.guest.shell("systemctl show --property FragmentPath opendcre.service")?;
+        let running = self.guest.shell("systemctl is-active opendcre.service")?;
+        match (running.as_str(), unit.starts_with("FragmentPath=/run/systemd/generator/")) {
+            ("active", true) => Ok("container"),
+            ("active", false) => Ok("native"),
+            _ => bail!("the service is {running}"),
+        }
     }
 
     pub(crate) fn wait_for_fingerprint(&self, machine: &mut Machine) -> Result<String> {
@@ -119,14 +170,18 @@ impl<'a> Bench<'a> {
 }
 
 /// The emulated bus, on a tty of this machine.
-pub(crate) struct Bus(Child);
+pub(crate) struct Bus {
+    process: Child,
+    tty: PathBuf,
+}
 
 impl Bus {
     pub(crate) fn start(opendcre: &Path, tty: &Path) -> Result<Self> {
         let mut command = Command::new(opendcre);
         command.args(["emulate", "bus", "--baud", "115200", "--config"]).arg(root().join(ROOM));
         command.arg("--link").arg(tty).stdout(Stdio::null());
-        let bus = Self(command.spawn().context("cannot start the emulated bus")?);
+        let process = command.spawn().context("cannot start the emulated bus")?;
+        let bus = Self { process, tty: tty.to_owned() };
         for _ in 0..100 {
             if tty.exists() {
                 return Ok(bus);
@@ -140,8 +195,8 @@ impl Bus {
 impl Drop for Bus {
     fn drop(&mut self) {
         // It has ended already, or ends now.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        let _ = self.process.kill();
+        let _ = self.process.wait();
     }
 }
 

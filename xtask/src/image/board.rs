@@ -1,9 +1,9 @@
 //! The boards that there are images for.
 
-use clap::ValueEnum;
+use crate::target::Target;
 
 /// A family of boards that share an image.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Board {
     /// Raspberry Pi 2, 32 bits.
     Rpi2,
@@ -20,11 +20,11 @@ impl Board {
         }
     }
 
-    /// Debian's name of the architecture.
-    pub(crate) fn architecture(self) -> &'static str {
+    /// The kind of machine that its processor is.
+    pub(crate) fn target(self) -> Target {
         match self {
-            Self::Rpi2 => "armhf",
-            Self::Rpi => "arm64",
+            Self::Rpi2 => Target::Armv7,
+            Self::Rpi => Target::Aarch64,
         }
     }
 
@@ -33,14 +33,6 @@ impl Board {
         match self {
             Self::Rpi2 => "linux-image-armmp",
             Self::Rpi => "linux-image-arm64",
-        }
-    }
-
-    /// Architecture and variant, as containers call them.
-    pub(crate) fn platform(self) -> (&'static str, Option<&'static str>) {
-        match self {
-            Self::Rpi2 => ("arm", Some("v7")),
-            Self::Rpi => ("arm64", None),
         }
     }
 }

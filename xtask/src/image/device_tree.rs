@@ -3,15 +3,16 @@
 //! The console goes to the mini UART, which is off on the boards that have no use for it; the PL011 stays what the bus is
 //! on. What QEMU emulates badly is avoided.
 
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
+use super::disk;
 use super::machine::Model;
+use super::system::OVERLAY;
 use crate::step::{answer, program, run};
 
-/// The PL011, which is ttyAMA0.
-const PL011: &str = "/soc/serial@7e201000";
 /// The mini UART, which is ttyS1.
 const MINI_UART: &str = "/soc/serial@7e215040";
 /// The controller of the card that boards use.
@@ -19,24 +20,36 @@ const SDHOST: &str = "/soc/mmc@7e202000";
 /// The other controller that can reach the card.
 const SDHCI: &str = "/soc/mmc@7e300000";
 
-/// Makes the device tree in `file` one for `model`.
+/// Takes the device tree of `model` out of the firmware partition of `image` into `folder`, and adapts it to QEMU. There is
+/// none for a machine that is no board.
 ///
 /// # Errors
-/// It is not the tree of such a board.
-pub(crate) fn adapt(file: &Path, model: Model) -> Result<()> {
-    let tree = Tree { file };
+/// The image has none, or one that is not of such a board.
+pub(crate) fn take(model: Model, image: &Path, folder: &Path) -> Result<Option<PathBuf>> {
+    let Some(name) = model.device_tree() else {
+        return Ok(None);
+    };
+    disk::take_firmware(image, name, folder)?;
+    let file = folder.join(name);
     if model == Model::Raspi3b {
-        tree.give_back_pl011()?;
+        disk::take_firmware(image, &format!("overlays/{OVERLAY}"), folder)?;
+        apply(&folder.join(OVERLAY), &file)?;
     }
-    for node in [PL011, MINI_UART] {
-        tree.set(node, "status", "okay")?;
-    }
-    tree.set("/aliases", "serial0", PL011)?;
-    tree.set("/aliases", "serial1", MINI_UART)?;
+    let tree = Tree { file: &file };
+    tree.add_console()?;
     if model == Model::Raspi2b {
         tree.use_sdhci()?;
     }
-    Ok(())
+    Ok(Some(file))
+}
+
+/// Does what the loader of the board does with an overlay.
+fn apply(overlay: &Path, file: &Path) -> Result<()> {
+    let whole = file.with_extension("whole");
+    let mut merge = program("fdtoverlay", &["-i"]);
+    merge.arg(file).arg("-o").args([whole.as_path(), overlay]);
+    run(merge)?;
+    fs::rename(whole, file).map_err(Into::into)
 }
 
 struct Tree<'a> {
@@ -44,13 +57,15 @@ struct Tree<'a> {
 }
 
 impl Tree<'_> {
-    /// What the overlay in the image does on a Pi 3: Bluetooth loses the PL011.
-    fn give_back_pl011(&self) -> Result<()> {
-        let mut list = program("fdtget", &["-l"]);
-        list.arg(self.file).arg(PL011);
-        for child in answer(list)?.split_whitespace() {
-            let mut remove = program("fdtput", &["-r"]);
-            remove.arg(self.file).arg(format!("{PL011}/{child}"));
+    /// Switches the mini UART on, without its pins: those of the header belong to the PL011.
+    fn add_console(&self) -> Result<()> {
+        self.set(MINI_UART, "status", "okay")?;
+        self.set("/aliases", "serial1", MINI_UART)?;
+        let mut list = program("fdtget", &["-p"]);
+        list.arg(self.file).arg(MINI_UART);
+        for property in answer(list)?.lines().filter(|name| name.starts_with("pinctrl-")) {
+            let mut remove = program("fdtput", &["-d"]);
+            remove.arg(self.file).args([MINI_UART, property]);
             run(remove)?;
         }
         Ok(())
@@ -63,7 +78,7 @@ impl Tree<'_> {
         self.set(SDHCI, "pinctrl-names", "default")?;
         self.set_number(SDHCI, "bus-width", "4")?;
         let mut pins = program("fdtget", &["-t", "x"]);
-        pins.arg(self.file).args(["/soc/gpio@7e200000/emmc_gpio48", "phandle"]);
+        pins.arg(self.file).args(["/soc/gpio@7e200000/emmc-gpio48", "phandle"]);
         self.set_number(SDHCI, "pinctrl-0", answer(pins)?.trim())
     }
 

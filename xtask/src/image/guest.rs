@@ -2,13 +2,14 @@
 //!
 //! Trusts what the console has shown and nothing else, as somebody would who stands in front of the screen.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
-use crate::step::{answer, program};
+use crate::say;
+use crate::step::{answer, program, run};
 
 /// How tokens of the service begin.
 const TOKEN_START: &str = "odcre_";
@@ -68,11 +69,7 @@ pub(crate) struct Answer {
 impl Guest {
     /// Whether the service says that it is ready; `None` as long as it says nothing.
     pub(crate) fn readiness(&self) -> Option<Answer> {
-        let mut command = curl();
-        command.args(["--insecure", &format!("https://127.0.0.1:{}/readyz", self.service)]);
-        // Until it is up, it cannot be reached; that is no news.
-        let output = command.output().ok()?;
-        parse(&String::from_utf8(output.stdout).ok()?).ok()
+        glance(&["--insecure", &format!("https://127.0.0.1:{}/readyz", self.service)])
     }
 
     /// Takes the certificate of the service, and compares it with what the console has shown.
@@ -80,8 +77,9 @@ impl Guest {
     /// # Errors
     /// It is another one.
     pub(crate) fn trust(&self, fingerprint: &str) -> Result<()> {
-        let connect = format!("127.0.0.1:{}", self.service);
-        let shown = answer(program("openssl", &["s_client", "-connect", &connect, "-showcerts"]))?;
+        let address = format!("https://127.0.0.1:{}/healthz", self.service);
+        let format = ["--silent", "--insecure", "--output", "/dev/null", "--write-out", "%{certs}", &address];
+        let shown = answer(program("curl", &format))?;
         let file = self.certificate();
         fs::write(&file, shown)?;
         let mut print = program("openssl", &["x509", "-noout", "-fingerprint", "-sha256", "-in"]);
@@ -98,6 +96,22 @@ impl Guest {
     /// # Errors
     /// It does not answer, or its certificate is not the one that is trusted.
     pub(crate) fn get(&self, path: &str, token: Option<&str>) -> Result<Answer> {
+        ask(self.curl(path, token)).with_context(|| format!("no answer to {path}"))
+    }
+
+    /// Asks the same so many times, and returns while it does. The status of each answer is a line of what it prints.
+    ///
+    /// # Errors
+    /// It cannot be begun.
+    pub(crate) fn ask_often(&self, path: &str, token: &str, times: u32) -> Result<Child> {
+        // What follows the number sign is for curl only.
+        let mut command = self.curl(&format!("{path}#[1-{times}]"), Some(token));
+        command.args(["--output", "/dev/null", "--write-out", "%{http_code}\\n", "--fail-early"]);
+        command.stdout(Stdio::piped()).stderr(Stdio::null());
+        command.spawn().context("cannot start `curl`")
+    }
+
+    fn curl(&self, path: &str, token: Option<&str>) -> Command {
         let mut command = curl();
         command.arg("--cacert").arg(self.certificate());
         command.args(["--resolve", &format!("openmistos:{}:127.0.0.1", self.service)]);
@@ -105,7 +119,20 @@ impl Guest {
             command.args(["--header", &format!("Authorization: Bearer {token}")]);
         }
         command.arg(format!("https://openmistos:{}{path}", self.service));
-        ask(command).with_context(|| format!("no answer to {path}"))
+        command
+    }
+
+    /// Asks the service, and wants an answer with this `status` in which `part` stands.
+    ///
+    /// # Errors
+    /// It says something else, or nothing.
+    pub(crate) fn expect(&self, path: &str, token: Option<&str>, status: u16, part: &str) -> Result<()> {
+        let answer = self.get(path, token)?;
+        say(&format!("GET {path}: {} {}", answer.status, answer.body.trim()))?;
+        if answer.status != status || !answer.body.contains(part) {
+            bail!("expected {status} with {part:?}");
+        }
+        Ok(())
     }
 
     fn certificate(&self) -> PathBuf {
@@ -129,6 +156,21 @@ impl Guest {
     /// # Errors
     /// Nobody is let in, or the line fails.
     pub(crate) fn shell(&self, line: &str) -> Result<String> {
+        answer(self.ssh(line))
+    }
+
+    /// Writes `file` of this machine to `path` of the guest.
+    ///
+    /// # Errors
+    /// Nobody is let in, or it cannot be written.
+    pub(crate) fn send(&self, file: &Path, path: &str) -> Result<()> {
+        let mut command = self.ssh(&format!("cat > {path}"));
+        command.stdin(File::open(file)?);
+        run(command)
+    }
+
+    /// `line` must not have single quotes.
+    fn ssh(&self, line: &str) -> Command {
         let mut command = program("ssh", &["-F", "none", "-q", "-i"]);
         command
             .arg(self.folder.join("key"))
@@ -137,7 +179,7 @@ impl Guest {
             .args(["-o", "StrictHostKeyChecking=accept-new", "-o"])
             .arg(format!("UserKnownHostsFile={}", self.folder.join("known_hosts").display()))
             .args(["openmistos@127.0.0.1", "sudo", "sh", "-c", &format!("'{line}'")]);
-        answer(command)
+        command
     }
 }
 
@@ -149,6 +191,19 @@ pub(crate) fn plain(service: u16, path: &str) -> Result<Answer> {
     let mut command = curl();
     command.arg(format!("http://127.0.0.1:{service}{path}"));
     ask(command)
+}
+
+/// Whether such a service answers.
+pub(crate) fn is_up(service: u16) -> bool {
+    glance(&[&format!("http://127.0.0.1:{service}/healthz")]).is_some()
+}
+
+/// The answer, if there is one at this moment. That there is none is no news.
+fn glance(address: &[&str]) -> Option<Answer> {
+    let mut command = curl();
+    command.args(["--max-time", "10"]).args(address);
+    let output = command.output().ok().filter(|output| output.status.success())?;
+    parse(&String::from_utf8(output.stdout).ok()?).ok()
 }
 
 fn curl() -> Command {

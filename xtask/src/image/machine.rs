@@ -17,8 +17,10 @@ use crate::step::program;
 
 /// How often something that is waited for is looked at.
 const GLANCE: Duration = Duration::from_millis(500);
+/// What the kernel says when QEMU's USB has lost the network of a board, which it does now and then, for good.
+pub(crate) const NETWORK_LOST: &str = "dwc2 3f980000.usb: Not connected";
 /// Lines after which waiting for anything else is pointless.
-const DEAD_ENDS: &[&str] = &["Kernel panic", "Gave up waiting for root", "emergency mode"];
+const DEAD_ENDS: &[&str] = &["Kernel panic", "Gave up waiting for root", "emergency mode", NETWORK_LOST];
 
 /// What QEMU plays.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,12 +71,14 @@ pub(crate) struct Plan<'a> {
     pub(crate) command_line: String,
     /// The card, if there is one.
     pub(crate) card: Option<&'a Path>,
-    /// The tty of this machine that is at the other end of the PL011.
-    pub(crate) bus: &'a Path,
+    /// The tty of this machine that is at the other end of the PL011, if anything is.
+    pub(crate) bus: Option<&'a Path>,
     /// Where the console is written to.
     pub(crate) console: PathBuf,
-    /// Ports of this machine, and the ports of the guest that they lead to.
+    /// Ports of this machine, and the ports of the guest that they lead to. Without any, the machine has no network.
     pub(crate) ports: &'a [(u16, u16)],
+    /// The date and time that its clock begins with, if not the right ones.
+    pub(crate) clock: Option<&'a str>,
 }
 
 /// A machine that runs. Dropping it cuts its power.
@@ -179,14 +183,14 @@ fn qemu(plan: &Plan<'_>) -> Command {
     command.arg("-kernel").arg(plan.kernel).arg("-initrd").arg(plan.initrd);
     // Of several consoles, the last one is where the system itself writes.
     command.args(["-append", &format!("{} console={}", plan.command_line, plan.model.console())]);
-    command.args([
-        "-chardev",
-        &format!("serial,id=bus,path={}", plan.bus.display()),
-        "-serial",
-        "chardev:bus",
-    ]);
+    let bus =
+        plan.bus.map_or("null,id=bus".to_owned(), |tty| format!("serial,id=bus,path={}", tty.display()));
+    command.args(["-chardev", &bus, "-serial", "chardev:bus"]);
     command.args(["-chardev", &format!("file,id=console,path={}", plan.console.display())]);
-    command.args(["-netdev", &network(plan.ports)]);
+    if let Some(clock) = plan.clock {
+        command.args(["-rtc", &format!("base={clock}")]);
+    }
+    add_network(&mut command, plan);
     match plan.model {
         Model::Virt => add_virtio(&mut command, plan),
         Model::Raspi2b | Model::Raspi3b => add_board(&mut command, plan),
@@ -194,13 +198,21 @@ fn qemu(plan: &Plan<'_>) -> Command {
     command
 }
 
-/// A network of its own, from which nothing leads out, and only these ports lead in.
-fn network(ports: &[(u16, u16)]) -> String {
+/// A network of its own, from which nothing leads out, and only the ports of the plan lead in.
+fn add_network(command: &mut Command, plan: &Plan<'_>) {
+    if plan.ports.is_empty() {
+        command.args(["-nic", "none"]);
+        return;
+    }
     let mut network = String::from("user,id=network,restrict=on");
-    for (outside, inside) in ports {
+    for (outside, inside) in plan.ports {
         network += &format!(",hostfwd=tcp:127.0.0.1:{outside}-:{inside}");
     }
-    network
+    let adapter = match plan.model {
+        Model::Virt => "virtio-net-device",
+        Model::Raspi2b | Model::Raspi3b => "usb-net",
+    };
+    command.args(["-netdev", &network, "-device", &format!("{adapter},netdev=network")]);
 }
 
 fn add_virtio(command: &mut Command, plan: &Plan<'_>) {
@@ -209,7 +221,6 @@ fn add_virtio(command: &mut Command, plan: &Plan<'_>) {
         Board::Rpi => "cortex-a53",
     };
     command.args(["-cpu", processor, "-smp", "2", "-m", "1G"]);
-    command.args(["-device", "virtio-net-device,netdev=network"]);
     command.args(["-device", "virtio-serial-device", "-device", "virtconsole,chardev=console"]);
     if let Some(card) = plan.card {
         command.args(["-drive", &format!("file={},if=none,id=card,format=raw", card.display())]);
@@ -218,7 +229,7 @@ fn add_virtio(command: &mut Command, plan: &Plan<'_>) {
 }
 
 fn add_board(command: &mut Command, plan: &Plan<'_>) {
-    command.args(["-serial", "chardev:console", "-device", "usb-net,netdev=network"]);
+    command.args(["-serial", "chardev:console"]);
     if let Some(device_tree) = plan.device_tree {
         command.arg("-dtb").arg(device_tree);
     }

@@ -16,7 +16,7 @@ use super::board::Board;
 use super::device_tree;
 use super::disk;
 use super::guest;
-use super::machine::{Machine, Model, Plan, free_port};
+use super::machine::{Machine, Model, NETWORK_LOST, Plan, free_port};
 use crate::step::{answer, program, run};
 use crate::{root, say};
 
@@ -26,8 +26,7 @@ const DRIVERS: &[&str] = &["dwc2", "cdc_ether"];
 const LIMIT: Duration = Duration::from_secs(400);
 /// How often it is tried. QEMU's USB sometimes loses the network for good.
 const TRIES: u8 = 3;
-/// What the kernel says when it has lost the network.
-const LOST: &str = "dwc2 3f980000.usb: Not connected";
+
 /// What is used of a system.
 pub(crate) struct Parts<'a> {
     pub(crate) board: Board,
@@ -45,9 +44,8 @@ pub(crate) fn run_trial(parts: &Parts<'_>, opendcre: &Path, folder: &Path) -> Re
     fresh_folder(folder)?;
     let kernel = take(parts.image, &disk::firmware_file(parts.image, "vmlinuz")?, folder)?;
     let initrd = parts.initrd(folder)?;
-    let device_tree = parts.model.device_tree().context("this machine is no board")?;
-    let device_tree = take(parts.image, device_tree, folder)?;
-    device_tree::adapt(&device_tree, parts.model)?;
+    let device_tree = device_tree::take(parts.model, parts.image, folder)?;
+    let device_tree = device_tree.context("this machine is no board")?;
     let tty = folder.join("bus");
     let _bus = Bus::start(opendcre, &tty)?;
     let service = free_port()?;
@@ -59,9 +57,10 @@ pub(crate) fn run_trial(parts: &Parts<'_>, opendcre: &Path, folder: &Path) -> Re
         device_tree: Some(&device_tree),
         command_line: "console=tty0 rdinit=/proof/init".to_owned(),
         card: None,
-        bus: &tty,
+        bus: Some(&tty),
         console: folder.join("console.log"),
         ports: &[(service, 5000)],
+        clock: None,
     };
     for number in 1..=TRIES {
         let mut machine = Machine::start(&plan)?;
@@ -76,10 +75,10 @@ pub(crate) fn run_trial(parts: &Parts<'_>, opendcre: &Path, folder: &Path) -> Re
 /// Waits until the service answers. False if the network is lost.
 fn answers(machine: &mut Machine, service: u16) -> Result<bool> {
     machine.wait_for("answer", LIMIT, |console| {
-        if console.contains(LOST) {
+        if console.contains(NETWORK_LOST) {
             return Ok(Some(false));
         }
-        Ok(guest::plain(service, "/healthz").ok().map(|_| true))
+        Ok(guest::is_up(service).then_some(true))
     })
 }
 
@@ -97,13 +96,13 @@ fn look(machine: &Machine, service: u16) -> Result<()> {
         }
     }
     let console = machine.console()?;
-    let ports =
-        console.lines().filter(|line| line.starts_with("console:") || line.starts_with("serial ports:"));
-    for line in ports {
-        say(line.trim())?;
-        if line.starts_with("console:") && line.contains("ttyAMA0") {
-            bail!("there is a console on the serial port that belongs to the bus");
-        }
+    let shown = |start: &str| console.lines().find(|line| line.starts_with(start)).map(str::trim);
+    let (consoles, ports) = (shown("consoles:"), shown("serial ports:"));
+    say(&format!("{}; {}", consoles.unwrap_or_default(), ports.unwrap_or_default()))?;
+    if consoles.is_none_or(|line| line.contains("ttyAMA"))
+        || ports.is_none_or(|line| !line.contains("ttyAMA0"))
+    {
+        bail!("ttyAMA0 must be there, and no console on it");
     }
     Ok(())
 }

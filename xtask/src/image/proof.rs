@@ -3,30 +3,42 @@
 //! Everything is asked from outside, over the network and by a look at the console, as a user would.
 
 use std::path::Path;
+use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
 use super::bench::{Bench, CARD, Trial};
+use super::guest::Credentials;
+use super::machine::Machine;
 use crate::say;
 
 /// How long an orderly stop may take.
 const STOP: Duration = Duration::from_secs(300);
 
-/// Tries the image: what it shows, the bus, a restart, a power cut.
+/// How long the machine works until its power is cut.
+const WORK: Duration = Duration::from_secs(5);
+
+/// Tries the image at its first start: what it shows, and the bus.
+///
+/// # Errors
+/// The first thing that is not as it must be.
+pub(crate) fn run_first_start(trial: &Trial, image: &Path, opendcre: &Path, folder: &Path) -> Result<()> {
+    let mut bench = Bench::prepare(trial, image, opendcre, folder)?;
+    bench.first_start().map(drop)
+}
+
+/// Tries the image: its first start, a restart, the service without a container, a configuration that is broken, a power cut,
+/// a start with nothing on the serial port.
 ///
 /// # Errors
 /// The first thing that is not as it must be.
 pub(crate) fn run(trial: &Trial, image: &Path, opendcre: &Path, folder: &Path) -> Result<()> {
     let mut bench = Bench::prepare(trial, image, opendcre, folder)?;
-    let mut machine = bench.start()?;
-    let shown = bench.read_console(&mut machine)?;
-    bench.guest.trust(&shown.fingerprint)?;
-    say("the certificate is the one that the console shows")?;
-    bench.ask_the_bus(&shown.token)?;
-    bench.look_inside()?;
+    let (machine, shown) = bench.first_start()?;
     let before = bench.audit()?;
-    bench.guest.shell("systemctl --no-block reboot")?;
+    // In a while, so that the answer to this arrives.
+    bench.guest.shell("(sleep 2; systemctl reboot) > /dev/null 2>&1 &")?;
     machine.wait_for_end(STOP)?;
 
     let mut machine = bench.start()?;
@@ -42,35 +54,76 @@ pub(crate) fn run(trial: &Trial, image: &Path, opendcre: &Path, folder: &Path) -
     say(&format!(
         "after a restart: same certificate, same token, {after} entries of audit instead of {before}"
     ))?;
-    bench.work(&shown.token)?;
-    machine.cut_power();
+    bench.choose_the_package(&mut machine, &shown.token)?;
+    bench.break_the_configuration(&mut machine, &shown.token)?;
+    let cycles = bench.cut_power_while_writing(machine, &shown.token)?;
 
+    bench.remove_bus();
     let mut machine = bench.start()?;
     bench.wait_for_fingerprint(&mut machine)?;
     let kept = bench.audit()?;
-    if kept <= after {
-        bail!("after a power cut, the audit has {kept} entries, and {after} before");
+    if kept < after + cycles {
+        bail!("after a power cut, the audit has {kept} entries, and {after} before {cycles} power cycles");
     }
-    bench.ask_the_bus(&shown.token)?;
-    say(&format!("after a power cut: {kept} entries of audit, all in order")).map_err(Into::into)
+    say(&format!("after a power cut: {kept} entries of audit, all in order"))?;
+    bench.runs_as("native")?;
+    bench.guest.expect("/readyz", None, 200, r#""mode":"emulator""#)?;
+    bench.guest.expect("/opendcre/1.1/scan", Some(&shown.token), 200, "thermistor")?;
+    bench.wait_until_shown(&mut machine, "(emulator)")
 }
 
 impl Bench<'_> {
-    /// A scan, a reading and a power cycle through the serial port of the guest.
-    fn ask_the_bus(&self, token: &str) -> Result<()> {
-        self.expect("/opendcre/1.1/scan", None, 401, "")?;
-        self.expect("/opendcre/1.1/scan", Some(token), 200, "thermistor")?;
-        self.expect("/opendcre/1.1/read/thermistor/00000001/01ff", Some(token), 200, "temperature_c")?;
-        self.expect("/opendcre/1.1/power/cycle/00000001/0dff", Some(token), 200, "power_status")
+    /// Starts a new card, and says what it has shown.
+    fn first_start(&mut self) -> Result<(Machine, Credentials)> {
+        let mut machine = self.start()?;
+        let shown = self.read_console(&mut machine)?;
+        self.guest.trust(&shown.fingerprint)?;
+        say("the certificate is the one that the console shows")?;
+        self.runs_as("container")?;
+        self.ask_the_bus(&shown.token)?;
+        self.look_inside()?;
+        Ok((machine, shown))
     }
 
-    fn expect(&self, path: &str, token: Option<&str>, status: u16, part: &str) -> Result<()> {
-        let answer = self.guest.get(path, token)?;
-        say(&format!("GET {path}: {} {}", answer.status, answer.body.trim()))?;
-        if answer.status != status || !answer.body.contains(part) {
-            bail!("expected {status} with {part:?}");
+    /// A scan, a reading and a power cycle through the serial port of the guest.
+    fn ask_the_bus(&self, token: &str) -> Result<()> {
+        let guest = &self.guest;
+        guest.expect("/readyz", None, 200, r#""mode":"hardware""#)?;
+        guest.expect("/opendcre/1.1/scan", None, 401, "")?;
+        guest.expect("/opendcre/1.1/scan", Some(token), 200, "thermistor")?;
+        guest.expect("/opendcre/1.1/read/thermistor/00000001/01ff", Some(token), 200, "temperature_c")?;
+        guest.expect("/opendcre/1.1/power/cycle/00000001/0dff", Some(token), 200, "power_status")
+    }
+
+    fn runs_as(&self, wanted: &str) -> Result<()> {
+        match self.runtime()? {
+            found if found == wanted => say(&format!("the service runs as {found}")).map_err(Into::into),
+            found => bail!("the service runs as {found} instead of {wanted}"),
         }
-        Ok(())
+    }
+
+    /// Lets the package's service do what the container has done.
+    fn choose_the_package(&self, machine: &mut Machine, token: &str) -> Result<()> {
+        self.guest.shell("openmistos-runtime native")?;
+        self.wait_for_change(machine)?;
+        self.runs_as("native")?;
+        self.ask_the_bus(token)
+    }
+
+    /// Breaks the configuration, starts the service again, and mends it.
+    fn break_the_configuration(&self, machine: &mut Machine, token: &str) -> Result<()> {
+        let file = "/etc/opendcre/opendcre.toml";
+        self.guest.shell(&format!("cp {file} {file}.good; echo broken >> {file}"))?;
+        self.guest.shell("systemctl restart opendcre.service")?;
+        self.wait_for_change(machine)?;
+        self.guest.expect("/readyz", Some(token), 200, "configuration_fallen_back")?;
+        self.wait_until_shown(machine, "the last configuration that worked")?;
+        self.guest.shell(&format!("mv {file}.good {file}; systemctl reload opendcre.service"))?;
+        let limit = machine.age() + STOP;
+        machine.wait_for("mended configuration", limit, |_| {
+            let said = self.guest.get("/readyz", Some(token))?;
+            Ok((!said.body.contains("configuration_fallen_back")).then_some(()))
+        })
     }
 
     /// What only somebody on the machine can see.
@@ -81,6 +134,7 @@ impl Bench<'_> {
         if mounts.contains("ttyAMA0") {
             bail!("there is a console on the serial port that belongs to the bus");
         }
+        say(&self.guest.shell("free --mebi; podman ps --no-trunc --format \"{{.Image}} {{.Status}}\"")?)?;
         let failed = self.guest.shell("systemctl --failed --no-legend --plain")?;
         if !failed.trim().is_empty() {
             bail!("units have failed: {}", failed.trim());
@@ -93,23 +147,18 @@ impl Bench<'_> {
         Ok(())
     }
 
-    /// Lets the audit be verified, and says how many entries it has.
-    fn audit(&self) -> Result<u64> {
-        self.guest.shell("opendcre audit verify")?;
-        let entries = self.guest.shell("opendcre audit export | wc -l")?;
-        entries.trim().parse().context("cannot tell how many entries the audit has")
-    }
-
-    /// Lets the guest write as much as it can, and returns while it does.
-    fn work(&self, token: &str) -> Result<()> {
-        for _ in 0..20 {
-            let answer = self.guest.get("/opendcre/1.1/power/cycle/00000001/0dff", Some(token))?;
-            if answer.status != 200 {
-                bail!("a power cycle was answered with {}", answer.status);
-            }
+    /// Lets the guest write as much as it can, cuts the power meanwhile, and says how many power cycles it has answered.
+    fn cut_power_while_writing(&self, machine: Machine, token: &str) -> Result<u64> {
+        self.guest.shell("dd if=/dev/zero of=/var/tmp/much bs=1M count=200 conv=fsync > /dev/null 2>&1 &")?;
+        let asking = self.guest.ask_often("/opendcre/1.1/power/cycle/00000001/0dff", token, 200)?;
+        thread::sleep(WORK);
+        machine.cut_power();
+        let said = asking.wait_with_output().context("cannot tell what curl has said")?;
+        let answered = String::from_utf8_lossy(&said.stdout).lines().filter(|line| *line == "200").count();
+        say(&format!("the power is cut after {answered} power cycles"))?;
+        if answered == 0 || answered >= 200 {
+            bail!("the power was not cut while the machine was at work");
         }
-        self.guest
-            .shell("(dd if=/dev/zero of=/var/tmp/much bs=1M count=200 conv=fsync &) 2>/dev/null; sleep 2")?;
-        Ok(())
+        u64::try_from(answered).map_err(Into::into)
     }
 }

@@ -4,6 +4,7 @@
 //! when what it is made of changes. Knows nothing of partitions.
 
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -25,6 +26,7 @@ const UNITS: &[&str] = &[
     "openmistos-first-token.service",
     "openmistos-banner.timer",
     "openmistos-security-updates.timer",
+    "openmistos-update.service",
 ];
 
 /// What packages leave behind and no machine needs, or must have for itself.
@@ -52,6 +54,9 @@ const EMPTY_FOLDERS: &[&str] = &[
 /// Where the system is, below the folder of its board.
 pub(crate) const FOLDER: &str = "system";
 
+/// Gives the PL011 to the header, in the folder of overlays on the firmware partition.
+pub(crate) const OVERLAY: &str = "openmistos-bus.dtbo";
+
 /// What makes the system of one board.
 pub(crate) struct Maker<'a> {
     pub(crate) board: Board,
@@ -74,13 +79,12 @@ impl Maker<'_> {
         copy(&base, &system)?;
         let overlay = root().join("openmistos/overlay/.");
         copy_files(&overlay, &system)?;
+        offer_container(&system)?;
         self.configure_apt(&system)?;
         install_package(&system, &product.package)?;
         configure(&system)?;
         fill_firmware(&system)?;
-        if let Some(container) = &product.container {
-            store_container(self.board, container, &system)?;
-        }
+        store_container(self.board, &product.container, &system)?;
         clean(&system)?;
         self.forestall_first_boot(&system)?;
         Ok(system)
@@ -96,7 +100,8 @@ impl Maker<'_> {
         }
         remove(&recipe)?;
         remove(&base)?;
-        run(self.debootstrap(&base)?)?;
+        let source = self.archive.usable_source(self.board.target().debian(), &self.scratch.join("apt"))?;
+        run(self.debootstrap(&base, &source)?)?;
         fs::write(recipe, wanted)?;
         Ok(base)
     }
@@ -114,17 +119,17 @@ impl Maker<'_> {
         Ok(recipe)
     }
 
-    fn debootstrap(&self, folder: &Path) -> Result<Command> {
+    fn debootstrap(&self, folder: &Path, source: &str) -> Result<Command> {
         let mut command = program("mmdebstrap", &["--mode=root", "--format=directory", "--variant=minbase"]);
         command
-            .arg(format!("--architectures={}", self.board.architecture()))
+            .arg(format!("--architectures={}", self.board.target().debian()))
             .arg(format!("--include={}", packages(self.board)?))
             .args(["--aptopt=Acquire::Languages \"none\"", "--aptopt=Apt::Install-Recommends \"false\""])
             .args(["--dpkgopt=force-confold", "--dpkgopt=force-unsafe-io"])
             .arg("--essential-hook=sync-in openmistos/early /")
             .arg(RELEASE)
             .arg(folder)
-            .arg(self.archive.source())
+            .arg(source)
             .env("SOURCE_DATE_EPOCH", self.time)
             .env("LC_ALL", "C.UTF-8");
         if self.board == Board::Rpi {
@@ -201,10 +206,19 @@ fn fill_firmware(system: &Path) -> Result<()> {
         run(inside(system, &["update-initramfs", "-c", "-k", &version]))?;
     }
     run(raspi_firmware(system, &version))?;
+    compile_overlay(&system.join("boot/firmware/overlays"))?;
     for name in ["initrd.img", "vmlinuz"] {
         fs::remove_file(boot(name))?;
     }
     Ok(())
+}
+
+/// Puts our change of the device tree where the loader of the board finds it.
+fn compile_overlay(folder: &Path) -> Result<()> {
+    fs::create_dir_all(folder)?;
+    let mut compile = program("dtc", &["-q", "-@", "-I", "dts", "-O", "dtb", "-o"]);
+    compile.arg(folder.join(OVERLAY)).arg("openmistos/overlays/openmistos-bus.dts");
+    run(compile)
 }
 
 /// The hook that Debian's kernels call when they are installed.
@@ -214,14 +228,25 @@ fn raspi_firmware(system: &Path, version: &str) -> Command {
     command
 }
 
+/// Lets systemd start the container instead of the package's service, of the same name.
+fn offer_container(system: &Path) -> Result<()> {
+    let unit = "usr/share/openmistos/opendcre.container";
+    let chosen = system.join("etc/containers/systemd");
+    fs::create_dir_all(&chosen)?;
+    fs::create_dir_all(system.join("usr/share/openmistos"))?;
+    fs::copy(root().join("packaging/container/opendcre.container"), system.join(unit))?;
+    symlink(Path::new("/").join(unit), chosen.join("opendcre.container")).map_err(Into::into)
+}
+
 /// Puts the container into a store of the system, which is only read. Nothing of it is executed.
 fn store_container(board: Board, container: &Path, system: &Path) -> Result<()> {
     let store = system.join("usr/lib/openmistos/images");
     fs::create_dir_all(&store)?;
     let run_root = system.with_extension("containers");
-    let (architecture, variant) = board.platform();
-    let mut copy = program("skopeo", &["--override-os=linux", &format!("--override-arch={architecture}")]);
-    copy.args(variant.map(|variant| format!("--override-variant={variant}")));
+    let platform = board.target().platform();
+    let mut copy =
+        program("skopeo", &["--override-os=linux", &format!("--override-arch={}", platform.architecture)]);
+    copy.args(platform.variant.map(|variant| format!("--override-variant={variant}")));
     copy.args(["--insecure-policy", "copy", "--quiet"]);
     copy.arg(format!("oci-archive:{}", container.display()));
     copy.arg(format!(

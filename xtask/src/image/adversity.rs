@@ -1,0 +1,81 @@
+//! Bad luck: what a machine does without network, clock, bus, room on its card, serial port or container runtime.
+//!
+//! It must come up, answer, and say what is missing, on its console and to whoever asks.
+
+use std::path::Path;
+
+use anyhow::{Result, bail};
+
+use super::bench::{Bench, Trial};
+use super::machine::Machine;
+use crate::say;
+
+/// Takes away one thing after the other.
+///
+/// # Errors
+/// The machine does not bear it, or does not say so.
+pub(crate) fn run(trial: &Trial, image: &Path, opendcre: &Path, folder: &Path) -> Result<()> {
+    let mut bench = Bench::prepare(trial, image, opendcre, folder)?;
+    bench.remove_bus();
+    let mut machine = bench.start_alone()?;
+    bench.wait_until_shown(&mut machine, "none: no network")?;
+    bench.wait_until_shown(&mut machine, "ready (emulator), but something is amiss")?;
+    bench.wait_until_shown(&mut machine, "the clock of this machine shows")?;
+    let shown = bench.read_console(&mut machine)?;
+    machine.cut_power();
+
+    let mut machine = bench.start()?;
+    // Its certificate was made while there was no clock.
+    bench.guest.trust(&shown.fingerprint)?;
+    bench.guest.expect("/readyz", Some(&shown.token), 200, r#""code":"emulated""#)?;
+    bench.fill_the_card(&mut machine, &shown.token)?;
+    bench.take_the_serial_port(&mut machine, &shown.token)?;
+    bench.break_the_container_runtime(&mut machine)
+}
+
+impl Bench<'_> {
+    /// Nothing can be recorded, so nothing is done; all else goes on, also after a restart.
+    fn fill_the_card(&self, machine: &mut Machine, token: &str) -> Result<()> {
+        let free = "$(df --output=avail --block-size=1 /var | tail -n 1)";
+        self.guest.shell(&format!("fallocate --length {free} /var/tmp/fill"))?;
+        let limit = machine.age() + self.trial.limit;
+        // The audit has some room of its own.
+        machine.wait_for("refusal", limit, |_| {
+            let said = self.guest.get("/opendcre/1.1/power/on/00000011/0dff", Some(token))?;
+            Ok((said.status == 503 && said.body.contains("audit_unavailable")).then_some(()))
+        })?;
+        self.tell(machine, "a power command is refused")?;
+        self.wait_until_shown(machine, "audit.file:")?;
+        self.guest.shell("systemctl restart opendcre.service")?;
+        self.wait_for_change(machine)?;
+        self.guest.expect("/opendcre/1.1/scan", Some(token), 200, "thermistor")?;
+        self.guest.shell("rm /var/tmp/fill")?;
+        machine.wait_for("audit that is kept", machine.age() + self.trial.limit, |_| {
+            let said = self.guest.get("/opendcre/1.1/power/on/00000011/0dff", Some(token))?;
+            Ok((said.status == 200).then_some(()))
+        })
+    }
+
+    fn take_the_serial_port(&self, machine: &mut Machine, token: &str) -> Result<()> {
+        self.guest.shell("rm /dev/ttyAMA0")?;
+        self.guest.shell("systemctl restart opendcre.service")?;
+        self.wait_for_change(machine)?;
+        self.guest.expect("/readyz", Some(token), 200, r#""code":"emulated""#)
+    }
+
+    /// The package's service takes the place of a container that cannot be started.
+    fn break_the_container_runtime(&self, machine: &mut Machine) -> Result<()> {
+        if self.runtime()? != "container" {
+            bail!("the service does not run in a container");
+        }
+        self.guest.shell("mount -o bind /bin/false /usr/bin/crun")?;
+        // It says that this fails.
+        let _ = self.guest.shell("systemctl restart opendcre.service");
+        self.wait_until_shown(machine, "because the container cannot be started")?;
+        self.wait_for_change(machine)?;
+        match self.runtime()? {
+            "native" => say("the package has taken the place of the container").map_err(Into::into),
+            other => bail!("the service runs as {other}"),
+        }
+    }
+}
