@@ -20,6 +20,19 @@ impl<'a> BitWriter<'a> {
         Self { bytes, rest: 0, count: 0 }
     }
 
+    /// Goes on where [`Self::pause`] stopped: behind so many bits of the last byte, all of them if there are none.
+    pub(super) fn resume(bytes: &'a mut Vec<u8>, count: u32) -> Self {
+        let last = if count > 0 { bytes.pop().unwrap_or_default() } else { 0 };
+        Self { bytes, rest: u64::from(last) >> ((8 - count) % 8), count }
+    }
+
+    /// Fills the last byte with zeros, and tells how many of its bits are none of them; nothing if all are.
+    pub(super) fn pause(self) -> u32 {
+        let count = self.count;
+        self.finish();
+        count
+    }
+
     /// Adds the lowest `width` bits of a value that has no others, at most [`MOST_BITS`].
     pub(super) fn write(&mut self, value: u64, width: u32) {
         self.rest = (self.rest << width) | value;
