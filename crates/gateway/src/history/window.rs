@@ -6,17 +6,17 @@
 //! digits after it than those before; otherwise the digits change, and the number is written in full. The number of what
 //! is no decimal are its bits.
 
-use super::bits::{BitReader, BitWriter, Input, MOST_BITS, from_zigzag, to_zigzag};
+use super::bits::{BitReader, BitWriter, Input, MOST_BITS, Rest, from_zigzag, to_zigzag};
 use super::chunk::{ChunkError, Datum};
 use super::column::{read_residue, write_residue};
 use super::rollup::Resolution;
 use super::value::{NO_DIGITS, from_parts, to_decimal, to_parts};
 
-/// By how much the room for samples grows at least, in bytes. That is more than the longest sample takes.
-const ROOM: usize = 32;
+/// What the longest sample takes, in bytes.
+const LONGEST: usize = 32;
 
-/// The room grows by at least this part of what is there, so that many samples are not moved once for every few of them.
-const GROWTH: usize = 16;
+/// The bytes of a block: with what the allocator adds, they leave no gaps.
+const BLOCK: usize = 120;
 
 /// Stands for digits that change, in place of a difference; all differences are one more.
 const CHANGE: u64 = 0;
@@ -39,9 +39,13 @@ pub(super) struct Window {
     pub(super) count: usize,
     /// It is being made a chunk, and takes no more samples.
     pub(super) is_sealing: bool,
-    /// How many bits of the last byte are used, if not all are.
-    used: u8,
-    bytes: Vec<u8>,
+    /// All whole bytes, in pieces that never move: windows grow in step, and whatever one of them moved away from would
+    /// be too small for all others.
+    blocks: Vec<Box<[u8; BLOCK]>>,
+    /// How many bytes there are.
+    length: usize,
+    /// What follows the bytes.
+    rest: Rest,
     last: Last,
 }
 
@@ -61,31 +65,49 @@ struct Last {
 struct Size(u16);
 
 impl Window {
-    pub(super) const fn new(period: i64, first_row: u64) -> Self {
-        let last = Last::before(period);
-        Self { period, first_row, count: 0, is_sealing: false, used: 0, bytes: Vec::new(), last }
+    pub(super) fn new(period: i64, first_row: u64) -> Self {
+        Self {
+            period,
+            first_row,
+            count: 0,
+            is_sealing: false,
+            blocks: Vec::new(),
+            length: 0,
+            rest: Rest::default(),
+            last: Last::before(period),
+        }
     }
 
     pub(super) fn push(&mut self, sample: Datum) {
-        self.count += 1;
-        let mut more = Vec::with_capacity(ROOM);
-        if self.used > 0 {
-            more.extend(self.bytes.pop());
-        }
-        let mut bits = BitWriter::resume(&mut more, self.used.into());
+        let mut bytes = Vec::with_capacity(LONGEST);
+        let mut bits = BitWriter::resume(&mut bytes, self.rest);
         self.last.put(sample, &mut bits);
-        [self.used, ..] = bits.pause().to_le_bytes();
-        if self.bytes.capacity() - self.bytes.len() < more.len() {
+        self.rest = bits.pause();
+        bytes.into_iter().for_each(|byte| self.append(byte));
+        self.count += 1;
+    }
+
+    fn append(&mut self, byte: u8) {
+        if self.length == self.blocks.len() * BLOCK {
             // Less than doubling: there are many windows.
-            self.bytes.reserve_exact(ROOM.max(self.bytes.len() / GROWTH));
+            if self.blocks.len() == self.blocks.capacity() {
+                self.blocks.reserve_exact(3.max(self.blocks.len() / 2));
+            }
+            self.blocks.push(Box::new([0; BLOCK]));
         }
-        self.bytes.extend(more);
+        if let Some(place) = self.blocks.last_mut().and_then(|block| block.get_mut(self.length % BLOCK)) {
+            *place = byte;
+        }
+        self.length += 1;
     }
 
     /// All samples, in the order in which they came.
     pub(super) fn samples(&self) -> Result<Vec<Datum>, ChunkError> {
+        let bytes = self.blocks.iter().flat_map(|block| block.iter().copied());
+        let mut bytes: Vec<u8> = bytes.take(self.length).collect();
+        BitWriter::resume(&mut bytes, self.rest).finish();
         let mut last = Last::before(self.period);
-        let mut input = Input::new(&self.bytes);
+        let mut input = Input::new(&bytes);
         let mut bits = input.bits();
         let samples = (0..self.count).map(|_| last.take(&mut bits));
         samples.collect()
@@ -93,7 +115,7 @@ impl Window {
 
     /// What it takes of the memory, in bytes.
     pub(super) const fn size(&self) -> usize {
-        size_of::<Self>() + self.bytes.capacity()
+        size_of::<Self>() + self.blocks.capacity() * size_of::<Box<[u8; BLOCK]>>() + self.blocks.len() * BLOCK
     }
 }
 
@@ -236,6 +258,6 @@ mod tests {
             value: f64::from(i32::try_from(215 + (step / 3) % 5).unwrap()) / 10.0,
         };
         let samples: Vec<Datum> = (0..240).map(sample).collect();
-        assert!(window(&samples).size() <= 560, "{}", window(&samples).size());
+        assert!(window(&samples).size() <= 640, "{}", window(&samples).size());
     }
 }
