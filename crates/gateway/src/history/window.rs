@@ -1,19 +1,24 @@
 //! The samples of one series that are not in a chunk on the disk yet: in few bits, because there are many such series,
 //! and one after the other, because each comes alone.
 //!
-//! A sample is what its time differs from that at a steady pace, and what its value differs from the one before, each in a
-//! Rice code as long as the last ones needed. A value is taken as a number without its point as long as it has no more
+//! A sample is how many rounds of its board there were since the one before, what its delay within the round differs from
+//! that of the one before, and what its value does, each in a Rice code as long as the last ones needed. Polls are spread in
+//! time on purpose, so that times alone would take more than values; the rounds are kept once for all series of a board. A
+//! value is taken as a number without its point as long as it has no more
 //! digits after it than those before; otherwise the digits change, and the number is written in full. The number of what
 //! is no decimal are its bits.
+
+use std::sync::Arc;
 
 use super::bits::{BitReader, BitWriter, Input, MOST_BITS, Rest, from_zigzag, to_zigzag};
 use super::chunk::{ChunkError, Datum};
 use super::column::{read_residue, write_residue};
 use super::rollup::Resolution;
+use super::round::Rounds;
 use super::value::{NO_DIGITS, from_parts, to_decimal, to_parts};
 
 /// What the longest sample takes, in bytes.
-const LONGEST: usize = 32;
+const LONGEST: usize = 40;
 
 /// The bytes of a block: with what the allocator adds, they leave no gaps.
 const BLOCK: usize = 120;
@@ -25,8 +30,8 @@ const DIGITS_BITS: u32 = 4;
 /// The bits of how many bits a number in full has.
 const SIZE_BITS: u32 = 7;
 
-/// The sizes of the first time in a period, which is anywhere in it, and of the first difference of values.
-const FIRST_SIZES: [Size; 2] = [Size::of(20), Size::of(2)];
+/// The size of the first differences.
+const FIRST_SIZE: Size = Size(2 * 16);
 
 /// Samples of one period of [`Resolution::Raw`], in the order in which they came.
 #[derive(Debug, Clone)]
@@ -39,6 +44,10 @@ pub(super) struct Window {
     pub(super) count: usize,
     /// It is being made a chunk, and takes no more samples.
     pub(super) is_sealing: bool,
+    /// The rounds of its board in the period.
+    rounds: Arc<Rounds>,
+    /// How many of them began with a sample of this series.
+    begun: usize,
     /// All whole bytes, in pieces that never move: windows grow in step, and whatever one of them moved away from would
     /// be too small for all others.
     blocks: Vec<Box<[u8; BLOCK]>>,
@@ -52,11 +61,14 @@ pub(super) struct Window {
 /// What the next sample is compared with.
 #[derive(Debug, Clone, Copy)]
 struct Last {
-    time: i64,
-    pace: i64,
+    /// How many rounds there were up to it.
+    rounds: usize,
+    /// How long after the beginning of its round it came, in milliseconds.
+    delay: i64,
     number: i64,
     digits: u8,
-    time_size: Size,
+    round_size: Size,
+    delay_size: Size,
     value_size: Size,
 }
 
@@ -65,23 +77,29 @@ struct Last {
 struct Size(u16);
 
 impl Window {
-    pub(super) fn new(period: i64, first_row: u64) -> Self {
+    pub(super) fn new(period: i64, first_row: u64, rounds: Arc<Rounds>) -> Self {
         Self {
             period,
             first_row,
             count: 0,
             is_sealing: false,
+            rounds,
+            begun: 0,
             blocks: Vec::new(),
             length: 0,
             rest: Rest::default(),
-            last: Last::before(period),
+            last: Last::FIRST,
         }
     }
 
     pub(super) fn push(&mut self, sample: Datum) {
         let mut bytes = Vec::with_capacity(LONGEST);
         let mut bits = BitWriter::resume(&mut bytes, self.rest);
-        self.last.put(sample, &mut bits);
+        let time = sample.time.wrapping_sub(Resolution::Raw.start(self.period));
+        let round = self.rounds.note(time);
+        self.begun += usize::from(round.is_new);
+        self.last.put_time(round.number, time.wrapping_sub(round.began), &mut bits);
+        self.last.put_value(sample.value, &mut bits);
         self.rest = bits.pause();
         bytes.into_iter().for_each(|byte| self.append(byte));
         self.count += 1;
@@ -106,30 +124,57 @@ impl Window {
         let bytes = self.blocks.iter().flat_map(|block| block.iter().copied());
         let mut bytes: Vec<u8> = bytes.take(self.length).collect();
         BitWriter::resume(&mut bytes, self.rest).finish();
-        let mut last = Last::before(self.period);
+        let (start, rounds) = (Resolution::Raw.start(self.period), self.rounds.all());
+        let mut last = Last::FIRST;
         let mut input = Input::new(&bytes);
         let mut bits = input.bits();
-        let samples = (0..self.count).map(|_| last.take(&mut bits));
-        samples.collect()
+        let sample = |_| {
+            let (round, delay) = last.take_time(&mut bits)?;
+            let began = rounds.get(round).ok_or(ChunkError("it names a round that there was not"))?;
+            let time = start.wrapping_add(*began).wrapping_add(delay);
+            Ok(Datum { time, value: last.take_value(&mut bits)? })
+        };
+        (0..self.count).map(sample).collect()
     }
 
     /// What it takes of the memory, in bytes.
     pub(super) const fn size(&self) -> usize {
-        size_of::<Self>() + self.blocks.capacity() * size_of::<Box<[u8; BLOCK]>>() + self.blocks.len() * BLOCK
+        size_of::<Self>()
+            + self.blocks.capacity() * size_of::<Box<[u8; BLOCK]>>()
+            + self.blocks.len() * BLOCK
+            + self.begun * size_of::<u32>()
     }
 }
 
 impl Last {
-    const fn before(period: i64) -> Self {
-        let [time_size, value_size] = FIRST_SIZES;
-        Self { time: Resolution::Raw.start(period), pace: 0, number: 0, digits: 0, time_size, value_size }
+    const FIRST: Self = Self {
+        rounds: 0,
+        delay: 0,
+        number: 0,
+        digits: 0,
+        round_size: FIRST_SIZE,
+        delay_size: FIRST_SIZE,
+        value_size: FIRST_SIZE,
+    };
+
+    fn put_time(&mut self, round: usize, delay: i64, bits: &mut BitWriter<'_>) {
+        let skipped = (round as u64).wrapping_sub(self.rounds as u64).cast_signed();
+        self.round_size.put(to_zigzag(skipped), bits);
+        self.delay_size.put(to_zigzag(delay.wrapping_sub(self.delay)), bits);
+        (self.rounds, self.delay) = (round + 1, delay);
     }
 
-    fn put(&mut self, Datum { time, value }: Datum, bits: &mut BitWriter<'_>) {
-        let off = time.wrapping_sub(self.time).wrapping_sub(self.pace);
-        self.time_size.put(to_zigzag(off), bits);
-        self.keep_pace(off);
+    /// The number of a round, and how long after its beginning the sample came.
+    fn take_time(&mut self, bits: &mut BitReader<'_, '_>) -> Result<(usize, i64), ChunkError> {
+        let skipped = from_zigzag(self.round_size.take(bits)?);
+        let round = usize::try_from((self.rounds as u64).wrapping_add_signed(skipped));
+        let round = round.map_err(|_| ChunkError("it names a round that there was not"))?;
+        self.delay = self.delay.wrapping_add(from_zigzag(self.delay_size.take(bits)?));
+        self.rounds = round.wrapping_add(1);
+        Ok((round, self.delay))
+    }
 
+    fn put_value(&mut self, value: f64, bits: &mut BitWriter<'_>) {
         if let Some(step) = self.step(value) {
             self.value_size.put(step, bits);
             self.go(step);
@@ -141,9 +186,7 @@ impl Last {
         }
     }
 
-    fn take(&mut self, bits: &mut BitReader<'_, '_>) -> Result<Datum, ChunkError> {
-        let off = from_zigzag(self.time_size.take(bits)?);
-        self.keep_pace(off);
+    fn take_value(&mut self, bits: &mut BitReader<'_, '_>) -> Result<f64, ChunkError> {
         match self.value_size.take(bits)? {
             CHANGE => {
                 self.digits = u8::try_from(bits.read(DIGITS_BITS)?).unwrap_or(NO_DIGITS);
@@ -151,15 +194,7 @@ impl Last {
             }
             step => self.go(step),
         }
-        Ok(Datum { time: self.time, value: from_parts(self.digits, self.number) })
-    }
-
-    /// Goes on to a time that is so far off the pace. What is little off hardly changes the pace, since it may be made up
-    /// for with the next sample.
-    fn keep_pace(&mut self, off: i64) {
-        self.time = self.time.wrapping_add(self.pace).wrapping_add(off);
-        let is_little = off.unsigned_abs() <= self.pace.unsigned_abs() / 8;
-        self.pace = self.pace.wrapping_add(if is_little { off / 8 } else { off });
+        Ok(from_parts(self.digits, self.number))
     }
 
     /// By how much the number of the value differs, if it has no more digits and the difference is a small number, too.
@@ -179,10 +214,6 @@ impl Last {
 }
 
 impl Size {
-    const fn of(bits: u16) -> Self {
-        Self(bits * 16)
-    }
-
     fn put(&mut self, residue: u64, bits: &mut BitWriter<'_>) {
         write_residue(bits, residue, self.width());
         self.learn(residue);
@@ -231,9 +262,13 @@ mod tests {
     use super::*;
 
     fn window(samples: &[Datum]) -> Window {
-        let mut window = Window::new(1, 0);
+        let mut window = Window::new(1, 0, Arc::default());
         samples.iter().for_each(|sample| window.push(*sample));
         window
+    }
+
+    fn bits(samples: &[Datum]) -> Vec<(i64, u64)> {
+        samples.iter().map(|sample| (sample.time, sample.value.to_bits())).collect()
     }
 
     proptest! {
@@ -245,19 +280,32 @@ mod tests {
         ]), 0..60)) {
             let samples: Vec<Datum> = samples.into_iter().map(|(time, value)| Datum { time, value }).collect();
             let found = window(&samples).samples().unwrap();
-            let bits = |datum: &Datum| (datum.time, datum.value.to_bits());
-            prop_assert_eq!(found.iter().map(bits).collect::<Vec<_>>(), samples.iter().map(bits).collect::<Vec<_>>());
+            prop_assert_eq!(bits(&found), bits(&samples));
         }
     }
 
-    #[test]
-    fn two_hours_of_a_sensor_take_about_half_a_kilobyte() {
-        // Polls are up to a 32nd of the interval late, and the temperature walks in steps of a tenth.
+    /// What a sensor of a board says every half minute. Polls are up to a 32nd of that late, each sensor has its turn in the
+    /// round, answers take some milliseconds more or less, and the temperature walks in steps of a tenth.
+    fn polls(sensor: i64) -> Vec<Datum> {
         let sample = |step: i64| Datum {
-            time: Resolution::Raw.start(1) + step * 30_000 + step * 7_919 % 937,
+            time: Resolution::Raw.start(1) + step * 30_000 + step * 7_919 % 937 + sensor * 20 + step * 7 % 16,
             value: f64::from(i32::try_from(215 + (step / 3) % 5).unwrap()) / 10.0,
         };
-        let samples: Vec<Datum> = (0..240).map(sample).collect();
-        assert!(window(&samples).size() <= 640, "{}", window(&samples).size());
+        (0..240).map(sample).collect()
+    }
+
+    #[test]
+    fn the_series_of_a_board_share_their_rounds() {
+        let rounds: Arc<Rounds> = Arc::default();
+        let mut windows = [(); 20].map(|()| Window::new(1, 0, Arc::clone(&rounds)));
+        let polls: Vec<Vec<Datum>> = (0..20).map(polls).collect();
+        for step in 0..240 {
+            windows.iter_mut().zip(&polls).for_each(|(window, samples)| window.push(samples[step]));
+        }
+        for (window, samples) in windows.iter().zip(&polls) {
+            assert_eq!(bits(&window.samples().unwrap()), bits(samples));
+        }
+        assert_eq!(rounds.all().len(), 240);
+        assert!(windows[1].size() <= 520, "{}", windows[1].size());
     }
 }
