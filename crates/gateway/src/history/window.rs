@@ -48,8 +48,11 @@ pub(super) struct Window {
     rounds: Arc<Rounds>,
     /// How many of them began with a sample of this series.
     begun: usize,
-    /// All whole bytes, in pieces that never move: windows grow in step, and whatever one of them moved away from would
-    /// be too small for all others.
+    /// All whole bytes.
+    #[expect(
+        clippy::vec_box,
+        reason = "windows grow in step, and whatever one of them moved away from would be too small for all others"
+    )]
     blocks: Vec<Box<[u8; BLOCK]>>,
     /// How many bytes there are.
     length: usize,
