@@ -25,8 +25,9 @@ const MOST_UNIT: usize = 64;
 #[derive(Debug)]
 pub(super) struct Table {
     limits: Limits,
-    /// By their numbers, which are given in the order in which they are first seen.
-    series: BTreeMap<u32, Series>,
+    /// By their numbers, which are given in the order in which they are first seen, so that half of the places in the tree
+    /// stay empty.
+    series: BTreeMap<u32, Box<Series>>,
     boards: HashMap<BoardId, BoardSeries>,
     /// The windows that are to become chunks: period and series.
     closed: BTreeSet<(i64, u32)>,
@@ -116,7 +117,7 @@ impl Table {
     pub(super) fn restore_series(&mut self, number: u32, key: SeriesKey) {
         self.reserve(number);
         self.boards.entry(key.board).or_default().devices.push((key.device, number));
-        self.series.insert(number, Series { key, windows: Vec::new() });
+        self.series.insert(number, Box::new(Series { key, windows: Vec::new() }));
     }
 
     /// Gives this number to no new series: something on the disk may belong to one that cannot be read any more.
@@ -349,7 +350,8 @@ impl Table {
         let before = mem::replace(self, disk);
         self.recorded += before.recorded;
         self.lost += before.lost;
-        for Series { key, windows } in before.series.into_values() {
+        for series in before.series.into_values() {
+            let Series { key, windows } = *series;
             let lost = windows.iter().map(|window| window.count as u64).sum::<u64>();
             let Some(number) = self.number(key) else {
                 self.lost += lost;
