@@ -3,7 +3,7 @@
 //! What is to be expected is the middle number of the column, or the number before plus the middle difference. That suits
 //! times at a steady pace, sensors that hardly move, and counters that rise. It knows nothing of what the numbers are.
 
-use super::bits::{BitReader, BitWriter, Input, MOST_BITS, from_zigzag, put_signed, to_zigzag};
+use super::bits::{BitWriter, Input, MOST_BITS, from_zigzag, put_signed, to_zigzag};
 use super::chunk::ChunkError;
 
 /// In the first byte: the differences to the number before are coded, not the numbers.
@@ -61,7 +61,15 @@ pub(super) fn decode(count: usize, input: &mut Input<'_>) -> Result<Vec<i64>, Ch
     let width = u32::from(form & WIDTH);
     let mut bits = input.bits();
     for _ in 0..missing {
-        numbers.push(add(read_residue(&mut bits, width)?));
+        let ones = bits.ones(MOST_ONES)?;
+        let residue = if ones == MOST_ONES {
+            (bits.read(MOST_BITS)? << MOST_BITS) | bits.read(MOST_BITS)?
+        } else {
+            let high = u64::from(ones).checked_shl(width).unwrap_or(0);
+            let upper = bits.read(width.saturating_sub(MOST_BITS))?;
+            high | (upper << MOST_BITS) | bits.read(width.min(MOST_BITS))?
+        };
+        numbers.push(add(residue));
     }
     bits.finish()?;
     Ok(numbers)
@@ -110,8 +118,7 @@ impl Residues {
     }
 }
 
-/// Adds a residue of which so many low bits, at most 63, are written as they are.
-pub(super) fn write_residue(bits: &mut BitWriter<'_>, residue: u64, width: u32) {
+fn write_residue(bits: &mut BitWriter<'_>, residue: u64, width: u32) {
     let low = |value: u64, width: u32| value & ((1 << width) - 1);
     let high = residue >> width;
     if high >= u64::from(MOST_ONES) {
@@ -126,17 +133,6 @@ pub(super) fn write_residue(bits: &mut BitWriter<'_>, residue: u64, width: u32) 
     let upper = width.saturating_sub(MOST_BITS);
     bits.write(low(residue >> MOST_BITS, upper), upper);
     bits.write(low(residue, width.min(MOST_BITS)), width.min(MOST_BITS));
-}
-
-/// Takes a residue of which so many low bits, at most 63, are written as they are.
-pub(super) fn read_residue(bits: &mut BitReader<'_, '_>, width: u32) -> Result<u64, ChunkError> {
-    let ones = bits.ones(MOST_ONES)?;
-    if ones == MOST_ONES {
-        return Ok((bits.read(MOST_BITS)? << MOST_BITS) | bits.read(MOST_BITS)?);
-    }
-    let high = u64::from(ones).checked_shl(width).unwrap_or(0);
-    let upper = bits.read(width.saturating_sub(MOST_BITS))?;
-    Ok(high | (upper << MOST_BITS) | bits.read(width.min(MOST_BITS))?)
 }
 
 /// How many low bits of each residue are best written as they are, and the size of all in bits then.

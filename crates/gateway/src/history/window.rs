@@ -2,7 +2,7 @@
 //! and one after the other, because each comes alone.
 //!
 //! A sample is how many rounds of its board there were since the one before, what its delay within the round differs from
-//! that of the one before, and what its value does, each in a Rice code as long as the last ones needed. Polls are spread in
+//! the usual one, and its value from the one before, each in a Rice code as long as the last ones needed. Polls are spread in
 //! time on purpose, so that times alone would take more than values; the rounds are kept once for all series of a board. A
 //! value is taken as a number without its point as long as it has no more
 //! digits after it than those before; otherwise the digits change, and the number is written in full. The number of what
@@ -12,7 +12,6 @@ use std::sync::Arc;
 
 use super::bits::{BitReader, BitWriter, Input, MOST_BITS, Rest, from_zigzag, to_zigzag};
 use super::chunk::{ChunkError, Datum};
-use super::column::{read_residue, write_residue};
 use super::rollup::Resolution;
 use super::round::Rounds;
 use super::value::{NO_DIGITS, from_parts, to_decimal, to_parts};
@@ -27,8 +26,11 @@ const BLOCK: usize = 120;
 const CHANGE: u64 = 0;
 /// The bits of the digits of a value.
 const DIGITS_BITS: u32 = 4;
-/// The bits of how many bits a number in full has.
+/// The bits of how many bits a number in full has, up to 64.
 const SIZE_BITS: u32 = 7;
+
+/// So many ones at the beginning of a residue say that it follows in full: some answers are late, and then much later.
+const MOST_ONES: u32 = 6;
 
 /// The size of the first differences.
 const FIRST_SIZE: Size = Size(2 * 16);
@@ -66,8 +68,8 @@ pub(super) struct Window {
 struct Last {
     /// How many rounds there were up to it.
     rounds: usize,
-    /// How long after the beginning of its round it came, in milliseconds.
-    delay: i64,
+    /// How long after the beginning of a round one comes usually, in milliseconds; nothing before the first one.
+    delay: Option<i64>,
     number: i64,
     digits: u8,
     round_size: Size,
@@ -152,7 +154,7 @@ impl Window {
 impl Last {
     const FIRST: Self = Self {
         rounds: 0,
-        delay: 0,
+        delay: None,
         number: 0,
         digits: 0,
         round_size: FIRST_SIZE,
@@ -163,8 +165,10 @@ impl Last {
     fn put_time(&mut self, round: usize, delay: i64, bits: &mut BitWriter<'_>) {
         let skipped = (round as u64).wrapping_sub(self.rounds as u64).cast_signed();
         self.round_size.put(to_zigzag(skipped), bits);
-        self.delay_size.put(to_zigzag(delay.wrapping_sub(self.delay)), bits);
-        (self.rounds, self.delay) = (round + 1, delay);
+        self.rounds = round + 1;
+        let off = delay.wrapping_sub(self.delay.unwrap_or_default());
+        self.delay_size.put(to_zigzag(off), bits);
+        self.get_used_to(off);
     }
 
     /// The number of a round, and how long after its beginning the sample came.
@@ -172,9 +176,16 @@ impl Last {
         let skipped = from_zigzag(self.round_size.take(bits)?);
         let round = usize::try_from((self.rounds as u64).wrapping_add_signed(skipped));
         let round = round.map_err(|_| ChunkError("it names a round that there was not"))?;
-        self.delay = self.delay.wrapping_add(from_zigzag(self.delay_size.take(bits)?));
         self.rounds = round.wrapping_add(1);
-        Ok((round, self.delay))
+        let off = from_zigzag(self.delay_size.take(bits)?);
+        let delay = self.delay.unwrap_or_default().wrapping_add(off);
+        self.get_used_to(off);
+        Ok((round, delay))
+    }
+
+    /// Notes that one came so much later than usual. It counts for little, since the next one is hardly as late.
+    fn get_used_to(&mut self, off: i64) {
+        self.delay = Some(self.delay.map_or(off, |usual| usual.wrapping_add(off.signum())));
     }
 
     fn put_value(&mut self, value: f64, bits: &mut BitWriter<'_>) {
@@ -185,7 +196,7 @@ impl Last {
             self.value_size.put(CHANGE, bits);
             (self.digits, self.number) = to_parts(value);
             bits.write(self.digits.into(), DIGITS_BITS);
-            write_number(bits, self.number);
+            write_number(bits, to_zigzag(self.number));
         }
     }
 
@@ -193,7 +204,7 @@ impl Last {
         match self.value_size.take(bits)? {
             CHANGE => {
                 self.digits = u8::try_from(bits.read(DIGITS_BITS)?).unwrap_or(NO_DIGITS);
-                self.number = read_number(bits)?;
+                self.number = from_zigzag(read_number(bits)?);
             }
             step => self.go(step),
         }
@@ -218,12 +229,28 @@ impl Last {
 
 impl Size {
     fn put(&mut self, residue: u64, bits: &mut BitWriter<'_>) {
-        write_residue(bits, residue, self.width());
+        let width = self.width();
+        match u32::try_from(residue >> width) {
+            Ok(ones) if ones < MOST_ONES => {
+                bits.write(ones_of(ones) << 1, ones + 1);
+                write_low(bits, residue, width);
+            }
+            _ => {
+                bits.write(ones_of(MOST_ONES), MOST_ONES);
+                write_number(bits, residue);
+            }
+        }
         self.learn(residue);
     }
 
     fn take(&mut self, bits: &mut BitReader<'_, '_>) -> Result<u64, ChunkError> {
-        let residue = read_residue(bits, self.width())?;
+        let width = self.width();
+        let ones = bits.ones(MOST_ONES)?;
+        let residue = if ones < MOST_ONES {
+            u64::from(ones).checked_shl(width).unwrap_or(0) | read_low(bits, width)?
+        } else {
+            read_number(bits)?
+        };
         self.learn(residue);
         Ok(residue)
     }
@@ -240,21 +267,34 @@ impl Size {
     }
 }
 
-/// Adds a number in full.
-fn write_number(bits: &mut BitWriter<'_>, number: i64) {
-    let number = to_zigzag(number);
-    let size = u64::BITS - number.leading_zeros();
-    bits.write(size.into(), SIZE_BITS);
-    let low = size.min(MOST_BITS);
-    bits.write(number >> low, size - low);
-    bits.write(number & ((1 << low) - 1), low);
+/// So many ones.
+const fn ones_of(count: u32) -> u64 {
+    (1 << count) - 1
 }
 
-fn read_number(bits: &mut BitReader<'_, '_>) -> Result<i64, ChunkError> {
+/// Adds a number in full.
+fn write_number(bits: &mut BitWriter<'_>, number: u64) {
+    let size = u64::BITS - number.leading_zeros();
+    bits.write(size.into(), SIZE_BITS);
+    write_low(bits, number, size);
+}
+
+fn read_number(bits: &mut BitReader<'_, '_>) -> Result<u64, ChunkError> {
     let size = u32::try_from(bits.read(SIZE_BITS)?).unwrap_or(u64::BITS).min(u64::BITS);
-    let low = size.min(MOST_BITS);
-    let high = bits.read(size - low)?;
-    Ok(from_zigzag((high << low) | bits.read(low)?))
+    read_low(bits, size)
+}
+
+/// Adds the lowest bits of a number, up to 64.
+fn write_low(bits: &mut BitWriter<'_>, number: u64, width: u32) {
+    let lower = width.min(MOST_BITS);
+    bits.write((number >> lower) & ones_of(width - lower), width - lower);
+    bits.write(number & ones_of(lower), lower);
+}
+
+fn read_low(bits: &mut BitReader<'_, '_>, width: u32) -> Result<u64, ChunkError> {
+    let lower = width.min(MOST_BITS);
+    let upper = bits.read(width - lower)?;
+    Ok((upper << lower) | bits.read(lower)?)
 }
 
 #[cfg(test)]
