@@ -40,7 +40,7 @@ async fn a_reading_comes_with_unit_time_and_source() {
     };
     assert_eq!(reading.raw.to_i64(), Some(656));
     assert_eq!(reading.value(&Quantity::TemperatureCelsius), Some(28.78));
-    assert_eq!((reading.quality, reading.source.as_str()), (Quality::Good, "test"));
+    assert_eq!((reading.quality, &*reading.source), (Quality::Good, "test"));
     assert_eq!(reading.measured_at, common::TIME);
 }
 

@@ -18,6 +18,7 @@ mod log;
 mod query;
 mod retention;
 mod rollup;
+mod round;
 mod series;
 mod table;
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -110,7 +111,7 @@ pub struct PowerReport {
     /// When the answer arrived.
     pub measured_at: Timestamp,
     /// The name of the driver that asked.
-    pub source: String,
+    pub source: Arc<str>,
 }
 
 /// What a battery unit said about itself.
@@ -123,7 +124,7 @@ pub struct BatteryReport {
     /// When the answer arrived.
     pub measured_at: Timestamp,
     /// The name of the driver that asked.
-    pub source: String,
+    pub source: Arc<str>,
 }
 
 /// Measured input and output of a power device.

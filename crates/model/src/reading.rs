@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -83,7 +84,7 @@ pub struct Reading {
     /// When the answer arrived.
     pub measured_at: Timestamp,
     /// The name of the driver that asked.
-    pub source: String,
+    pub source: Arc<str>,
 }
 
 impl Reading {

@@ -165,7 +165,7 @@ async fn boards_of_a_bus_are_told_with_ratios_and_pascals() {
         status: "charging".to_owned(),
         charge_percent: 87,
         measured_at: now(),
-        source: "hat".to_owned(),
+        source: "hat".into(),
     };
     for (query, answer) in [
         (sensor(1, DeviceKind::Humidity), measured(DeviceKind::Humidity, Number::from(1), &humidity)),

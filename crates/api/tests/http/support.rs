@@ -310,7 +310,7 @@ pub(crate) fn server_reading(
         health: Health::Ok,
         states: Vec::new(),
         measured_at: now(),
-        source: "loft".to_owned(),
+        source: "loft".into(),
     })
 }
 
@@ -415,7 +415,7 @@ pub(crate) fn reading(kind: DeviceKind, raw: Number, celsius: Option<f64>) -> Ob
         health: Health::Ok,
         states: Vec::new(),
         measured_at: now(),
-        source: "hat".to_owned(),
+        source: "hat".into(),
     })
 }
 
@@ -427,7 +427,7 @@ pub(crate) fn power(electrical: Option<Electrical>) -> Observation {
         under_voltage: false,
         electrical,
         measured_at: now(),
-        source: "hat".to_owned(),
+        source: "hat".into(),
     })
 }
 

@@ -185,7 +185,7 @@ pub(crate) fn reading(kind: DeviceKind, celsius: f64, health: Health) -> Observa
         health,
         states: Vec::new(),
         measured_at: now(),
-        source: "wire".to_owned(),
+        source: "wire".into(),
     })
 }
 
@@ -206,7 +206,7 @@ pub(crate) fn power_report(state: PowerState) -> PowerReport {
             output_current_amperes: 15.875,
         }),
         measured_at: now(),
-        source: "wire".to_owned(),
+        source: "wire".into(),
     }
 }
 

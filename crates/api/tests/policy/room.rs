@@ -149,7 +149,7 @@ fn reading(kind: DeviceKind) -> Observation {
         health: Health::Ok,
         states: Vec::new(),
         measured_at: now(),
-        source: "wire".to_owned(),
+        source: "wire".into(),
     })
 }
 
@@ -161,7 +161,7 @@ fn power() -> Observation {
         under_voltage: false,
         electrical: None,
         measured_at: now(),
-        source: "wire".to_owned(),
+        source: "wire".into(),
     })
 }
 

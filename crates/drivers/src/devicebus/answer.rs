@@ -59,7 +59,7 @@ fn power(data: &[u8], origin: Origin<'_>) -> Result<Observation, ReplyError> {
             status: battery.state,
             charge_percent: battery.charge_percent,
             measured_at,
-            source: source.to_owned(),
+            source: source.into(),
         }),
         PowerAnswer::Status(status) => Observation::Power(PowerReport {
             state: status.state(),
@@ -73,7 +73,7 @@ fn power(data: &[u8], origin: Origin<'_>) -> Result<Observation, ReplyError> {
                 output_current_amperes: conversion::output_current_amperes(status.current),
             }),
             measured_at,
-            source: source.to_owned(),
+            source: source.into(),
         }),
     })
 }
@@ -103,7 +103,7 @@ fn reading(kind: DeviceKind, data: &[u8], origin: Origin<'_>) -> Result<Reading,
         health: Health::Ok,
         states: Vec::new(),
         measured_at: origin.measured_at,
-        source: origin.source.to_owned(),
+        source: origin.source.into(),
     })
 }
 
@@ -165,7 +165,7 @@ mod tests {
             panic!("not a battery");
         };
         assert_eq!((battery.status.as_str(), battery.charge_percent), ("charging", 88));
-        assert_eq!(battery.source, "test");
+        assert_eq!(&*battery.source, "test");
         assert!(observe(Form::Power, Protocol::V1_2, b"charging,88").is_err());
         let Ok(Observation::Power(report)) = observe(Form::Power, Protocol::V1_2, b"0,1,2,3,4") else {
             panic!("not a switch");

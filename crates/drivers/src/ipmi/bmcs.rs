@@ -23,6 +23,7 @@ use super::knowledge::Knowledge;
 use super::queue::{Intent, Job};
 use super::socket::Sockets;
 use super::statistics::Table;
+use super::survey::SensorLists;
 use super::worker::{Submission, SystemEntropy, Worker};
 use crate::clock::now;
 
@@ -60,9 +61,10 @@ pub enum OpenError {
 
 /// A handle to all BMCs. Everybody shares it, and through it each BMC's one session.
 pub struct Bmcs {
-    pub(super) name: String,
+    pub(super) name: Arc<str>,
     pub(super) bmcs: BTreeMap<BoardId, Bmc>,
     pub(super) tables: Vec<Arc<Table>>,
+    pub(super) sensors: SensorLists,
     pub(super) clock: Arc<dyn WallClock>,
     workers: Vec<mpsc::Sender<Submission>>,
 }
@@ -109,9 +111,10 @@ impl Bmcs {
         getrandom::fill(&mut [0])?;
         let now = now();
         let mut opened = Self {
-            name: settings.name.clone(),
+            name: settings.name.as_str().into(),
             bmcs: BTreeMap::new(),
             tables: Vec::new(),
+            sensors: SensorLists::default(),
             clock,
             workers: Vec::new(),
         };

@@ -1,7 +1,7 @@
 //! Which sensors a BMC has: reading its sensor records, and finding out cheaply whether they have changed.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use opendcre_ipmi::Single;
 use opendcre_ipmi::app::{DeviceIdentity, Functions};
@@ -15,6 +15,9 @@ use tracing::warn;
 use super::bmcs::Bmcs;
 use super::error::{BmcError, if_any};
 use super::knowledge::sensor_id;
+
+/// How many lists of sensors are compared with that of another BMC. There are hardly more models in a room.
+const MOST_LISTS: usize = 64;
 
 /// A source of sensor records with what changes when they do; without it when they could not be read.
 pub(super) type Mark = (Source, Option<Stamp>);
@@ -31,6 +34,27 @@ pub(super) struct Survey {
     marks: Vec<Mark>,
     /// The sensors of their records by their device ids, of which there are 1024.
     sensors: BTreeMap<DeviceId, Sensor>,
+}
+
+/// The sensors of all BMCs: machines of one model have the same ones, and share them.
+#[derive(Debug, Default)]
+pub(super) struct SensorLists(Mutex<Vec<Weak<[Sensor]>>>);
+
+impl SensorLists {
+    /// These sensors, or equal ones of another BMC.
+    fn share(&self, sensors: Arc<[Sensor]>) -> Arc<[Sensor]> {
+        // A panic elsewhere leaves it consistent.
+        let mut lists = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        lists.retain(|list| list.strong_count() > 0);
+        let mut known = lists.iter().filter_map(Weak::upgrade);
+        if let Some(known) = known.find(|known| *known == sensors) {
+            return known;
+        }
+        if lists.len() < MOST_LISTS {
+            lists.push(Arc::downgrade(&sensors));
+        }
+        sensors
+    }
 }
 
 /// All sensors of a BMC, and what changes when they do.
@@ -71,7 +95,7 @@ impl Bmcs {
             survey.keep(*source, records.as_ref(), quirks(device.manufacturer, device.product));
         }
         let Survey { marks, sensors, .. } = std::mem::take(survey);
-        Ok(Surveyed { marks, sensors: sensors.into_values().collect() })
+        Ok(Surveyed { marks, sensors: self.sensors.share(sensors.into_values().collect()) })
     }
 
     /// Reads the records of `source`, or goes on with it; nothing when the BMC does not give them.

@@ -32,7 +32,7 @@ fn reading(quantity: Quantity, value: f64) -> Reading {
         health: Health::Ok,
         states: Vec::new(),
         measured_at: Timestamp::UNIX_EPOCH,
-        source: "hat".to_owned(),
+        source: "hat".into(),
     }
 }
 
@@ -160,7 +160,7 @@ fn power_has_a_health_and_values_too() {
                 output_current_amperes: 1.0,
             }),
             measured_at: Timestamp::UNIX_EPOCH,
-            source: "hat".to_owned(),
+            source: "hat".into(),
         })
     };
     assert_eq!(tracker.note(FAN, &report(PowerState::Off, false, false, 0.0)), None);

@@ -15,9 +15,28 @@ pub(super) struct BitWriter<'a> {
     count: u32,
 }
 
+/// The last bits, which do not make a byte yet.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Rest {
+    bits: u8,
+    count: u8,
+}
+
 impl<'a> BitWriter<'a> {
     pub(super) const fn new(bytes: &'a mut Vec<u8>) -> Self {
         Self { bytes, rest: 0, count: 0 }
+    }
+
+    /// Goes on behind the bits with which [`Self::pause`] stopped.
+    pub(super) fn resume(bytes: &'a mut Vec<u8>, Rest { bits, count }: Rest) -> Self {
+        Self { bytes, rest: bits.into(), count: count.into() }
+    }
+
+    /// What is not in the bytes yet.
+    pub(super) fn pause(self) -> Rest {
+        let ([bits, ..], [count, ..]) =
+            ((self.rest & ((1 << self.count) - 1)).to_le_bytes(), self.count.to_le_bytes());
+        Rest { bits, count }
     }
 
     /// Adds the lowest `width` bits of a value that has no others, at most [`MOST_BITS`].

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::mem;
+use std::sync::Arc;
 
 use opendcre_model::{BoardId, DeviceId};
 use tokio::time::Instant;
@@ -10,6 +11,7 @@ use super::Limits;
 use super::chunk::Datum;
 use super::log::{Entry, MOST_ENTRIES};
 use super::rollup::Resolution;
+use super::round::Rounds;
 use super::series::{Sample, SeriesKey};
 use super::window::Window;
 
@@ -23,9 +25,10 @@ const MOST_UNIT: usize = 64;
 #[derive(Debug)]
 pub(super) struct Table {
     limits: Limits,
-    /// By their numbers, which are given in the order in which they are first seen.
-    series: BTreeMap<u32, Series>,
-    boards: HashMap<BoardId, Vec<(DeviceId, u32)>>,
+    /// By their numbers, which are given in the order in which they are first seen, so that half of the places in the tree
+    /// stay empty.
+    series: BTreeMap<u32, Box<Series>>,
+    boards: HashMap<BoardId, BoardSeries>,
     /// The windows that are to become chunks: period and series.
     closed: BTreeSet<(i64, u32)>,
     /// What is not in the log yet.
@@ -44,6 +47,23 @@ pub(super) struct Table {
     has_older: bool,
     recorded: u64,
     lost: u64,
+}
+
+/// The series of a board.
+#[derive(Debug, Default)]
+struct BoardSeries {
+    devices: Vec<(DeviceId, u32)>,
+    /// The rounds of the period in which a window was begun last.
+    rounds: (i64, Arc<Rounds>),
+}
+
+impl BoardSeries {
+    fn rounds(&mut self, period: i64) -> Arc<Rounds> {
+        if self.rounds.0 != period {
+            self.rounds = (period, Arc::default());
+        }
+        Arc::clone(&self.rounds.1)
+    }
 }
 
 #[derive(Debug)]
@@ -96,8 +116,8 @@ impl Table {
     /// Adds a series that the disk knows.
     pub(super) fn restore_series(&mut self, number: u32, key: SeriesKey) {
         self.reserve(number);
-        self.boards.entry(key.board).or_default().push((key.device, number));
-        self.series.insert(number, Series { key, windows: Vec::new() });
+        self.boards.entry(key.board).or_default().devices.push((key.device, number));
+        self.series.insert(number, Box::new(Series { key, windows: Vec::new() }));
     }
 
     /// Gives this number to no new series: something on the disk may belong to one that cannot be read any more.
@@ -151,14 +171,15 @@ impl Table {
 
     /// The number of a series that is known.
     pub(super) fn find(&self, key: &SeriesKey) -> Option<u32> {
-        let devices = self.boards.get(&key.board)?;
+        let devices = &self.boards.get(&key.board)?.devices;
         let is_it = |number: &u32| self.series.get(number).is_some_and(|series| series.key == *key);
         let numbers = devices.iter().filter(|(device, _)| *device == key.device).map(|(_, number)| *number);
         numbers.into_iter().find(is_it)
     }
 
     pub(super) fn series_of(&self, board: BoardId) -> Vec<SeriesKey> {
-        let numbers = self.boards.get(&board).into_iter().flatten().map(|(_, number)| number);
+        let devices = self.boards.get(&board).into_iter().flat_map(|board| &board.devices);
+        let numbers = devices.map(|(_, number)| number);
         numbers.filter_map(|number| self.series.get(number)).map(|series| series.key.clone()).collect()
     }
 
@@ -181,7 +202,8 @@ impl Table {
             }
             // There is hardly ever a second one, and room for four would be most of what a series takes.
             series.windows.reserve_exact(1);
-            series.windows.push(Window::new(period, self.next_row));
+            let board = self.boards.entry(series.key.board).or_default();
+            series.windows.push(Window::new(period, self.next_row, board.rounds(period)));
             series.windows.len() - 1
         });
         if let Some(window) = series.windows.get_mut(place) {
@@ -328,7 +350,8 @@ impl Table {
         let before = mem::replace(self, disk);
         self.recorded += before.recorded;
         self.lost += before.lost;
-        for Series { key, windows } in before.series.into_values() {
+        for series in before.series.into_values() {
+            let Series { key, windows } = *series;
             let lost = windows.iter().map(|window| window.count as u64).sum::<u64>();
             let Some(number) = self.number(key) else {
                 self.lost += lost;

@@ -103,7 +103,7 @@ mod tests {
             under_voltage: false,
             electrical,
             measured_at: jiff::Timestamp::UNIX_EPOCH,
-            source: "bus".to_owned(),
+            source: "bus".into(),
         })
     }
 

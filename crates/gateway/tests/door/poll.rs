@@ -147,7 +147,7 @@ fn reading() -> Observation {
         health: Health::Ok,
         states: Vec::new(),
         measured_at: jiff::Timestamp::UNIX_EPOCH,
-        source: "a".to_owned(),
+        source: "a".into(),
     })
 }
 

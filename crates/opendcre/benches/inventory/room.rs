@@ -108,7 +108,7 @@ impl Driver for Configured {
             health: Health::Ok,
             states: Vec::new(),
             measured_at: SystemClock.now(),
-            source: self.name().to_owned(),
+            source: self.name().into(),
         };
         Box::pin(async { Ok(Observation::Sensor(reading)) })
     }

@@ -65,7 +65,7 @@ fn reading(quantity: Quantity, value: f64, second: i64, age: Duration) -> Latest
         health: Health::Ok,
         states: Vec::new(),
         measured_at: time,
-        source: "ipmi".to_owned(),
+        source: "ipmi".into(),
     };
     Latest { observation: Arc::new(Observation::Sensor(reading)), time, age }
 }
@@ -170,13 +170,13 @@ fn every_kind_of_value_has_its_entity() {
         under_voltage: false,
         electrical: None,
         measured_at: Timestamp::UNIX_EPOCH,
-        source: "hat".to_owned(),
+        source: "hat".into(),
     };
     let battery = BatteryReport {
         status: "charging".to_owned(),
         charge_percent: 80,
         measured_at: Timestamp::UNIX_EPOCH,
-        source: "hat".to_owned(),
+        source: "hat".into(),
     };
     let board = board(
         "web-01",

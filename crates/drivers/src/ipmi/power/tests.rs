@@ -98,7 +98,7 @@ async fn the_state_that_is_reached_is_reported() {
     let bench = Bench::new(off());
     let began = now();
     let report = bench.power(PowerAction::On).await.unwrap();
-    assert_eq!((report.state, report.power_ok, report.source.as_str()), (On, false, "ipmi"));
+    assert_eq!((report.state, report.power_ok, &*report.source), (On, false, "ipmi"));
     assert!((Duration::from_secs(3)..Duration::from_secs(4)).contains(&(now() - began)));
     assert_eq!(bench.power(PowerAction::Off).await.unwrap().state, Off);
     assert_eq!(bench.controls(), [1, 0]);

@@ -20,7 +20,7 @@ fn open(room: &Room) -> Database {
 fn furnished(room: &Room) -> Database {
     let mut database = open(room);
     for period in 0..20 * 12 {
-        let mut window = Window::new(period, 0);
+        let mut window = Window::new(period, 0, Arc::default());
         for index in 0..240 {
             let time = Resolution::Raw.start(period) + index * 30_000;
             window.push(Datum { time, value: (time as f64).sin() });

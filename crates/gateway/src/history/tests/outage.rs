@@ -236,14 +236,3 @@ async fn two_parts_of_a_period_in_memory_are_one_to_whoever_asks() {
     assert_eq!((hours[0].1, hours[0].2, hours[0].4), (-70.0, 70.0, 62));
     assert_eq!(raw(&history, 1, 0..HOUR).await.len(), 62);
 }
-
-#[test]
-fn a_window_of_many_samples_seldom_moves() {
-    let mut window = window::Window::new(0, 0);
-    let mut sizes = std::collections::BTreeSet::new();
-    for time in 0..100_000 {
-        window.push(chunk::Datum { time, value: (time as f64).sin() });
-        sizes.insert(window.size());
-    }
-    assert!(sizes.len() < 150, "{}", sizes.len());
-}
