@@ -161,7 +161,7 @@ struct Limits {
 }
 
 impl Default for Limits {
-    /// Twenty thousand series that are read twice a minute take 12 MB of the memory.
+    /// Twenty thousand series that are read twice a minute take 15 MB of the memory.
     fn default() -> Self {
         Self {
             memory: 48 << 20,
