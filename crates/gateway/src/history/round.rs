@@ -4,7 +4,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// For how long after its beginning samples belong to a round, in milliseconds.
-const LENGTH: i64 = 5_000;
+const LENGTH: i64 = 2_000;
 
 /// The rounds of a board in one period, in the order in which they began.
 #[derive(Debug, Default)]
