@@ -70,6 +70,7 @@ impl System {
         if folder.exists() {
             fs::remove_dir_all(&folder)?;
         }
+        fs::create_dir_all(&folder)?;
         let mut command = program("mmdebstrap", &["--mode=root", "--variant=essential", "--quiet"]);
         command
             .arg("--include=systemd,procps,ca-certificates,podman,docker-compose")
