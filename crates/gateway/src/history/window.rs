@@ -4,9 +4,8 @@
 //! A sample is how many rounds of its board there were since the one before, what its delay within the round differs from
 //! the usual one, and its value from the one before, each in a Rice code as long as the last ones needed. Polls are spread in
 //! time on purpose, so that times alone would take more than values; the rounds are kept once for all series of a board. A
-//! value is taken as a number without its point as long as it has no more
-//! digits after it than those before; otherwise the digits change, and the number is written in full. The number of what
-//! is no decimal are its bits.
+//! value is taken as a number without its point as long as it has no more digits after it than those before; otherwise the
+//! digits change, and the number is written in full. The number of what is no decimal are its bits.
 
 use std::sync::Arc;
 
