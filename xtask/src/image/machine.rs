@@ -52,11 +52,12 @@ impl Model {
         }
     }
 
-    /// Where its console is, as the kernel calls it.
-    fn console(self) -> &'static str {
+    /// What the kernel is told besides: where its console is, and to leave alone the watchdog of a board, because QEMU
+    /// resets the board as soon as that is switched on, instead of when its time is over.
+    fn command_line(self) -> &'static str {
         match self {
-            Self::Virt => "hvc0",
-            Self::Raspi2b | Self::Raspi3b => "ttyS1,115200",
+            Self::Virt => "console=hvc0",
+            Self::Raspi2b | Self::Raspi3b => "console=ttyS1,115200 systemd.watchdog_sec=0",
         }
     }
 }
@@ -182,7 +183,7 @@ fn qemu(plan: &Plan<'_>) -> Command {
     command.args(["-M", plan.model.name()]);
     command.arg("-kernel").arg(plan.kernel).arg("-initrd").arg(plan.initrd);
     // Of several consoles, the last one is where the system itself writes.
-    command.args(["-append", &format!("{} console={}", plan.command_line, plan.model.console())]);
+    command.args(["-append", &format!("{} {}", plan.command_line, plan.model.command_line())]);
     let bus =
         plan.bus.map_or("null,id=bus".to_owned(), |tty| format!("serial,id=bus,path={}", tty.display()));
     command.args(["-chardev", &bus, "-serial", "chardev:bus"]);
