@@ -194,11 +194,12 @@ impl Api {
     {
         let request_id = self.inner.request_ids.name(&head.headers);
         let traffic = Arc::clone(&self.inner.traffic);
-        let entry = Entry::start(Arc::clone(&head), Arc::clone(peer.text()), request_id.clone(), traffic);
+        let entry = Entry::start(head, Arc::clone(peer.text()), request_id, traffic);
         let limit = self.inner.limits.request_timeout;
         // One limit for everything, so that nobody is kept waiting for a provider either.
         let answer = within(limit, entry.begun(), pin!(self.answer(&entry, body, peer))).await;
-        let mut reply = answer.unwrap_or_else(|_| too_late(&head, limit, &request_id));
+        let (head, request_id) = (entry.head(), entry.request_id());
+        let mut reply = answer.unwrap_or_else(|_| too_late(head, limit, request_id));
         browser::mark(reply.headers_mut(), head.uri.path(), peer.is_encrypted());
         reply.headers_mut().insert(X_REQUEST_ID, request_id.to_header());
         if head.method == Method::HEAD {
