@@ -110,7 +110,10 @@ fn make(board: Board, options: &Options) -> Result<()> {
 }
 
 /// Makes the images and tries what can be tried in minutes.
-fn check(profile: Profile) -> Result<()> {
+///
+/// # Errors
+/// An image cannot be made, or does not do what it must.
+pub(crate) fn check(profile: Profile) -> Result<()> {
     make(Board::Rpi2, &Options { mirror: None, profile })?;
     for trial in [TrialName::Virt, TrialName::Raspi2b] {
         try_image(trial)?;

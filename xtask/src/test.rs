@@ -11,7 +11,7 @@ use crate::binary::Profile;
 use crate::services;
 use crate::step::{self, Step, program};
 use crate::tool;
-use crate::{container, contract, package};
+use crate::{container, contract, image, package};
 
 /// Installs what is missing and runs every check.
 ///
@@ -40,6 +40,7 @@ pub(crate) fn run() -> Result<()> {
         Step::function("container", "the container image in podman", || {
             container::test::check(Profile::Gate)
         }),
+        Step::function("image", "OpenMistOS on emulated machines", || image::check(Profile::Gate)),
     ];
     step::run_all(steps, &mut io::stdout())
 }
