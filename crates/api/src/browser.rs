@@ -17,9 +17,13 @@ const TLS_ONLY: HeaderValue = HeaderValue::from_static("max-age=63072000");
 const NOTHING: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
 
 /// Adds what every answer carries.
-pub(crate) fn mark(headers: &mut HeaderMap, path: &str, is_encrypted: bool) {
+pub(crate) fn protect(headers: &mut HeaderMap) {
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+}
+
+/// Adds what depends on the request and on what it is answered.
+pub(crate) fn mark(headers: &mut HeaderMap, path: &str, is_encrypted: bool) {
     if is_encrypted {
         headers.insert(STRICT_TRANSPORT_SECURITY, TLS_ONLY);
     }

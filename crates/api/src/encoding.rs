@@ -43,9 +43,12 @@ pub(crate) fn press(plain: &[u8]) -> Bytes {
 
 /// Compresses the body of `reply` if that is worth it and the client takes it.
 pub(crate) fn compress(reply: &mut Reply, request: &HeaderMap) {
+    // The same for every client, so it varies with nothing.
+    if reply.body().length().is_some_and(|length| length <= SMALL) {
+        return;
+    }
     reply.headers_mut().append(VARY, HeaderValue::from_static("accept-encoding"));
-    let is_small = reply.body().length().is_some_and(|length| length <= SMALL);
-    if is_small || is_stream(reply) || !prefers_gzip(request) {
+    if is_stream(reply) || !prefers_gzip(request) {
         return;
     }
     let pressed = reply.extensions_mut().remove::<Pressed>();

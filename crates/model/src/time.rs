@@ -25,16 +25,14 @@ pub fn write_time(text: &mut Vec<u8>, time: Timestamp, precision: Precision) {
             text.extend_from_slice(&decimal::<6>(civil.year().unsigned_abs().into()));
         }
     }
-    for (mark, field) in [
-        (b'-', civil.month()),
-        (b'-', civil.day()),
-        (b'T', civil.hour()),
-        (b':', civil.minute()),
-        (b':', civil.second()),
-    ] {
-        let [tens, ones] = decimal(field.unsigned_abs().into());
-        text.extend_from_slice(&[mark, tens, ones]);
-    }
+    let [month, day, hour, minute, second] =
+        [civil.month(), civil.day(), civil.hour(), civil.minute(), civil.second()]
+            .map(|field| decimal::<2>(field.unsigned_abs().into()));
+    // In one piece: that it fits is looked at once.
+    text.extend_from_slice(&[
+        b'-', month[0], month[1], b'-', day[0], day[1], b'T', hour[0], hour[1], b':', minute[0], minute[1],
+        b':', second[0], second[1],
+    ]);
     let nanoseconds = civil.subsec_nanosecond().unsigned_abs();
     match precision {
         Precision::Microseconds => {

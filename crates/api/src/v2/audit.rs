@@ -7,7 +7,7 @@ use schemars::{JsonSchema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::answer::{Answer, Documented, JSON};
+use super::answer::{Answer, Documented};
 use super::call::Call;
 use super::limit::Limit;
 use super::listing;
@@ -124,7 +124,7 @@ impl Answer for Entries {
         let head = head.map(|head| json!({ "sequence": head.sequence, "hash": head.hash.to_string() }));
         let end = format!("],\"next\":{},\"head\":{}}}", json!(self.next), json!(head));
         let texts = entries.into_iter().map(|entry| entry.to_json().into_bytes());
-        let mut reply = reply::of_type(JSON, StatusCode::OK, Body::default());
+        let mut reply = reply::json_body(StatusCode::OK, Body::default());
         *reply.body_mut() = listing::pieces(b"{\"items\":[".to_vec(), texts, end);
         Ok(reply)
     }

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use tokio::time::{Instant, timeout_at};
 
-use super::answer::{Answer, Documented, JSON};
+use super::answer::{Answer, Documented};
 use super::call::Call;
 use super::limit::{LAST_NUMBER, Limit};
 use super::mistake::Mistake;
@@ -307,7 +307,7 @@ fn page_reply(page: EventPage) -> Reply {
     let rest = json!({ "cursor": next, "latest": latest, "oldest": oldest, "missed": missed }).to_string();
     let end = format!("],{}", rest.trim_start_matches('{'));
     let texts = events.into_iter().map(|event: Arc<Event>| text(&event));
-    reply::of_type(JSON, StatusCode::OK, listing::pieces(b"{\"items\":[".to_vec(), texts, end))
+    reply::json_body(StatusCode::OK, listing::pieces(b"{\"items\":[".to_vec(), texts, end))
 }
 
 impl TryFrom<String> for Kinds {

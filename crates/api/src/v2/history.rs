@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::answer::{Answer, Documented, JSON};
+use super::answer::{Answer, Documented};
 use super::call::Call;
 use super::listing;
 use super::moment::Moment;
@@ -319,6 +319,6 @@ impl History {
             let _room = &room;
             series.text()
         });
-        reply::of_type(JSON, StatusCode::OK, listing::pieces(b"{\"items\":[".to_vec(), texts, end))
+        reply::json_body(StatusCode::OK, listing::pieces(b"{\"items\":[".to_vec(), texts, end))
     }
 }

@@ -14,7 +14,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::PLAIN;
-use super::answer::{Documented, JSON, Show, Volatile};
+use super::answer::{Documented, Show, Volatile};
 use crate::body::{Body, PIECE};
 use crate::problem::{Code, Problem};
 use crate::reply::{self, Reply};
@@ -154,7 +154,7 @@ impl Listing {
         let next = places.last().filter(|_| !is_last).map(|(place, _)| self.next(place)).transpose()?;
         let end = format!("],\"next\":{},\"total\":{total}}}", serde_json::json!(next));
         let items: Vec<I> = places.into_iter().map(|(_, item)| item).collect();
-        let mut reply = reply::of_type(JSON, StatusCode::OK, Body::default());
+        let mut reply = reply::json_body(StatusCode::OK, Body::default());
         Volatile::note(&mut reply, items.iter());
         let fields = self.fields.clone();
         let texts = items.into_iter().map(move |item| text(&item.body(), fields.as_deref()));

@@ -13,8 +13,9 @@ use opendcre_model::{
     Observation, PowerReport, PowerState, Quality, Quantity, Reading,
 };
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use smallvec::{SmallVec, smallvec};
 
-use super::reading::{Outcome, Target};
+use super::reading::{Asked, Outcome};
 use super::schema::{BoardIdText, DeviceIdText, HealthWord, KindWord, PowerStateWord, QualityWord};
 use super::write::{Word, WriteJson, write_members};
 use crate::body::PIECE;
@@ -41,7 +42,8 @@ pub(super) struct ReadingBody<'a> {
     #[serde(flatten)]
     place: PlaceBody<'a>,
     /// The values, each in the unit in which this quantity is always expressed. Empty if there is none.
-    values: Vec<ValueBody<'a>>,
+    #[schemars(with = "Vec<ValueBody<'a>>")]
+    values: Values<'a>,
     /// Whether the output of a power device is on; null for everything else.
     #[schemars(with = "Option<PowerStateWord>")]
     power_state: Option<PowerState>,
@@ -104,6 +106,9 @@ struct ValueBody<'a> {
     unit: &'a str,
 }
 
+/// Values. Most devices have one, which needs no memory of its own.
+type Values<'a> = SmallVec<[ValueBody<'a>; 1]>;
+
 /// What a device sent.
 enum Raw<'a> {
     Number(&'a Number),
@@ -113,7 +118,7 @@ enum Raw<'a> {
 
 /// Everything that an observation says.
 struct Said<'a> {
-    values: Vec<ValueBody<'a>>,
+    values: Values<'a>,
     power_state: Option<PowerState>,
     states: Vec<&'a str>,
     health: Option<Health>,
@@ -122,13 +127,13 @@ struct Said<'a> {
 }
 
 impl<'a> ReadingBody<'a> {
-    /// What `latest` says about `target`; nothing if it is no reading.
-    pub(super) fn of(target: &'a Target, latest: &'a Latest) -> Option<Self> {
+    /// What `latest` says about the device that was `asked`; nothing if it is no reading.
+    pub(super) fn of(asked: Asked<'a>, latest: &'a Latest) -> Option<Self> {
         let Said { values, power_state, states, health, quality, raw } = Said::of(&latest.observation)?;
         // Without a value there is nothing to judge.
-        let health = if quality == Quality::Unavailable { None } else { health.max(target.judged) };
+        let health = if quality == Quality::Unavailable { None } else { health.max(asked.judged) };
         Some(Self {
-            place: PlaceBody::of(target),
+            place: PlaceBody::of(asked),
             values,
             power_state,
             states,
@@ -137,14 +142,14 @@ impl<'a> ReadingBody<'a> {
             raw,
             time: latest.time,
             age_ms: u64::try_from(latest.age.as_millis()).unwrap_or(u64::MAX),
-            source: &target.board.driver,
+            source: &asked.board.driver,
         })
     }
 }
 
 impl<'a> Said<'a> {
     const NOTHING: Self = Self {
-        values: Vec::new(),
+        values: SmallVec::new_const(),
         power_state: None,
         states: Vec::new(),
         health: None,
@@ -185,7 +190,7 @@ impl<'a> Said<'a> {
         let states = states.into_iter().filter_map(|(is_set, state)| is_set.then_some(state));
         let electrical = report.electrical.as_ref();
         Self {
-            values: electrical.map_or_else(Vec::new, electrical_values),
+            values: electrical.map_or_else(SmallVec::new, electrical_values),
             power_state: Some(report.state),
             states: states.collect(),
             raw: electrical.map_or(Raw::Nothing, |electrical| Raw::Text(&electrical.raw)),
@@ -198,12 +203,12 @@ impl<'a> Said<'a> {
         #[expect(clippy::cast_precision_loss, reason = "a percentage")]
         let value = report.charge_percent as f64;
         let charge = ValueBody { quantity: "charge", value, unit: "%" };
-        Self { values: vec![charge], states: vec![&report.status], ..Self::NOTHING }
+        Self { values: smallvec![charge], states: vec![&report.status], ..Self::NOTHING }
     }
 }
 
-fn electrical_values(electrical: &Electrical) -> Vec<ValueBody<'static>> {
-    vec![
+fn electrical_values<'a>(electrical: &Electrical) -> Values<'a> {
+    smallvec![
         ValueBody::of(&Quantity::PowerWatts, electrical.input_power_watts),
         ValueBody::of(&Quantity::VoltageVolts, electrical.input_voltage_volts),
         ValueBody::of(&Quantity::CurrentAmperes, electrical.output_current_amperes),
@@ -211,20 +216,20 @@ fn electrical_values(electrical: &Electrical) -> Vec<ValueBody<'static>> {
 }
 
 impl<'a> FailureBody<'a> {
-    /// Why `target` could not be read.
-    pub(super) fn of(target: &'a Target, error: &GatewayError) -> Self {
-        Self { place: PlaceBody::of(target), code: error.code(), message: error.to_string() }
+    /// Why the device that was `asked` could not be read.
+    pub(super) fn of(asked: Asked<'a>, error: &GatewayError) -> Self {
+        Self { place: PlaceBody::of(asked), code: error.code(), message: error.to_string() }
     }
 
-    /// `target` answered something else than it was asked.
-    pub(super) fn unreadable(target: &'a Target) -> Self {
+    /// The device answered something else than it was asked.
+    pub(super) fn unreadable(asked: Asked<'a>) -> Self {
         let message = "the equipment answered something else than was asked".to_owned();
-        Self { place: PlaceBody::of(target), code: Fault::Malformed.code(), message }
+        Self { place: PlaceBody::of(asked), code: Fault::Malformed.code(), message }
     }
 }
 
 impl<'a> PlaceBody<'a> {
-    fn of(Target { board, device, .. }: &'a Target) -> Self {
+    fn of(Asked { board, device, .. }: Asked<'a>) -> Self {
         Self {
             board: board.id,
             board_name: &board.name,
@@ -337,11 +342,11 @@ impl ReadingsText {
     }
 
     /// Adds what came of a question.
-    pub(super) fn add(&mut self, (target, answer): &Outcome) {
-        match answer.as_ref().map(|latest| ReadingBody::of(target, latest)) {
+    pub(super) fn add(&mut self, asked: Asked<'_>, answer: Result<&Latest, &GatewayError>) {
+        match answer.map(|latest| ReadingBody::of(asked, latest)) {
             Ok(Some(reading)) => self.add_reading(&reading),
-            Ok(None) => self.add_failure(&FailureBody::unreadable(target)),
-            Err(error) => self.add_failure(&FailureBody::of(target, error)),
+            Ok(None) => self.add_failure(&FailureBody::unreadable(asked)),
+            Err(error) => self.add_failure(&FailureBody::of(asked, error)),
         }
     }
 
@@ -393,7 +398,7 @@ impl<S: Stream<Item = Outcome> + Unpin> Stream for Pieces<S> {
         let this = self.get_mut();
         while !this.is_done && this.ready.text.len() < PIECE {
             match ready!(Pin::new(&mut this.outcomes).poll_next(context)) {
-                Some(outcome) => this.ready.add(&outcome),
+                Some((target, answer)) => this.ready.add(target.asked(), answer.as_ref()),
                 None => {
                     this.ready.end();
                     this.is_done = true;

@@ -18,7 +18,7 @@ use serde::Deserialize;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::answer::{self, Answer, Documented};
+use super::answer::{Answer, Documented};
 use super::call::Call;
 use super::measurement::{Pieces, ReadingsBody, ReadingsText};
 use super::nodes::{self, Called};
@@ -90,16 +90,34 @@ pub(super) struct Target {
     pub(super) board: Arc<BoardRecord>,
     pub(super) device: Device,
     query: Query,
-    /// How the device is, as thresholds and what it said before see it; nothing until it is asked.
-    pub(super) judged: Option<Health>,
+    /// How the device is; nothing until it is asked.
+    judged: Option<Health>,
 }
 
 impl Target {
     /// The same, with how the device is now.
     fn judged_by(self, view: &View) -> Self {
-        let device = DeviceAddress { board: self.board.id, device: self.device.id };
-        Self { judged: view.device_health(device), ..self }
+        Self { judged: judged(view, &self.board, &self.device), ..self }
     }
+
+    /// What is told of it.
+    pub(super) fn asked(&self) -> Asked<'_> {
+        Asked { board: &self.board, device: &self.device, judged: self.judged }
+    }
+}
+
+/// A device that was asked, as an answer tells it.
+#[derive(Clone, Copy)]
+pub(super) struct Asked<'a> {
+    pub(super) board: &'a BoardRecord,
+    pub(super) device: &'a Device,
+    /// How the device is, as thresholds and what it said before see it.
+    pub(super) judged: Option<Health>,
+}
+
+/// How a device is now.
+fn judged(view: &View, board: &BoardRecord, device: &Device) -> Option<Health> {
+    view.device_health(DeviceAddress { board: board.id, device: device.id })
 }
 
 /// What came of a question.
@@ -108,7 +126,7 @@ pub(super) type Outcome = (Target, Result<Latest, GatewayError>);
 /// Readings as they are answered.
 pub(super) enum Readings {
     /// Together.
-    Few(Vec<Outcome>),
+    Few(ReadingsText),
     /// As they come.
     Many(Body),
 }
@@ -140,17 +158,18 @@ pub(super) async fn of_device(call: Call, path: DevicePath, query: AgeQuery) -> 
     let max_age = query.max_age.map_or(MAX_AGE, |Span(age)| age);
     let principal = view.principal();
     // Hardly any device has more than one value.
-    let mut outcomes = Vec::with_capacity(1);
-    for target in targets(&board, device) {
-        let answer = match view.recent(target.query, max_age, call.begun) {
+    let mut text = ReadingsText::with_capacity(1);
+    for query in device.questions(board.id) {
+        let answer = match view.recent(query, max_age, call.begun) {
             Ok(Some(latest)) => Ok(latest),
             // Apart, because to ask the equipment takes a large future.
-            Ok(None) => Box::pin(call.gateway().read(principal, target.query, max_age)).await,
+            Ok(None) => Box::pin(call.gateway().read(principal, query, max_age)).await,
             Err(error) => Err(error),
         };
-        outcomes.push((target.judged_by(&view), answer));
+        let asked = Asked { board: &board, device, judged: judged(&view, &board, device) };
+        text.add(asked, answer.as_ref());
     }
-    Ok(Readings::Few(outcomes))
+    Ok(Readings::Few(text))
 }
 
 async fn of_boards(
@@ -175,7 +194,9 @@ async fn of_boards(
     }
     let mut outcomes: Vec<Outcome> = outcomes.collect().await;
     outcomes.sort_by_key(|(target, _)| (target.board.id, target.device.id));
-    Ok(Readings::Few(outcomes))
+    let mut text = ReadingsText::with_capacity(outcomes.len());
+    outcomes.iter().for_each(|(target, answer)| text.add(target.asked(), answer.as_ref()));
+    Ok(Readings::Few(text))
 }
 
 /// The answer while others hold too much.
@@ -292,13 +313,13 @@ impl Answer for Readings {
     }
 
     fn into_reply(self) -> Result<Reply, Problem> {
-        let outcomes = match self {
-            Self::Few(outcomes) => outcomes,
-            Self::Many(body) => return Ok(reply::of_type(answer::JSON, StatusCode::OK, body)),
+        let body = match self {
+            Self::Few(mut text) => {
+                text.end();
+                text.take().into()
+            }
+            Self::Many(body) => body,
         };
-        let mut text = ReadingsText::with_capacity(outcomes.len());
-        outcomes.iter().for_each(|outcome| text.add(outcome));
-        text.end();
-        Ok(reply::json(StatusCode::OK, text.take()))
+        Ok(reply::json_body(StatusCode::OK, body))
     }
 }
