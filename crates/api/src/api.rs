@@ -230,7 +230,7 @@ impl Api {
                 remote,
                 request_id: request_id.clone(),
             };
-            return v2::respond(call, body).await;
+            return v2::respond(call, head, request_id, body).await;
         }
         let caller = Caller { subject: &subject, remote: &remote, request_id };
         // Apart, so that the future of every request is not as large as that of the largest.

@@ -59,6 +59,7 @@ use crate::encoding;
 use crate::etag::ETag;
 use crate::problem::{Code, Problem};
 use crate::reply::Reply;
+use crate::request_id::RequestId;
 use crate::site;
 use crate::upload::{self, UploadError};
 
@@ -77,13 +78,12 @@ pub(crate) fn is_below(path: &str) -> bool {
 }
 
 /// Answers a request whose path [is below](is_below) that of this generation.
-pub(crate) async fn respond<B>(call: Call, body: B) -> Reply
+pub(crate) async fn respond<B>(call: Call, head: &Parts, request_id: &RequestId, body: B) -> Reply
 where
     B: HttpBody<Data = Bytes> + Unpin,
 {
-    let (head, request_id) = (call.head.clone(), call.request_id.clone());
-    let answer = answer(call, &head, body).await;
-    let mut reply = answer.unwrap_or_else(|problem| problem.to_reply(&request_id));
+    let answer = answer(call, head, body).await;
+    let mut reply = answer.unwrap_or_else(|problem| problem.to_reply(request_id));
     encoding::compress(&mut reply, &head.headers);
     reply
 }

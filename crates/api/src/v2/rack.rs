@@ -99,7 +99,7 @@ pub(super) async fn list(call: Call, _: NoPath, _: NoQuery) -> Result<Vec<RackIt
 /// `GET /racks/{rack}`.
 pub(super) async fn get(call: Call, path: RackPath, _: NoQuery) -> Result<One<RackItem>, Problem> {
     let boards = nodes::of_rack(&call, &path.rack)?;
-    Ok(One(RackItem::of(path.rack, &boards, &call.view()?)))
+    Ok(One(RackItem::of(path.rack.into(), &boards, &call.view()?)))
 }
 
 impl RackItem {

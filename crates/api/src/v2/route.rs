@@ -9,6 +9,7 @@ use http::Method;
 use hyper::body::Bytes;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::DeserializeOwned;
+use smol_str::SmolStr;
 
 use super::answer::{Answer, Documented};
 use super::call::Call;
@@ -285,19 +286,19 @@ impl Route {
     }
 }
 
-/// Makes a struct of the parameters in a path.
+/// Makes a struct of the parameters in a path. Most are short, and need no memory of their own.
 macro_rules! path_parameters {
     ($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $description:literal),* }) => {
         $(#[$doc])*
         pub(super) struct $name {
-            $(pub(super) $field: String,)*
+            $(pub(super) $field: SmolStr,)*
         }
 
         impl PathParameters for $name {
             const NAMES: &'static [(&'static str, &'static str)] = &[$((stringify!($field), $description)),*];
 
             fn read(captures: Captures<'_>) -> Self {
-                let mut values = captures.into_iter().flatten().map(Cow::into_owned);
+                let mut values = captures.into_iter().flatten().map(SmolStr::from);
                 Self { $($field: values.next().unwrap_or_default(),)* }
             }
         }
