@@ -16,6 +16,7 @@ use target::Target;
 mod archive;
 mod bench;
 mod binary;
+mod bus;
 mod container;
 mod contract;
 mod debian;

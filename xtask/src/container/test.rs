@@ -5,7 +5,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use anyhow::{Context, Result, bail, ensure};
 
 use super::{NAME, USER, run};
 use crate::binary::{Profile, Sources};
+use crate::bus::Bus;
 use crate::step::{answer, program, run as run_program};
 use crate::target::Target;
 use crate::{root, say, tool};
@@ -109,8 +110,8 @@ impl Podman {
     /// With a bus, as the original's documents start it, except that its tty is a pseudo terminal: such a one works only
     /// where it is, so that it is mounted instead of made again by `--device`.
     fn speaks_to_boards(&self, binary: &Path) -> Result<()> {
-        let boards = Boards::start(binary, &self.folder.join("tty"))?;
-        let tty = format!("{}:{TTY}", boards.tty.display());
+        let bus = Bus::start(binary, ROOM, &self.folder.join("tty"))?;
+        let tty = format!("{}:{TTY}", bus.tty().display());
         let line = ["--volume", &self.logs(), "--volume", &tty, NAME, "./start_opendcre.sh"];
         let container = self.start("hardware", &line)?;
         container.is_ready()?;
@@ -207,39 +208,6 @@ fn health() -> Result<String> {
     let unit = fs::read_to_string(root().join(UNIT)).with_context(|| format!("cannot read {UNIT}"))?;
     let command = unit.lines().find_map(|line| line.strip_prefix("HealthCmd="));
     command.map(str::to_owned).with_context(|| format!("{UNIT} has no HealthCmd="))
-}
-
-/// Emulated boards on a tty. They end with this value.
-struct Boards {
-    process: Child,
-    tty: PathBuf,
-}
-
-impl Boards {
-    fn start(binary: &Path, link: &Path) -> Result<Self> {
-        let mut command = Command::new(binary);
-        command.args(["emulate", "bus", "--config"]).arg(root().join(ROOM)).arg("--link").arg(link);
-        let process = command.stdout(Stdio::null()).spawn().context("cannot start the emulated boards")?;
-        let mut boards = Self { process, tty: PathBuf::new() };
-        for _ in 0..TRIES {
-            match fs::read_link(link) {
-                Ok(tty) if tty.exists() => {
-                    boards.tty = tty;
-                    return Ok(boards);
-                }
-                Ok(_) | Err(_) => thread::sleep(PAUSE),
-            }
-        }
-        bail!("there is no tty at {}", link.display())
-    }
-}
-
-impl Drop for Boards {
-    fn drop(&mut self) {
-        // It may have ended by itself, which the container has then noticed.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
 }
 
 /// A running container. It ends with this value.

@@ -4,8 +4,6 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -15,8 +13,9 @@ use super::device_tree;
 use super::disk;
 use super::guest::{Credentials, Guest, fingerprint_on};
 use super::machine::{Machine, Model, Plan, free_port};
+use crate::bus::Bus;
+use crate::say;
 use crate::step::{program, run};
-use crate::{root, say};
 
 /// The card that the image is written to; QEMU wants a power of two.
 pub(crate) const CARD: u64 = 4 << 30;
@@ -25,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(300);
 /// What a clock without a battery begins with.
 const NEVER_SET: &str = "1970-01-01T00:00:00";
 /// A board with a thermistor and a power supply.
-const ROOM: &str = "openmistos/proof/room.json";
+pub(crate) const ROOM: &str = "openmistos/proof/room.json";
 
 /// A way to try an image.
 pub(crate) struct Trial {
@@ -67,7 +66,7 @@ impl<'a> Bench<'a> {
         let initrd = take(&disk::firmware_file(image, "initrd.img")?)?;
         let command_line = fs::read_to_string(take("cmdline.txt")?)?.trim().to_owned();
         let device_tree = device_tree::take(trial.model, image, folder)?;
-        let bus = Some(Bus::start(opendcre, &folder.join("bus"))?);
+        let bus = Some(Bus::start(opendcre, ROOM, &folder.join("bus"))?);
         let guest = Guest { folder: folder.to_owned(), service: free_port()?, shell: free_port()? };
         let command_line = format!("{command_line} systemd.default_device_timeout_sec=600");
         Ok(Self { trial, guest, bus, kernel, initrd, device_tree, command_line, card, starts: 0 })
@@ -106,7 +105,7 @@ impl<'a> Bench<'a> {
             device_tree: self.device_tree.as_deref(),
             command_line: self.command_line.clone(),
             card: Some(&self.card),
-            bus: self.bus.as_ref().map(|bus| bus.tty.as_path()),
+            bus: self.bus.as_ref().map(Bus::tty),
             console: self.guest.folder.join(format!("console-{}.log", self.starts)),
             ports,
             clock,
@@ -166,37 +165,6 @@ impl<'a> Bench<'a> {
     pub(crate) fn wait_for_fingerprint(&self, machine: &mut Machine) -> Result<String> {
         machine
             .wait_for("fingerprint on the console", self.trial.limit, |console| Ok(fingerprint_on(console)))
-    }
-}
-
-/// The emulated bus, on a tty of this machine.
-pub(crate) struct Bus {
-    process: Child,
-    tty: PathBuf,
-}
-
-impl Bus {
-    pub(crate) fn start(opendcre: &Path, tty: &Path) -> Result<Self> {
-        let mut command = Command::new(opendcre);
-        command.args(["emulate", "bus", "--baud", "115200", "--config"]).arg(root().join(ROOM));
-        command.arg("--link").arg(tty).stdout(Stdio::null());
-        let process = command.spawn().context("cannot start the emulated bus")?;
-        let bus = Self { process, tty: tty.to_owned() };
-        for _ in 0..100 {
-            if tty.exists() {
-                return Ok(bus);
-            }
-            thread::sleep(Duration::from_millis(100));
-        }
-        bail!("the emulated bus did not make {}", tty.display())
-    }
-}
-
-impl Drop for Bus {
-    fn drop(&mut self) {
-        // It has ended already, or ends now.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
     }
 }
 

@@ -11,12 +11,13 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
-use super::bench::{Bus, fresh_folder};
+use super::bench::{ROOM, fresh_folder};
 use super::board::Board;
 use super::device_tree;
 use super::disk;
 use super::guest;
 use super::machine::{Machine, Model, NETWORK_LOST, Plan, free_port};
+use crate::bus::Bus;
 use crate::step::{answer, program, run};
 use crate::{root, say};
 
@@ -46,8 +47,7 @@ pub(crate) fn run_trial(parts: &Parts<'_>, opendcre: &Path, folder: &Path) -> Re
     let initrd = parts.initrd(folder)?;
     let device_tree = device_tree::take(parts.model, parts.image, folder)?;
     let device_tree = device_tree.context("this machine is no board")?;
-    let tty = folder.join("bus");
-    let _bus = Bus::start(opendcre, &tty)?;
+    let bus = Bus::start(opendcre, ROOM, &folder.join("bus"))?;
     let service = free_port()?;
     let plan = Plan {
         model: parts.model,
@@ -57,7 +57,7 @@ pub(crate) fn run_trial(parts: &Parts<'_>, opendcre: &Path, folder: &Path) -> Re
         device_tree: Some(&device_tree),
         command_line: "console=tty0 rdinit=/proof/init".to_owned(),
         card: None,
-        bus: Some(&tty),
+        bus: Some(bus.tty()),
         console: folder.join("console.log"),
         ports: &[(service, 5000)],
         clock: None,
