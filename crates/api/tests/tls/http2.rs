@@ -131,6 +131,8 @@ async fn headers_have_the_same_limits() {
             [(with("x", "y", 100), 200), (with("x", "y", 101), 431), (with("x", &"y".repeat(2000), 7), 200)]
         {
             let response = client.sender.send_request(request).await.unwrap();
+            let has_empty_field = response.headers().values().any(|value| value.is_empty());
+            assert!(!has_empty_field, "{response:?}");
             assert_eq!(taken_apart(response).await.0.as_u16(), status);
         }
         // The client library keeps to the limit that it was told, if it is told at all.
