@@ -5,6 +5,7 @@
 //! logged but that a line for each request has the target [`ACCESS`].
 
 mod filter;
+mod loss;
 mod queue;
 mod request_line;
 mod rotate;
@@ -13,8 +14,8 @@ mod router;
 use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
+use opendcre_gateway::{Defect, Part};
 use opendcre_model::WallClock;
 use thiserror::Error;
 use tracing_subscriber::filter::Targets;
@@ -25,6 +26,7 @@ use tracing_subscriber::{Layer, Registry, fmt, reload};
 pub(crate) use filter::{Filter, FilterError};
 
 use crate::config::{self, LogFormat};
+use loss::Loss;
 use queue::{Carrier, Queue};
 use request_line::RequestLines;
 use rotate::{Bounds, RotatingFile};
@@ -32,6 +34,11 @@ use router::{Destination, Router};
 
 /// The target of the line that each request gets.
 const ACCESS: &str = "access";
+
+/// The code of the defects of places that take no lines.
+pub(crate) const UNAVAILABLE: &str = "log_unavailable";
+/// What the defect of the log files is called.
+pub(crate) const DIRECTORY: &str = "log.directory";
 
 /// Why logging cannot start.
 #[derive(Debug, Error)]
@@ -70,12 +77,9 @@ pub(crate) struct Logging {
     _carriers: Vec<Carrier>,
 }
 
-/// Counts the lines that reached no place.
+/// Counts the lines that did not reach their places, and says which places take none.
 #[derive(Clone, Default)]
-pub(crate) struct Losses {
-    queues: Vec<Queue>,
-    files: Vec<Arc<AtomicU64>>,
-}
+pub(crate) struct Losses(Vec<Arc<Loss>>);
 
 type BoxedLayer<S> = Box<dyn Layer<S> + Send + Sync>;
 
@@ -91,12 +95,14 @@ pub(crate) fn start(
     let environment = level.map(str::parse).transpose().map_err(LogError::Environment)?;
     let chosen = choose(environment.as_ref(), settings)?;
     let mut places = Places::default();
-    let mut destinations = vec![places.destination(settings, io::stderr(), Place::Stderr)?];
+    let stderr = Loss::new("log.stderr", "standard error");
+    let mut destinations = vec![places.destination(settings, io::stderr(), Place::Stderr, stderr)?];
     if settings.files {
-        let opendcre = open(settings, "opendcre.log", clock, &mut places.losses)?;
-        destinations.push(places.destination(settings, opendcre, Place::File)?);
-        let access = open(settings, "access.log", clock, &mut places.losses)?;
-        destinations.push(places.destination(settings, access, Place::AccessFile)?);
+        for (name, place) in [("opendcre.log", Place::File), ("access.log", Place::AccessFile)] {
+            let path = settings.directory.join(name);
+            let loss = Loss::new(DIRECTORY, path.display());
+            destinations.push(places.destination(settings, open(settings, path, clock)?, place, loss)?);
+        }
     }
     let (filter, handle) = reload::Layer::new(chosen.targets(ACCESS, settings.access));
     let subscriber = tracing_subscriber::registry().with(filter).with(Router::new(destinations));
@@ -147,20 +153,22 @@ struct Places {
 }
 
 impl Places {
-    /// A place that is written to by `writer` from a thread of its own.
+    /// A place that is written to by `writer` from a thread of its own, and has lost nothing yet.
     fn destination<S, W>(
         &mut self,
         settings: &config::Log,
         writer: W,
         place: Place,
+        loss: Loss,
     ) -> Result<Destination<S>, LogError>
     where
         S: tracing::Subscriber + for<'a> tracing_subscriber::registry::LookupSpan<'a>,
         W: io::Write + Send + 'static,
     {
-        let (queue, carrier) = queue::start(writer).map_err(LogError::Thread)?;
+        let loss = Arc::new(loss);
+        let (queue, carrier) = queue::start(writer, Arc::clone(&loss)).map_err(LogError::Thread)?;
         self.carriers.push(carrier);
-        self.losses.queues.push(queue.clone());
+        self.losses.0.push(loss);
         Ok(Destination {
             layer: format(settings.format, queue, place),
             takes_requests: place.takes_requests(settings.files),
@@ -184,23 +192,15 @@ where
     }
 }
 
-fn open(
-    settings: &config::Log,
-    name: &str,
-    clock: &Arc<dyn WallClock>,
-    losses: &mut Losses,
-) -> Result<RotatingFile, LogError> {
+fn open(settings: &config::Log, path: PathBuf, clock: &Arc<dyn WallClock>) -> Result<RotatingFile, LogError> {
     let bounds = Bounds {
         file_bytes: settings.rotate_size.0,
         rotated_files: settings.max_files,
         // There are two logs.
         total_bytes: settings.total_size.0 / 2,
     };
-    let path = settings.directory.join(name);
-    let file = RotatingFile::open(path, bounds, Arc::clone(clock))
-        .map_err(|reason| LogError::Directory { directory: settings.directory.clone(), reason })?;
-    losses.files.push(file.lost());
-    Ok(file)
+    RotatingFile::open(path, bounds, Arc::clone(clock))
+        .map_err(|reason| LogError::Directory { directory: settings.directory.clone(), reason })
 }
 
 impl Logging {
@@ -220,7 +220,7 @@ impl Logging {
         self.environment.is_some()
     }
 
-    /// The counter of lost lines.
+    /// What becomes of lines that are lost.
     pub(crate) fn losses(&self) -> Losses {
         self.losses.clone()
     }
@@ -229,9 +229,13 @@ impl Logging {
 impl Losses {
     /// Lines that were lost since the start.
     pub(crate) fn count(&self) -> u64 {
-        let queues = self.queues.iter().map(Queue::lost);
-        let files = self.files.iter().map(|lost| lost.load(Ordering::Relaxed));
-        queues.chain(files).sum()
+        self.0.iter().map(|loss| loss.lines()).sum()
+    }
+}
+
+impl Part for Losses {
+    fn defects(&self) -> Vec<Defect> {
+        self.0.iter().filter_map(|loss| loss.defect()).collect()
     }
 }
 

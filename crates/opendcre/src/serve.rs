@@ -92,7 +92,7 @@ fn start_log(
             let without = config::Log { files: false, ..settings.clone() };
             let message =
                 format!("{error}; until the next start, everything is logged to standard error alone");
-            let defect = Defect { name: "log.directory".to_owned(), code: "log_unavailable", message };
+            let defect = Defect { name: log::DIRECTORY.to_owned(), code: log::UNAVAILABLE, message };
             Ok((log::start(&without, level.as_deref(), clock)?, Some(defect)))
         }
         Err(error) => Err(error),
@@ -192,6 +192,7 @@ async fn serve(
     let supervisor = Supervisor::of_environment();
     let notices = Arc::new(Notices::default());
     gateway.watch_over(Arc::clone(&notices) as _);
+    gateway.watch_over(Arc::new(logging.losses()));
     match refusal {
         Some(refusal) => {
             tracing::error!("{}: {}", refusal.name, refusal.message);

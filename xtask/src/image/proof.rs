@@ -135,7 +135,7 @@ impl Bench<'_> {
             bail!("there is a console on the serial port that belongs to the bus");
         }
         say(&self.guest.shell("free --mebi; podman ps --no-trunc --format \"{{.Image}} {{.Status}}\"")?)?;
-        say(&self.guest.shell("journalctl --boot --no-pager --output short-monotonic --unit opendcre.service")?)?;
+        say(&self.guest.shell("journalctl --no-pager --output short-monotonic --unit opendcre.service")?)?;
         let failed = self.guest.shell("systemctl --failed --no-legend --plain")?;
         if !failed.trim().is_empty() {
             bail!("units have failed: {}", failed.trim());

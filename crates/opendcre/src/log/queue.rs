@@ -4,11 +4,12 @@
 //! allocation and a wake-up for each would cost more than the rest of the request.
 
 use std::io::{self, Write};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
+
+use super::loss::Loss;
 
 /// How much may wait. At a hundred thousand requests a second this is filled in 50 ms; beyond it the disk hangs.
 const CAPACITY_BYTES: usize = 1 << 20;
@@ -36,7 +37,8 @@ struct Shared {
     state: Mutex<State>,
     /// Wakes the thread.
     wake: Condvar,
-    lost: AtomicU64,
+    /// Lines that found no room, or that the writer did not take.
+    loss: Arc<Loss>,
 }
 
 #[derive(Default)]
@@ -47,9 +49,10 @@ struct State {
     stopping: bool,
 }
 
-/// Starts a thread that carries lines to `writer`, which is given whole lines, all that wait at once.
-pub(super) fn start(writer: impl Write + Send + 'static) -> io::Result<(Queue, Carrier)> {
-    let shared = Arc::new(Shared { state: Mutex::default(), wake: Condvar::new(), lost: AtomicU64::new(0) });
+/// Starts a thread that carries lines to `writer`, which is given whole lines, all that wait at once. What is lost on the way
+/// is noted in `loss`.
+pub(super) fn start(writer: impl Write + Send + 'static, loss: Arc<Loss>) -> io::Result<(Queue, Carrier)> {
+    let shared = Arc::new(Shared { state: Mutex::default(), wake: Condvar::new(), loss });
     let (ending, ended) = channel();
     thread::Builder::new().name("log".to_owned()).spawn({
         let shared = Arc::clone(&shared);
@@ -66,7 +69,7 @@ impl Queue {
     pub(super) fn add(&self, line: &[u8]) {
         let mut state = self.shared.state();
         if state.lines.len() + line.len() > CAPACITY_BYTES {
-            self.shared.lost.fetch_add(1, Ordering::Relaxed);
+            self.shared.loss.add(1, &"lines come faster than they can be written");
             return;
         }
         state.lines.extend_from_slice(line);
@@ -75,11 +78,6 @@ impl Queue {
         if asleep {
             self.shared.wake.notify_one();
         }
-    }
-
-    /// The count of lines that found no room, or that the writer did not take.
-    pub(super) fn lost(&self) -> u64 {
-        self.shared.lost.load(Ordering::Relaxed)
     }
 }
 
@@ -103,11 +101,16 @@ impl Shared {
     fn carry(&self, mut writer: impl Write) {
         let mut lines = Vec::new();
         while self.take(&mut lines) {
-            if writer.write_all(&lines).is_err() {
-                self.lost.fetch_add(count(&lines), Ordering::Relaxed);
-            }
+            self.pass(&mut writer, &lines);
             lines.clear();
             self.rest();
+        }
+    }
+
+    fn pass(&self, writer: &mut impl Write, lines: &[u8]) {
+        match write_all(writer, lines) {
+            Ok(()) => self.loss.end(),
+            Err((rest, error)) => self.loss.add(count(rest), &error),
         }
     }
 
@@ -128,8 +131,22 @@ impl Shared {
     }
 }
 
-/// How many lines there are.
-pub(super) fn count(lines: &[u8]) -> u64 {
+/// Writes `lines`. What is not taken is returned with the reason; a line that is taken in part is part of it.
+fn write_all<'a>(writer: &mut impl Write, lines: &'a [u8]) -> Result<(), (&'a [u8], io::Error)> {
+    let mut rest = lines;
+    while !rest.is_empty() {
+        match writer.write(rest) {
+            Ok(0) => return Err((rest, io::ErrorKind::WriteZero.into())),
+            Ok(taken) => rest = rest.get(taken..).unwrap_or_default(),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err((rest, error)),
+        }
+    }
+    Ok(())
+}
+
+/// How many lines end here.
+fn count(lines: &[u8]) -> u64 {
     lines.iter().map(|byte| u64::from(*byte == b'\n')).sum()
 }
 
@@ -167,9 +184,13 @@ mod tests {
         }
     }
 
+    fn loss() -> Arc<Loss> {
+        Arc::new(Loss::new("log.directory", "/var/log/opendcre/opendcre.log"))
+    }
+
     fn probe() -> (Queue, Carrier, Receiver<Vec<u8>>, Sender<()>) {
         let ((lines, received), (open, gate)) = (channel(), channel());
-        let (queue, carrier) = start(Probe { lines, gate }).unwrap();
+        let (queue, carrier) = start(Probe { lines, gate }, loss()).unwrap();
         (queue, carrier, received, open)
     }
 
@@ -185,7 +206,7 @@ mod tests {
         drop(open);
         drop(carrier);
         assert_eq!(received.iter().collect::<Vec<_>>(), [b"two\nthree\n".to_vec()]);
-        assert_eq!(queue.lost(), 0);
+        assert_eq!(queue.shared.loss.lines(), 0);
     }
 
     #[test]
@@ -197,7 +218,7 @@ mod tests {
         for _ in 0..CAPACITY_BYTES / line.len() + 3 {
             queue.write_all(&line).unwrap();
         }
-        assert_eq!(queue.lost(), 3);
+        assert_eq!(queue.shared.loss.lines(), 3);
         drop(open);
         drop(carrier);
         let carried: u64 = received.iter().map(|lines| count(&lines)).sum();
@@ -226,23 +247,48 @@ mod tests {
         drop(carrier);
     }
 
-    #[test]
-    fn a_writer_that_fails_costs_the_lines_it_does_not_take() {
-        struct Broken;
+    /// Takes so many bytes and no more, as a disk does.
+    struct Disk {
+        room: usize,
+    }
 
-        impl Write for Broken {
-            fn write(&mut self, _: &[u8]) -> io::Result<usize> {
-                Err(io::Error::other("broken"))
-            }
-
-            fn flush(&mut self) -> io::Result<()> {
-                Ok(())
-            }
+    impl Write for Disk {
+        fn write(&mut self, lines: &[u8]) -> io::Result<usize> {
+            let taken = lines.len().min(self.room);
+            self.room -= taken;
+            if taken == 0 { Err(io::ErrorKind::StorageFull.into()) } else { Ok(taken) }
         }
 
-        let (mut queue, carrier) = start(Broken).unwrap();
-        queue.write_all(b"one\ntwo\n").unwrap();
-        drop(carrier);
-        assert_eq!(queue.lost(), 2);
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_writer_that_takes_a_part_costs_the_lines_that_are_not_whole() {
+        for (room, lost) in [(0, 3), (3, 3), (4, 2), (5, 2), (13, 1), (14, 0)] {
+            let (mut queue, carrier) = start(Disk { room }, loss()).unwrap();
+            queue.write_all(b"one\ntwo\nthree\n").unwrap();
+            drop(carrier);
+            assert_eq!(queue.shared.loss.lines(), lost, "with room for {room}");
+        }
+    }
+
+    #[test]
+    fn there_is_a_defect_until_lines_are_taken_again() {
+        let (queue, _carrier) = start(io::sink(), loss()).unwrap();
+        let shared = queue.shared;
+        let mut disk = Disk { room: 0 };
+        shared.pass(&mut disk, b"lost\n");
+        shared.pass(&mut disk, b"lost\n");
+        let defect = shared.loss.defect().unwrap();
+        assert_eq!((defect.name.as_str(), defect.code), ("log.directory", "log_unavailable"));
+        let expected = "cannot write logs to /var/log/opendcre/opendcre.log: no storage space; until this is mended, \
+                        lines are lost";
+        assert_eq!(defect.message, expected);
+        disk.room = 100;
+        shared.pass(&mut disk, b"kept\n");
+        assert_eq!(shared.loss.defect(), None);
+        assert_eq!(shared.loss.lines(), 2);
     }
 }

@@ -103,6 +103,7 @@ mod tests {
     use tracing_subscriber::layer::SubscriberExt;
 
     use super::*;
+    use crate::log::loss::Loss;
     use crate::log::queue;
 
     #[derive(Clone, Default)]
@@ -121,7 +122,8 @@ mod tests {
     #[test]
     fn a_request_is_one_line_whatever_its_client_sends() {
         let buffer = Buffer::default();
-        let (queue, carrier) = queue::start(buffer.clone()).unwrap();
+        let loss = Arc::new(Loss::new("log", "a buffer"));
+        let (queue, carrier) = queue::start(buffer.clone(), loss).unwrap();
         let layer = RequestLines::new(queue);
         tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
             tracing::info!(method = "GET", path = "/a\"b\n", status = 200_u16, took = %"1:2", half = 0.5);

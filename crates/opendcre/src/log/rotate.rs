@@ -9,13 +9,10 @@ use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use jiff::civil::Date;
 use jiff::{Timestamp, tz};
 use opendcre_model::WallClock;
-
-use super::queue;
 
 /// Readable for the group, so that people who may see logs need not be root. Request lines name clients, so not
 /// for everybody.
@@ -35,14 +32,13 @@ pub(super) struct Bounds {
 /// Lines that arrive together are written together, up to this many bytes.
 const BATCH_BYTES: usize = 32 << 10;
 
-/// A writer that takes whole lines and never fails: what cannot be written is counted.
+/// A writer that takes whole lines: what is written of them at once is written whole or, after a failure, not at all.
 pub(super) struct RotatingFile {
     path: PathBuf,
     bounds: Bounds,
     clock: Arc<dyn WallClock>,
     /// Missing after a failure, until the next line opens it again.
     current: Option<Current>,
-    lost: Arc<AtomicU64>,
 }
 
 struct Current {
@@ -71,15 +67,10 @@ struct Rotated {
 impl RotatingFile {
     /// Opens the file at `path`, making its directory if needed, and continues it if it is there.
     pub(super) fn open(path: PathBuf, bounds: Bounds, clock: Arc<dyn WallClock>) -> io::Result<Self> {
-        let mut file = Self { path, bounds, clock, current: None, lost: Arc::default() };
+        let mut file = Self { path, bounds, clock, current: None };
         file.current = Some(file.open_current()?);
         file.delete_oldest();
         Ok(file)
-    }
-
-    /// The count of lines that could not be written.
-    pub(super) fn lost(&self) -> Arc<AtomicU64> {
-        Arc::clone(&self.lost)
     }
 
     fn append(&mut self, lines: &[u8]) -> io::Result<()> {
@@ -99,8 +90,9 @@ impl RotatingFile {
             current.day = utc_day(self.clock.now());
         }
         if let Err(error) = current.file.write_all(lines) {
-            // A full disk may have taken half a line; the next one must not continue it.
-            current.file.set_len(current.size)?;
+            // A full disk may have taken half a line; the next one must not continue it. If that fails as well, the first
+            // error is the cause of both.
+            current.file.set_len(current.size).ok();
             return Err(error);
         }
         current.size += lines.len() as u64;
@@ -199,15 +191,9 @@ impl Write for RotatingFile {
     fn write(&mut self, lines: &[u8]) -> io::Result<usize> {
         // What is written together shares a file, so it may not be larger than one.
         let limit = BATCH_BYTES.min(usize::try_from(self.bounds.file_bytes).unwrap_or(BATCH_BYTES));
-        let mut rest = lines;
-        while !rest.is_empty() {
-            let (batch, behind) = rest.split_at(batch_length(rest, limit));
-            if self.append(batch).is_err() {
-                self.lost.fetch_add(queue::count(batch), Ordering::Relaxed);
-            }
-            rest = behind;
-        }
-        Ok(lines.len())
+        let (batch, _) = lines.split_at(batch_length(lines, limit));
+        self.append(batch)?;
+        Ok(batch.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -302,7 +288,6 @@ mod tests {
         write_lines(&mut file, 4);
         let expected = [("app.log", 10), ("app.log.2026-02-28.1", 30), ("app.log.2026-02-28.2", 30)];
         assert_eq!(bench.files(), named(&expected));
-        assert_eq!(file.lost().load(Ordering::Relaxed), 0);
     }
 
     #[test]
@@ -417,7 +402,6 @@ mod tests {
         write_lines(&mut file, 1);
         fs::remove_dir_all(path.parent().unwrap()).unwrap();
         write_lines(&mut file, 2);
-        assert_eq!(file.lost().load(Ordering::Relaxed), 0);
         assert_eq!(fs::read(&path).unwrap(), LINE.repeat(2));
     }
 
@@ -429,11 +413,11 @@ mod tests {
         let mut file = RotatingFile::open(path.clone(), BOUNDS, bench.clock.clone()).unwrap();
         fs::remove_dir_all(directory).unwrap();
         fs::write(directory, "in the way").unwrap();
-        write_lines(&mut file, 2);
-        assert_eq!(file.lost().load(Ordering::Relaxed), 2);
+        for _ in 0..2 {
+            file.write_all(LINE).unwrap_err();
+        }
         fs::remove_file(directory).unwrap();
         write_lines(&mut file, 1);
-        assert_eq!(file.lost().load(Ordering::Relaxed), 2);
         assert_eq!(fs::read(&path).unwrap(), LINE);
     }
 
@@ -451,7 +435,6 @@ mod tests {
         fs::rename(&other, &file.path).unwrap();
         write_lines(&mut file, 1);
         assert_eq!(bench.files(), named(&[("app.log", 10), ("moved", 10)]));
-        assert_eq!(file.lost().load(Ordering::Relaxed), 0);
     }
 
     #[test]
@@ -462,19 +445,21 @@ mod tests {
         let dangling = bench.folder.path().join("app.log.2026-01-01.2");
         std::os::unix::fs::symlink("nowhere", &dangling).unwrap();
         write_lines(&mut file, 3 * 4 + 1);
-        assert_eq!(file.lost().load(Ordering::Relaxed), 0);
         let names: Vec<String> = bench.files().into_iter().map(|(name, _)| name).collect();
         assert_eq!(names, ["app.log", "app.log.2026-01-01.1", "app.log.2026-02-28.4"]);
     }
 
     #[test]
-    fn a_full_disk_is_counted_and_survived() {
+    fn a_full_disk_is_named_and_survived() {
         let bench = Bench::new();
         let mut file = bench.open(BOUNDS);
-        file.path = PathBuf::from("/dev/full");
-        file.current = None;
-        write_lines(&mut file, 2);
-        assert_eq!(file.lost().load(Ordering::Relaxed), 2);
+        let path = std::mem::replace(&mut file.path, PathBuf::from("/dev/full"));
+        for _ in 0..2 {
+            assert_eq!(file.write_all(LINE).unwrap_err().kind(), io::ErrorKind::StorageFull);
+        }
+        file.path = path;
+        write_lines(&mut file, 1);
+        assert_eq!(bench.files(), named(&[("app.log", 10)]));
     }
 
     #[test]

@@ -56,6 +56,30 @@ fn without_any_place_to_write_it_reads_and_refuses_power() {
 }
 
 #[test]
+fn a_log_disk_that_fills_while_it_runs_is_a_defect_until_there_is_room() {
+    let (folder, address) = (tempfile::tempdir().unwrap(), free_address());
+    let log = folder.path().join("log");
+    let text = format!(
+        "[server]\nlisten = \"{address}\"\n[state]\ndirectory = {:?}\n[log]\ndirectory = {log:?}\naccess = true\n",
+        folder.path().join("state")
+    );
+    let mut program = start(&folder, &text);
+    eventually("it listens", || std::net::TcpStream::connect(address).ok());
+    let ready = || request(address, "GET", "/readyz").1;
+    assert!(!ready().contains("log_unavailable"));
+    // Takes the place of the file at the next line, which every request is.
+    let access = log.join("access.log");
+    fs::remove_file(&access).unwrap();
+    std::os::unix::fs::symlink("/dev/full", &access).unwrap();
+    let full = eventually("a defect", || Some(ready()).filter(|ready| ready.contains("log_unavailable")));
+    assert!(full.contains("access.log: No space left on device"), "{full}");
+    fs::remove_file(&access).unwrap();
+    eventually("no defect", || Some(ready()).filter(|ready| !ready.contains("log_unavailable")));
+    assert!(fs::read_to_string(&access).unwrap().contains("/readyz"));
+    assert_eq!(program.terminate(), Some(0));
+}
+
+#[test]
 fn without_a_place_for_its_certificate_and_tokens_it_still_answers_over_tls() {
     let (folder, address) = (tempfile::tempdir().unwrap(), free_address());
     let log = folder.path().join("log");
