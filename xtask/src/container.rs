@@ -106,7 +106,8 @@ fn config(sources: &Sources, version: &str) -> Value {
     const SECOND: u64 = 1_000_000_000;
     json!({
         "Cmd": ["./start_opendcre.sh"],
-        "Env": ["PATH=/usr/bin"],
+        // As in the unit of the package.
+        "Env": ["PATH=/usr/bin", "MALLOC_ARENA_MAX=1"],
         "ExposedPorts": { "5000/tcp": {} },
         // No part of the OCI format, so that podman does not read it; Docker reads it from any configuration.
         "Healthcheck": {

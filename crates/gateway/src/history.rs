@@ -17,12 +17,15 @@ mod inspection;
 mod log;
 mod query;
 mod retention;
+mod rice;
 mod rollup;
-mod round;
+mod row;
 mod series;
+mod step;
 mod table;
 #[cfg(test)]
 mod tests;
+mod times;
 mod value;
 mod window;
 mod writer;

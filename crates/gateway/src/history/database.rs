@@ -139,7 +139,7 @@ impl Database {
             let mut lost = 0;
             for Closed { series, window } in closed {
                 let Some(samples) = chunks.whole_window(window) else {
-                    lost += window.count as u64;
+                    lost += u64::from(window.count);
                     continue;
                 };
                 lost += chunks.seal(*series, window.period, samples)?;

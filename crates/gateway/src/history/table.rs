@@ -11,8 +11,8 @@ use super::Limits;
 use super::chunk::Datum;
 use super::log::{Entry, MOST_ENTRIES};
 use super::rollup::Resolution;
-use super::round::Rounds;
 use super::series::{Sample, SeriesKey};
+use super::times::Times;
 use super::window::Window;
 
 /// The most windows of a series that wait for the end of their periods. More are of a clock that leaps about.
@@ -53,16 +53,24 @@ pub(super) struct Table {
 #[derive(Debug, Default)]
 struct BoardSeries {
     devices: Vec<(DeviceId, u32)>,
-    /// The rounds of the period in which a window was begun last.
-    rounds: (i64, Arc<Rounds>),
+    /// The times of the samples in the windows of the period in which one was begun last.
+    times: (i64, Arc<Times>),
 }
 
 impl BoardSeries {
-    fn rounds(&mut self, period: i64) -> Arc<Rounds> {
-        if self.rounds.0 != period {
-            self.rounds = (period, Arc::default());
+    fn times(&mut self, period: i64) -> Arc<Times> {
+        if self.times.0 != period {
+            self.times = (period, Arc::default());
         }
-        Arc::clone(&self.rounds.1)
+        Arc::clone(&self.times.1)
+    }
+
+    /// Lets the next windows have times of their own, so that those of a window that ends, which takes no more
+    /// samples or is gone, end with it.
+    fn leave(&mut self, window: &Window) {
+        if window.shares(&self.times.1) {
+            self.times.1 = Arc::default();
+        }
     }
 }
 
@@ -203,7 +211,7 @@ impl Table {
             // There is hardly ever a second one, and room for four would be most of what a series takes.
             series.windows.reserve_exact(1);
             let board = self.boards.entry(series.key.board).or_default();
-            series.windows.push(Window::new(period, self.next_row, board.rounds(period)));
+            series.windows.push(Window::new(period, self.next_row, board.times(period)));
             series.windows.len() - 1
         });
         if let Some(window) = series.windows.get_mut(place) {
@@ -227,7 +235,7 @@ impl Table {
             && let Some((period, number)) = self.closed.pop_first()
         {
             let lost = self.remove(period, number, false).map_or(0, |window| window.count);
-            self.lost += lost as u64;
+            self.lost += u64::from(lost);
         }
     }
 
@@ -263,7 +271,7 @@ impl Table {
     pub(super) fn begin_sealing(&mut self, most: usize) -> Vec<Closed> {
         let first: Vec<(i64, u32)> = self.closed.iter().take(most).copied().collect();
         let closed = first.into_iter().filter_map(|(period, number)| {
-            let windows = &mut self.series.get_mut(&number)?.windows;
+            let Series { key, windows } = &mut **self.series.get_mut(&number)?;
             let mut open = windows.iter_mut().filter(|window| window.period == period && !window.is_sealing);
             let window = open.next();
             if open.next().is_none() {
@@ -271,6 +279,7 @@ impl Table {
             }
             let window = window?;
             window.is_sealing = true;
+            self.boards.entry(key.board).and_modify(|board| board.leave(window));
             Some(Closed { series: number, window: window.clone() })
         });
         closed.collect()
@@ -295,12 +304,13 @@ impl Table {
 
     /// Removes the first window of a period that is being sealed, or is not.
     fn remove(&mut self, period: i64, number: u32, is_sealing: bool) -> Option<Window> {
-        let windows = &mut self.series.get_mut(&number)?.windows;
+        let Series { key, windows } = &mut **self.series.get_mut(&number)?;
         let is_it = |window: &Window| window.period == period && window.is_sealing == is_sealing;
         let place = windows.iter().position(is_it)?;
         // What came later stays behind.
         let window = windows.remove(place);
         windows.shrink_to_fit();
+        self.boards.entry(key.board).and_modify(|board| board.leave(&window));
         self.memory = self.memory.saturating_sub(window.size());
         Some(window)
     }
@@ -352,7 +362,7 @@ impl Table {
         self.lost += before.lost;
         for series in before.series.into_values() {
             let Series { key, windows } = *series;
-            let lost = windows.iter().map(|window| window.count as u64).sum::<u64>();
+            let lost = windows.iter().map(|window| u64::from(window.count)).sum::<u64>();
             let Some(number) = self.number(key) else {
                 self.lost += lost;
                 continue;

@@ -36,6 +36,8 @@ impl Server {
         let config = directory.join("opendcre.toml");
         std::fs::write(&config, text).expect("a configuration");
         let mut command = Command::new(product());
+        // As the unit of the package does.
+        command.env("MALLOC_ARENA_MAX", "1");
         Self::start(address, command.arg("serve").arg("--config").arg(config))
     }
 

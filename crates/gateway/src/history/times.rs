@@ -1,0 +1,122 @@
+//! When the samples of one board came, one after the other, as boards are read. All its series share these times: one that
+//! is read in every round needs hardly more than that its next sample is as far from the one before as that was, however
+//! slow the answers were.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::bits::{Input, from_zigzag, to_zigzag};
+use super::chunk::ChunkError;
+use super::rice::{Size, read_number, write_number};
+use super::row::Row;
+
+/// The bytes of a block.
+const BLOCK: usize = 120;
+
+/// From how many milliseconds on the time between two samples is a pause.
+const PAUSE: u64 = 2_000;
+
+/// Stands for a pause, or for a time that is before the last one; all other differences are one more.
+const LEAP: u64 = 0;
+
+/// The times of the samples of a board, in the order in which they came.
+#[derive(Debug, Default)]
+pub(super) struct Times(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    row: Row<BLOCK>,
+    count: u32,
+    last: Last,
+}
+
+/// What the next time is compared with.
+#[derive(Debug)]
+struct Last {
+    time: i64,
+    size: Size,
+}
+
+impl Default for Last {
+    fn default() -> Self {
+        Self { time: 0, size: Size::FIRST }
+    }
+}
+
+impl Times {
+    /// Adds when a sample came, and tells how many there were before.
+    pub(super) fn note(&self, time: i64) -> u32 {
+        let State { row, count, last } = &mut *self.lock();
+        row.add(|bits| {
+            let difference = time.wrapping_sub(last.time);
+            last.time = time;
+            match u64::try_from(difference) {
+                Ok(difference) if difference < PAUSE => last.size.put(difference + LEAP + 1, bits),
+                _ => {
+                    last.size.put(LEAP, bits);
+                    write_number(bits, to_zigzag(difference));
+                }
+            }
+        });
+        let place = *count;
+        *count += 1;
+        place
+    }
+
+    /// All of them.
+    pub(super) fn all(&self) -> Result<Vec<i64>, ChunkError> {
+        let (bytes, count) = {
+            let state = self.lock();
+            (state.row.bytes(), state.count)
+        };
+        let mut input = Input::new(&bytes);
+        let mut bits = input.bits();
+        let mut last = Last::default();
+        let time = |_| {
+            let difference = match last.size.take(&mut bits)? {
+                LEAP => from_zigzag(read_number(&mut bits)?),
+                difference => difference.wrapping_sub(LEAP + 1).cast_signed(),
+            };
+            last.time = last.time.wrapping_add(difference);
+            Ok(last.time)
+        };
+        (0..count).map(time).collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Every change is complete in itself, so a panic elsewhere cannot have broken it.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn every_time_comes_back(times in prop::collection::vec(prop_oneof![any::<i64>(), 0..5_000_i64], 0..60)) {
+            let noted = Times::default();
+            for (place, time) in times.iter().enumerate() {
+                prop_assert_eq!(noted.note(*time) as usize, place);
+            }
+            prop_assert_eq!(noted.all(), Ok(times));
+        }
+    }
+
+    #[test]
+    fn a_time_takes_less_than_a_byte_however_late_some_answers_are() {
+        let noted = Times::default();
+        for round in 0..240 {
+            let late = [0, 0, 0, 700][round % 4];
+            let times = (0..20).map(|turn| {
+                let answer = turn * 20 + (round + turn) * 7 % 16;
+                if turn < 9 { answer } else { answer + late }
+            });
+            times.for_each(|time| _ = noted.note((round * 30_000 + round * 7_919 % 937 + time) as i64));
+        }
+        let size = noted.lock().row.bytes().len();
+        assert!(size < 20 * 240, "{size}");
+    }
+}
