@@ -11,7 +11,6 @@ const USUAL: usize = 16;
 /// allocator adds.
 #[derive(Debug, Clone)]
 pub(super) struct Row<const BLOCK: usize> {
-    #[expect(clippy::vec_box, reason = "blocks never move")]
     blocks: Vec<Box<[u8; BLOCK]>>,
     /// How many bytes of the last block are used.
     used: u8,
