@@ -122,6 +122,20 @@ pub(crate) fn check(profile: Profile) -> Result<()> {
     try_image(TrialName::Raspi3b)
 }
 
+/// Makes the images and tries them, also where it takes long. Left out is the whole image on a Raspberry Pi 3: how long that
+/// takes is not known.
+///
+/// # Errors
+/// An image cannot be made, or does not do what it must.
+pub(crate) fn check_all(profile: Profile) -> Result<()> {
+    for board in [Board::Rpi2, Board::Rpi] {
+        make(board, &Options { mirror: None, profile })?;
+    }
+    let mut trials = vec![TrialName::Virt, TrialName::Virt64, TrialName::Update, TrialName::Adversity];
+    trials.extend([TrialName::Raspi2b, TrialName::Raspi3b, TrialName::Rpi2]);
+    trials.into_iter().try_for_each(try_image)
+}
+
 fn try_image(name: TrialName) -> Result<()> {
     host::prepare_trying()?;
     let opendcre = emulator()?;

@@ -24,6 +24,7 @@ mod dist;
 mod image;
 mod man;
 mod package;
+mod release;
 mod services;
 mod step;
 mod target;
@@ -39,6 +40,8 @@ enum Chore {
     Test,
     /// Try logins beside the directories, providers and proxies of others; a part of `test`. Needs root.
     Services,
+    /// Make everything that is handed out with a release, and try it, which takes hours. Comes after `test`. Needs root.
+    Release,
     /// Ask the advisory database, which is downloaded, whether a dependency is known to be unsafe.
     Audit,
     /// Measure the product; the results belong into docs/benchmarks.md.
@@ -97,6 +100,7 @@ fn main() -> ExitCode {
     let result = match Chore::parse() {
         Chore::Test => test::run(),
         Chore::Services => test::services(),
+        Chore::Release => release::run(),
         Chore::Audit => test::audit(),
         Chore::Bench { parts, options } => bench::run_parts(&parts, &options),
         Chore::Image(command) => image::run_command(command),
