@@ -18,7 +18,7 @@ use smallvec::{SmallVec, smallvec};
 use super::reading::{Asked, Outcome};
 use super::schema::{BoardIdText, DeviceIdText, HealthWord, KindWord, PowerStateWord, QualityWord};
 use super::write::{Word, WriteJson, write_members};
-use crate::body::PIECE;
+use crate::body::{Body, PIECE};
 
 /// What a reading usually takes, and what is around all of them, in bytes.
 const USUAL: usize = 448;
@@ -364,15 +364,21 @@ impl ReadingsText {
         failure.write(&mut self.failures);
     }
 
+    /// The whole text, in one piece.
+    pub(super) fn into_body(mut self) -> Body {
+        self.end();
+        self.take().into()
+    }
+
     /// Completes the text.
-    pub(super) fn end(&mut self) {
+    fn end(&mut self) {
         self.text.extend_from_slice(b"],\"failures\":[");
         self.text.append(&mut self.failures);
         self.text.extend_from_slice(b"]}");
     }
 
     /// Takes what was written since this was done last.
-    pub(super) fn take(&mut self) -> Bytes {
+    fn take(&mut self) -> Bytes {
         std::mem::take(&mut self.text).into()
     }
 }

@@ -123,13 +123,8 @@ fn judged(view: &View, board: &BoardRecord, device: &Device) -> Option<Health> {
 /// What came of a question.
 pub(super) type Outcome = (Target, Result<Latest, GatewayError>);
 
-/// Readings as they are answered.
-pub(super) enum Readings {
-    /// Together.
-    Few(ReadingsText),
-    /// As they come.
-    Many(Body),
-}
+/// Readings as they are answered: few together, many as they come.
+pub(super) struct Readings(Body);
 
 /// `GET /readings`.
 pub(super) async fn of_nodes(call: Call, _: NoPath, query: NodesReadingQuery) -> Result<Readings, Problem> {
@@ -169,7 +164,7 @@ pub(super) async fn of_device(call: Call, path: DevicePath, query: AgeQuery) -> 
         let asked = Asked { board: &board, device, judged: judged(&view, &board, device) };
         text.add(asked, answer.as_ref());
     }
-    Ok(Readings::Few(text))
+    Ok(Readings(text.into_body()))
 }
 
 async fn of_boards(
@@ -190,13 +185,13 @@ async fn of_boards(
     let room = call.api.room_for(targets.len()).ok_or_else(too_many)?;
     let outcomes = Outcomes::of(call, targets, max_age, room)?;
     if !are_few {
-        return Ok(Readings::Many(Body::pieces(Pieces::of(outcomes))));
+        return Ok(Readings(Body::pieces(Pieces::of(outcomes))));
     }
     let mut outcomes: Vec<Outcome> = outcomes.collect().await;
     outcomes.sort_by_key(|(target, _)| (target.board.id, target.device.id));
     let mut text = ReadingsText::with_capacity(outcomes.len());
     outcomes.iter().for_each(|(target, answer)| text.add(target.asked(), answer.as_ref()));
-    Ok(Readings::Few(text))
+    Ok(Readings(text.into_body()))
 }
 
 /// The answer while others hold too much.
@@ -313,13 +308,6 @@ impl Answer for Readings {
     }
 
     fn into_reply(self) -> Result<Reply, Problem> {
-        let body = match self {
-            Self::Few(mut text) => {
-                text.end();
-                text.take().into()
-            }
-            Self::Many(body) => body,
-        };
-        Ok(reply::json_body(StatusCode::OK, body))
+        Ok(reply::json_body(StatusCode::OK, self.0))
     }
 }
