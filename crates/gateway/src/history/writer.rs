@@ -214,7 +214,6 @@ impl Writer {
     }
 
     /// Returns when all samples are in chunks.
-    #[cfg(test)]
     pub(super) async fn seal(&self) -> Result<(), HistoryError> {
         self.wait_for(true).await
     }
