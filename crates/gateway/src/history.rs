@@ -164,7 +164,7 @@ struct Limits {
 }
 
 impl Default for Limits {
-    /// Twenty thousand series that are read twice a minute take 15 MB of the memory.
+    /// Twenty thousand series that are read twice a minute take 11 MB of the memory.
     fn default() -> Self {
         Self {
             memory: 48 << 20,
@@ -252,6 +252,15 @@ impl History {
     /// Why it is not on the disk. It is still tried again.
     pub async fn flush(&self) -> Result<(), HistoryError> {
         self.writer.flush().await
+    }
+
+    /// Returns when everything that was given before is in chunks, as it is some time after the end of its two hours. For
+    /// those who let hours pass faster than a clock does.
+    ///
+    /// # Errors
+    /// Why it is not. It is still tried again.
+    pub async fn seal(&self) -> Result<(), HistoryError> {
+        self.writer.seal().await
     }
 }
 

@@ -16,6 +16,7 @@ use super::log::{self, MOST_ENTRIES};
 use super::rollup::{Resolution, merge_rollups, merge_samples, roll_up};
 use super::series::SeriesKey;
 use super::table::{Closed, Table, Unwritten};
+use super::times::Decoded;
 use super::window::Window;
 use super::{HistorySettings, Limits};
 use crate::SetAside;
@@ -133,9 +134,9 @@ impl Database {
 
     /// Makes chunks of windows, all or none, together with their rollups. Tells how many samples had no room in a chunk.
     pub(super) fn seal(&mut self, closed: &[Closed]) -> rusqlite::Result<u64> {
-        let damaged = Arc::clone(&self.damaged);
+        let (damaged, times) = (Arc::clone(&self.damaged), Decoded::default());
         self.file.commit(Durability::Likely, |transaction| {
-            let chunks = Chunks { connection: transaction, damaged: &damaged };
+            let chunks = Chunks { connection: transaction, damaged: &damaged, times: &times };
             let mut lost = 0;
             for Closed { series, window } in closed {
                 let Some(samples) = chunks.whole_window(window) else {
@@ -232,6 +233,8 @@ pub(super) struct Chunks<'c> {
     pub(super) connection: &'c Connection,
     /// How often something damaged was found.
     pub(super) damaged: &'c AtomicU64,
+    /// The times of windows, which take no more samples meanwhile.
+    pub(super) times: &'c Decoded,
 }
 
 impl Chunks<'_> {
@@ -264,7 +267,7 @@ impl Chunks<'_> {
 
     /// The samples of a window, if they are whole.
     pub(super) fn whole_window(&self, window: &Window) -> Option<Vec<Datum>> {
-        whole("window", window.period, window.samples(), self.damaged)
+        whole("window", window.period, window.samples(self.times), self.damaged)
     }
 
     /// The first period within a range that has a chunk.

@@ -2,7 +2,10 @@
 //! is read in every round needs hardly more than that its next sample is as far from the one before as that was, however
 //! slow the answers were.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::bits::{Input, from_zigzag, to_zigzag};
 use super::chunk::ChunkError;
@@ -17,6 +20,10 @@ const PAUSE: u64 = 2_000;
 
 /// Stands for a pause, or for a time that is before the last one; all other differences are one more.
 const LEAP: u64 = 0;
+
+/// Of how many boards the times are kept once they were decoded. Boards are found some at a time, so that their series
+/// take turns.
+const DECODED: usize = 16;
 
 /// The times of the samples of a board, in the order in which they came.
 #[derive(Debug, Default)]
@@ -63,7 +70,7 @@ impl Times {
     }
 
     /// All of them.
-    pub(super) fn all(&self) -> Result<Vec<i64>, ChunkError> {
+    fn all(&self) -> Result<Vec<i64>, ChunkError> {
         let (bytes, count) = {
             let state = self.lock();
             (state.row.bytes(), state.count)
@@ -88,6 +95,29 @@ impl Times {
     }
 }
 
+/// The times that were decoded last: all series of a board need the same ones, and come one after the other. What is added to
+/// times after they were decoded is not seen.
+#[derive(Debug, Default)]
+pub(super) struct Decoded(RefCell<VecDeque<Known>>);
+
+/// Times, and what they are.
+type Known = (Arc<Times>, Rc<[i64]>);
+
+impl Decoded {
+    /// All times of a board.
+    pub(super) fn all(&self, times: &Arc<Times>) -> Result<Rc<[i64]>, ChunkError> {
+        let mut known = self.0.borrow_mut();
+        let place = known.iter().position(|(one, _)| Arc::ptr_eq(one, times));
+        let all = match place.and_then(|place| known.remove(place)) {
+            Some((_, all)) => all,
+            None => times.all()?.into(),
+        };
+        known.truncate(DECODED - 1);
+        known.push_front((Arc::clone(times), Rc::clone(&all)));
+        Ok(all)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -103,6 +133,19 @@ mod tests {
             }
             prop_assert_eq!(noted.all(), Ok(times));
         }
+    }
+
+    #[test]
+    fn times_are_decoded_once_as_long_as_they_are_asked_for() {
+        let boards = [(); 2 * DECODED].map(|()| Arc::<Times>::default());
+        boards.iter().zip(0..).for_each(|(times, time)| _ = times.note(time));
+        let decoded = Decoded::default();
+        let first = decoded.all(&boards[0]).unwrap();
+        for (times, time) in boards.iter().zip(0..) {
+            assert_eq!(*decoded.all(times).unwrap(), [time]);
+            assert!(Rc::ptr_eq(&decoded.all(&boards[0]).unwrap(), &first));
+        }
+        assert_eq!(decoded.0.take().len(), DECODED, "the others are forgotten");
     }
 
     #[test]

@@ -13,7 +13,7 @@ use super::rice::Size;
 use super::rollup::Resolution;
 use super::row::Row;
 use super::step::Steps;
-use super::times::Times;
+use super::times::{Decoded, Times};
 
 /// The bytes of a block.
 const BLOCK: usize = 56;
@@ -62,8 +62,8 @@ impl Window {
     }
 
     /// All samples, in the order in which they came.
-    pub(super) fn samples(&self) -> Result<Vec<Datum>, ChunkError> {
-        let (start, times) = (Resolution::Raw.start(self.period), self.times.all()?);
+    pub(super) fn samples(&self, decoded: &Decoded) -> Result<Vec<Datum>, ChunkError> {
+        let (start, times) = (Resolution::Raw.start(self.period), decoded.all(&self.times)?);
         let bytes = self.row.bytes();
         let mut last = Last::FIRST;
         let mut input = Input::new(&bytes);
@@ -133,7 +133,7 @@ mod tests {
             prop::sample::select(vec![0.0, -0.0, 0.1 + 0.2, 9e15, -9e15, f64::MAX]),
         ]), 0..60)) {
             let samples: Vec<Datum> = samples.into_iter().map(|(time, value)| Datum { time, value }).collect();
-            let found = window(&samples).samples().unwrap();
+            let found = window(&samples).samples(&Decoded::default()).unwrap();
             prop_assert_eq!(bits(&found), bits(&samples));
         }
     }
@@ -156,10 +156,11 @@ mod tests {
         for step in 0..240 {
             windows.iter_mut().zip(&polls).for_each(|(window, samples)| window.push(samples[step]));
         }
+        let decoded = Decoded::default();
         for (window, samples) in windows.iter().zip(&polls) {
-            assert_eq!(bits(&window.samples().unwrap()), bits(samples));
+            assert_eq!(bits(&window.samples(&decoded).unwrap()), bits(samples));
         }
-        assert_eq!(times.all().unwrap().len(), 20 * 240);
+        assert_eq!(decoded.all(&times).unwrap().len(), 20 * 240);
         assert!(windows[1].size() <= 560, "{}", windows[1].size());
     }
 }

@@ -19,6 +19,7 @@ use super::database::{Chunks, Database, Opened, PAGE};
 use super::inspection::Inspection;
 use super::query::{self, QueryFailure, Wanted};
 use super::table::Table;
+use super::times::Decoded;
 use super::{
     HistoryError, HistoryQuery, HistorySettings, HistoryStatistics, Limits, Sample, SeriesKey, Track,
     retention,
@@ -213,7 +214,6 @@ impl Writer {
     }
 
     /// Returns when all samples are in chunks.
-    #[cfg(test)]
     pub(super) async fn seal(&self) -> Result<(), HistoryError> {
         self.wait_for(true).await
     }
@@ -446,7 +446,8 @@ impl Shared {
         let Some(connection) = reader.as_ref() else {
             return Err(self.unreadable("it cannot be opened"));
         };
-        let chunks = Chunks { connection, damaged: &self.damaged };
+        let times = Decoded::default();
+        let chunks = Chunks { connection, damaged: &self.damaged, times: &times };
         query::answer(chunks, query, wanted, token).map_err(|failure| match failure {
             QueryFailure::TooMuch => HistoryError::TooMuch { limit: query.limit },
             QueryFailure::Cancelled => HistoryError::Closed,

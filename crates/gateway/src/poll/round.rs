@@ -194,3 +194,6 @@ impl Report {
 fn failure(error: &GatewayError) -> BoardFailure {
     BoardFailure { code: error.code().to_owned(), message: error.to_string() }
 }
+
+#[cfg(test)]
+mod tests;

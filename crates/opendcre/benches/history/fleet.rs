@@ -8,8 +8,10 @@ use opendcre_model::{BoardId, DeviceId, Quantity};
 pub(crate) const SENSORS: u16 = 20;
 /// How often each is read, in milliseconds.
 pub(crate) const PACE: i64 = 30_000;
-/// When the first sample is measured.
-pub(crate) const START: i64 = 1_760_000_400_000;
+/// When the first sample is measured: at the beginning of the two hours of a chunk.
+pub(crate) const START: i64 = 1_760_004_000_000;
+/// The time of a chunk, in milliseconds.
+pub(crate) const CHUNK: i64 = 2 * 3_600_000;
 
 /// How a sensor moves: between two values, in steps of so many digits after the point.
 #[derive(Clone, Copy)]

@@ -6,12 +6,14 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use opendcre_gateway::{History, HistoryQuery};
 
-use crate::fleet::{Fleet, START};
+use crate::fleet::{CHUNK, Fleet, START};
 use crate::measure::median;
 use crate::write::open;
 
 const DAY: i64 = 86_400_000;
 const DAYS: i64 = 30;
+/// When questions are asked: in the middle of a chunk, of which the first half is in memory.
+const NOW: i64 = DAYS * DAY + CHUNK / 2;
 /// The boards of a rack.
 const BOARDS: u32 = 40;
 const ROUNDS: usize = 11;
@@ -22,12 +24,14 @@ pub(crate) async fn report(out: &mut impl Write) -> io::Result<()> {
     let directory = tempfile::tempdir()?;
     let history = open(&directory.path().join("history.db"));
     let mut fleet = Fleet::new(BOARDS);
-    for time in (0..DAYS * DAY).step_by(usize::try_from(BATCH).expect("a short time")) {
-        history.record(fleet.read(time, BATCH));
-        if time % (DAY / 24) == 0 {
-            history.flush().await.expect("a disk with room");
+    for time in (0..NOW).step_by(usize::try_from(BATCH).expect("a short time")) {
+        if time % CHUNK == 0 {
+            history.seal().await.expect("a disk with room");
         }
+        history.record(fleet.read(time, BATCH));
     }
+    history.flush().await.expect("a disk with room");
+    assert_eq!(history.statistics().lost, 0);
     let all = fleet.keys().len();
     writeln!(
         out,
@@ -66,8 +70,8 @@ async fn ask(
     let at = |time: i64| Timestamp::from_millisecond(START + time).expect("a time of this century");
     let query = HistoryQuery {
         series: fleet.keys()[..series].to_vec(),
-        from: at((DAYS - days) * DAY),
-        to: at(DAYS * DAY),
+        from: at(NOW - days * DAY),
+        to: at(NOW),
         step,
         limit: 10_000_000,
     };

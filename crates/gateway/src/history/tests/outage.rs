@@ -240,3 +240,64 @@ async fn two_parts_of_a_period_in_memory_are_one_to_whoever_asks() {
     assert_eq!((hours[0].1, hours[0].2, hours[0].4), (-70.0, 70.0, 62));
     assert_eq!(raw(&history, 1, 0..HOUR).await.len(), 62);
 }
+
+/// Puts the second chunk before the first one.
+fn disorder(room: &Room) {
+    let connection = rusqlite::Connection::open(&room.path).unwrap();
+    let statement = "SELECT rootpage FROM sqlite_master WHERE name = 'chunk'";
+    let page: u64 = connection.query_row(statement, [], |row| row.get::<_, i64>(0)).unwrap().unsigned_abs();
+    connection.close().unwrap();
+    let file = fs::OpenOptions::new().read(true).write(true).open(&room.path).unwrap();
+    let (mut header, start) = ([0; 12], (page - 1) * database::PAGE);
+    file.read_exact_at(&mut header, start).unwrap();
+    assert_eq!(header[0], 13, "a page of rows, with no page below it");
+    let [.., a, b, c, d] = header;
+    file.write_all_at(&[c, d, a, b], start + 8).unwrap();
+}
+
+#[tokio::test]
+async fn chunks_that_are_not_in_their_order_are_damage() {
+    let room = Room::new();
+    let history = room.open();
+    history.record([sample(1, 0, 1.0), sample(2, 0, 2.0)]);
+    history.writer.seal().await.unwrap();
+    drop(history);
+    disorder(&room);
+    let history = room.open();
+    eventually("setting it aside", || history.statistics().set_aside.is_some()).await;
+    let set_aside = history.statistics().set_aside.unwrap();
+    assert!(set_aside.message.contains("order"), "{set_aside:?}");
+}
+
+#[tokio::test]
+async fn what_the_log_has_no_room_for_while_chunks_are_made_becomes_chunks_next() {
+    let mut room = Room::new();
+    room.limits.unlogged = 10;
+    room.limits.patience = PATIENCE;
+    let history = room.open();
+    history.record([sample(1, 0, 0.0)]);
+    history.flush().await.unwrap();
+    let other = rusqlite::Connection::open(&room.path).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let too_many = |first: i64| (first..first + 11).map(|time| sample(1, time, 1.0));
+    history.record(too_many(1));
+    let mut flush = std::pin::pin!(history.flush());
+    assert!(flush.as_mut().now_or_never().is_none());
+    let is_sealing = || {
+        let state = history.writer.shared.lock();
+        state.table.windows(0).iter().any(|window| window.is_sealing)
+    };
+    eventually("making chunks", is_sealing).await;
+    history.record(too_many(100));
+    other.execute_batch("ROLLBACK").unwrap();
+    flush.await.unwrap();
+    history.flush().await.unwrap();
+    // Of a power cut nothing but the file is left.
+    drop(other);
+    let cut = Room::new();
+    for end in ["", "-wal"] {
+        let name = |room: &Room| format!("{}{end}", room.path.display());
+        fs::copy(name(&room), name(&cut)).unwrap();
+    }
+    assert_eq!(raw(&cut.open(), 1, 0..HOUR).await.len(), 1 + 2 * 11);
+}
