@@ -1,10 +1,10 @@
-//! What tests of several modules need: a clock that they set, and a board.
+//! What tests of several modules need: a clock that they set, a board, and a part of an event log.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 use jiff::{SignedDuration, Timestamp};
-use opendcre_model::{BoardId, WallClock};
+use opendcre_model::{BoardId, EventLogPage, LogCursor, WallClock};
 
 use crate::{BoardRecord, BoardState};
 
@@ -45,5 +45,19 @@ pub(crate) fn board(id: u32, name: &str) -> BoardRecord {
         first_seen: None,
         last_seen: None,
         failure: None,
+    }
+}
+
+/// The part of an event log up to this entry, with nothing in it.
+pub(crate) fn log_page(position: u16) -> EventLogPage {
+    EventLogPage {
+        entries: Vec::new(),
+        cursor: LogCursor { position: Some(position), ..LogCursor::default() },
+        was_cleared: false,
+        was_overwritten: false,
+        more: false,
+        used_percent: None,
+        overflow: false,
+        unreadable: Vec::new(),
     }
 }

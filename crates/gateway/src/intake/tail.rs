@@ -138,23 +138,9 @@ mod tests {
 
     use super::*;
     use crate::event::EventKind;
-    use crate::testing;
+    use crate::testing::{self, log_page as page};
 
     const SYSTEM: DeviceAddress = DeviceAddress { board: BoardId(1), device: SERVER_SYSTEM };
-
-    /// A page up to this entry, with nothing in it.
-    fn page(position: u16) -> EventLogPage {
-        EventLogPage {
-            entries: Vec::new(),
-            cursor: LogCursor { position: Some(position), ..LogCursor::default() },
-            was_cleared: false,
-            was_overwritten: false,
-            more: false,
-            used_percent: None,
-            overflow: false,
-            unreadable: Vec::new(),
-        }
-    }
 
     #[test]
     fn a_mark_is_kept_only_when_the_log_was_read_further() {

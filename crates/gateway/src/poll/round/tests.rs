@@ -12,16 +12,14 @@ use tokio::sync::Semaphore;
 use super::*;
 use crate::event::{EventLog, EventSettings};
 use crate::look::Depth;
-use crate::testing::TestClock;
+use crate::testing::{TestClock, log_page};
 use crate::{AuditLog, Equipment, Mount, Policy, Records, Settings, Store};
 
 const PLACE: BoardId = *SERVERS.start();
 const SYSTEM: DeviceAddress = DeviceAddress { board: PLACE, device: SERVER_SYSTEM };
 
-/// Where the log of every server ends.
-fn end() -> LogCursor {
-    LogCursor { position: Some(7), ..LogCursor::default() }
-}
+/// The last entry in the log of every server.
+const END: u16 = 7;
 
 /// A place for a server with an event log.
 struct Server {
@@ -54,16 +52,7 @@ impl Driver for Server {
         Box::pin(async {
             self.asked.add_permits(1);
             self.answers.acquire().await.unwrap().forget();
-            Ok(Observation::EventLog(Box::new(EventLogPage {
-                entries: Vec::new(),
-                cursor: end(),
-                was_cleared: false,
-                was_overwritten: false,
-                more: false,
-                used_percent: None,
-                overflow: false,
-                unreadable: Vec::new(),
-            })))
+            Ok(Observation::EventLog(Box::new(log_page(END))))
         })
     }
 
@@ -106,7 +95,7 @@ async fn look(gateway: &Gateway) {
 
 #[tokio::test]
 async fn how_far_a_log_is_read_is_kept_once_its_entries_are_on_the_disk() {
-    for (can_be_written, expected) in [(true, end()), (false, LogCursor::default())] {
+    for (can_be_written, expected) in [(true, log_page(END).cursor), (false, LogCursor::default())] {
         let folder = tempfile::tempdir().unwrap();
         if !can_be_written {
             fs::create_dir(folder.path().join("events.db")).unwrap();
@@ -114,7 +103,7 @@ async fn how_far_a_log_is_read_is_kept_once_its_entries_are_on_the_disk() {
         let (first, server) = gateway(&folder).await;
         server.answers.add_permits(1);
         first.tail(SYSTEM).await.unwrap();
-        assert_eq!(first.inner.intake.tails.cursor(PLACE), end());
+        assert_eq!(first.inner.intake.tails.cursor(PLACE), log_page(END).cursor);
         first.save_everything().await;
         drop(first);
         let (second, _) = gateway(&folder).await;
