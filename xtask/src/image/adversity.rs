@@ -4,11 +4,10 @@
 
 use std::path::Path;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 
 use super::bench::{Bench, Trial};
 use super::machine::Machine;
-use crate::say;
 
 /// Takes away one thing after the other.
 ///
@@ -31,7 +30,8 @@ pub(crate) fn run(trial: &Trial, image: &Path, opendcre: &Path, folder: &Path) -
     bench.fill_the_card(&mut machine, &shown.token)?;
     bench.take_the_serial_port(&mut machine, &shown.token)?;
     bench.restart_by_hand(&mut machine)?;
-    bench.break_the_container_runtime(&mut machine)
+    bench.break_the_container_runtime(&mut machine)?;
+    bench.crash_the_container(&mut machine)
 }
 
 impl Bench<'_> {
@@ -74,17 +74,31 @@ impl Bench<'_> {
 
     /// The package's service takes the place of a container that cannot be started.
     fn break_the_container_runtime(&self, machine: &mut Machine) -> Result<()> {
-        if self.runtime()? != "container" {
-            bail!("the service does not run in a container");
-        }
+        self.runs_as("container")?;
         self.guest.shell("mount -o bind /bin/false /usr/bin/crun")?;
         // It says that this fails.
         let _ = self.guest.shell("systemctl restart opendcre.service");
-        self.wait_until_shown(machine, "because the container cannot be started")?;
+        self.wait_until_shown(machine, "because the container fails")?;
         self.wait_for_change(machine)?;
-        match self.runtime()? {
-            "native" => say("the package has taken the place of the container").map_err(Into::into),
-            other => bail!("the service runs as {other}"),
+        self.runs_as("native")
+    }
+
+    /// What becomes ready and then dies is started again, but not for ever.
+    fn crash_the_container(&self, machine: &mut Machine) -> Result<()> {
+        self.guest.shell("umount /usr/bin/crun; openmistos-runtime container")?;
+        self.wait_for_change(machine)?;
+        for _ in 0..4 {
+            self.runs_as("container")?;
+            self.crash(machine)?;
         }
+        self.runs_as("native")
+    }
+
+    fn crash(&self, machine: &mut Machine) -> Result<()> {
+        self.guest.shell("podman kill --signal KILL opendcre")?;
+        let gone = machine.age() + self.trial.limit;
+        machine
+            .wait_for("end of the service", gone, |_| Ok(self.guest.readiness().is_none().then_some(())))?;
+        self.wait_for_change(machine)
     }
 }

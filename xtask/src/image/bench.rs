@@ -152,13 +152,22 @@ impl<'a> Bench<'a> {
     }
 
     /// What the service runs as, in the words of the program that chooses it.
-    pub(crate) fn runtime(&self) -> Result<&'static str> {
+    fn runtime(&self) -> Result<&'static str> {
         let unit = self.guest.shell("systemctl show --property FragmentPath opendcre.service")?;
         let running = self.guest.shell("systemctl is-active opendcre.service")?;
         match (running.as_str(), unit.starts_with("FragmentPath=/run/systemd/generator/")) {
             ("active", true) => Ok("container"),
             ("active", false) => Ok("native"),
             _ => bail!("the service is {running}"),
+        }
+    }
+
+    /// # Errors
+    /// The service runs as something else.
+    pub(crate) fn runs_as(&self, wanted: &str) -> Result<()> {
+        match self.runtime()? {
+            found if found == wanted => say(&format!("the service runs as {found}")).map_err(Into::into),
+            found => bail!("the service runs as {found} instead of {wanted}"),
         }
     }
 

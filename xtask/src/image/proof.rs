@@ -95,13 +95,6 @@ impl Bench<'_> {
         guest.expect("/opendcre/1.1/power/cycle/00000001/0dff", Some(token), 200, "power_status")
     }
 
-    fn runs_as(&self, wanted: &str) -> Result<()> {
-        match self.runtime()? {
-            found if found == wanted => say(&format!("the service runs as {found}")).map_err(Into::into),
-            found => bail!("the service runs as {found} instead of {wanted}"),
-        }
-    }
-
     /// Lets the package's service do what the container has done.
     fn choose_the_package(&self, machine: &mut Machine, token: &str) -> Result<()> {
         self.guest.shell("openmistos-runtime native")?;
