@@ -1,5 +1,5 @@
 //! Metrics as those meet them who watch over a room: the tool of Prometheus finds nothing wrong with the pages, rules and
-//! configuration, and a real Prometheus collects what the demo tells.
+//! configuration, and a real Prometheus collects what the demo tells, and has an answer to what the dashboards ask.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -11,9 +11,9 @@ use serde_json::Value;
 use crate::demo::{Demo, shell};
 use crate::support::{Program, eventually, free_address};
 
-/// What is in `contrib/prometheus`.
+/// What is in `contrib`.
 fn contrib(file: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../contrib/prometheus").join(file)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../contrib").join(file)
 }
 
 /// Asserts that `promtool` finds nothing wrong, with `input` as its standard input, and says nothing but what is usual.
@@ -49,7 +49,7 @@ impl Prometheus {
         };
         let config = format!(
             "global: {{scrape_interval: 1s}}\nrule_files: [{:?}]\nscrape_configs:\n{}{}",
-            contrib("opendcre.rules.yml"),
+            contrib("prometheus/opendcre.rules.yml"),
             job("opendcre", "/metrics"),
             job("opendcre-devices", "/metrics/devices")
         );
@@ -61,18 +61,51 @@ impl Prometheus {
         Self { address, _program: program, _directory: directory }
     }
 
-    /// The series of a query, as soon as there are any.
-    fn query(&self, query: &str) -> Vec<Value> {
+    /// What is said to a query, as soon as it is ready to say something.
+    fn ask(&self, query: &str) -> Value {
         eventually(query, || {
             let url = format!("http://{}/api/v1/query", self.address);
             let line = format!("curl --silent --get --data-urlencode 'query={query}' {url}");
             let output = Command::new("sh").args(["-c", &line]).output().unwrap();
             // Not every answer is one: it listens before it is ready.
-            let mut answer: Value = serde_json::from_slice(&output.stdout).ok()?;
-            let series = answer["data"]["result"].as_array_mut().map(std::mem::take)?;
+            serde_json::from_slice(&output.stdout).ok()
+        })
+    }
+
+    /// The series of a query, as soon as there are any.
+    fn query(&self, query: &str) -> Vec<Value> {
+        eventually(query, || {
+            let series = self.ask(query)["data"]["result"].as_array_mut().map(std::mem::take)?;
             (!series.is_empty()).then_some(series)
         })
     }
+}
+
+/// What the panels of a dashboard ask of whatever can be chosen.
+fn panel_queries(dashboard: &str) -> Vec<String> {
+    let dashboard = fs::read(contrib("grafana").join(dashboard)).unwrap();
+    let dashboard: Value = serde_json::from_slice(&dashboard).unwrap();
+    let panels = dashboard["panels"].as_array().unwrap().iter();
+    let targets = panels.filter_map(|panel| panel["targets"].as_array()).flatten();
+    let queries = targets.map(|target| target["expr"].as_str().unwrap());
+    // Something must be there to be chosen from, so an empty label is none.
+    let choices = [("$rack", ".+"), ("$board", ".+"), ("$instance", ".+"), ("$__rate_interval", "1m")];
+    queries
+        .map(|query| choices.iter().fold(query.to_owned(), |query, (all, any)| query.replace(all, any)))
+        .collect()
+}
+
+/// A demo that has read everything once.
+fn demo_that_knows_its_room() -> Demo {
+    let demo = Demo::start();
+    eventually("the demo has read everything", || {
+        let devices = shell(&format!("curl {}/metrics/devices", demo.root));
+        let is_known = |family: &str| devices.contains(&format!("\nopendcre_{family}{{"));
+        let families =
+            ["temperature_celsius", "power_watts", "speed_rpm", "power_on", "health", "reading_up"];
+        families.iter().all(|family| is_known(family)).then_some(())
+    });
+    demo
 }
 
 fn value(series: &Value) -> f64 {
@@ -81,22 +114,18 @@ fn value(series: &Value) -> f64 {
 
 #[test]
 fn what_we_offer_for_prometheus_is_in_order() {
-    promtool(&["check", "config", "--syntax-only", contrib("prometheus.yml").to_str().unwrap()], "");
-    promtool(&["check", "rules", contrib("opendcre.rules.yml").to_str().unwrap()], "");
-    promtool(&["test", "rules", contrib("opendcre.test.yml").to_str().unwrap()], "");
+    promtool(
+        &["check", "config", "--syntax-only", contrib("prometheus/prometheus.yml").to_str().unwrap()],
+        "",
+    );
+    promtool(&["check", "rules", contrib("prometheus/opendcre.rules.yml").to_str().unwrap()], "");
+    promtool(&["test", "rules", contrib("prometheus/opendcre.test.yml").to_str().unwrap()], "");
 }
 
 #[test]
 fn a_real_prometheus_collects_what_the_demo_tells() {
-    let demo = Demo::start();
+    let demo = demo_that_knows_its_room();
     let page = |path: &str| shell(&format!("curl {}{path}", demo.root));
-    eventually("the demo has read everything", || {
-        let devices = page("/metrics/devices");
-        let is_known = |family: &str| devices.contains(&format!("\n{family}{{"));
-        let families =
-            ["temperature_celsius", "power_watts", "speed_rpm", "power_on", "health", "reading_up"];
-        families.iter().all(|family| is_known(&format!("opendcre_{family}"))).then_some(())
-    });
     for path in ["/metrics", "/metrics/devices"] {
         promtool(&["check", "metrics"], &page(path));
     }
@@ -132,4 +161,24 @@ fn a_real_prometheus_collects_what_the_demo_tells() {
         (&"gauge".into(), &"celsius".into()),
         "{metadata}"
     );
+}
+
+#[test]
+fn every_panel_of_the_dashboards_shows_what_the_demo_tells() {
+    let demo = demo_that_knows_its_room();
+    let pages = ["/metrics", "/metrics/devices"].map(|path| shell(&format!("curl {}{path}", demo.root)));
+    let is_told = |family: &str| pages.iter().any(|page| page.contains(&format!("\n{family}")));
+    let prometheus = Prometheus::start(&demo.root);
+    let mut shown = 0;
+    for query in ["room.json", "gateway.json"].into_iter().flat_map(panel_queries) {
+        assert_eq!(prometheus.ask(&query)["status"], "success", "{query}");
+        let words = query.split(|character: char| !character.is_ascii_alphanumeric() && character != '_');
+        let mut families = words.filter(|word| word.starts_with("opendcre_"));
+        // In a room that is well, nothing is found by what looks for a fault.
+        if !query.contains("==") && families.all(is_told) {
+            prometheus.query(&query);
+            shown += 1;
+        }
+    }
+    assert!(shown > 50, "only {shown} panels show something");
 }
