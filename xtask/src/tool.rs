@@ -152,6 +152,8 @@ const IMAGES: &[Package] = &[
     Package { name: "mmdebstrap", probe: &["mmdebstrap", "--version"] },
     // Runs programs of the image's processor.
     Package { name: "qemu-user-static", probe: &["qemu-arm-static", "--version"] },
+    // With which mmdebstrap leaves files out.
+    Package { name: "python3", probe: &[PYTHON, "--version"] },
     // By which mmdebstrap finds out that they run; it would only recommend it.
     Package { name: "arch-test", probe: &["which", "arch-test"] },
     Package { name: "skopeo", probe: &["skopeo", "--version"] },

@@ -133,6 +133,10 @@ impl Bench<'_> {
         if !failed.trim().is_empty() {
             bail!("units have failed: {}", failed.trim());
         }
+        let hasty = self.guest.shell("grep --recursive force-unsafe-io /etc/dpkg || true")?;
+        if !hasty.is_empty() {
+            bail!("updates do not wait until they are on the card: {hasty}");
+        }
         let data = self.guest.shell("findmnt --noheadings --bytes --output SIZE /var")?;
         let data: u64 = data.trim().parse().context("cannot tell how large the data partition is")?;
         if data < CARD / 2 {

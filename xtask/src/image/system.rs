@@ -29,8 +29,21 @@ const UNITS: &[&str] = &[
     "openmistos-update.service",
 ];
 
+/// How packages are unpacked and configured here. What is left out of them is a matter of a file of the system, so that it
+/// counts for updates as well; the essential packages are unpacked before that file is there.
+const UNPACKING: &[&str] = &[
+    "--aptopt=Acquire::Languages \"none\"",
+    "--aptopt=Apt::Install-Recommends \"false\"",
+    "--dpkgopt=force-confold",
+    "--dpkgopt=force-unsafe-io",
+    "--dpkgopt=openmistos/early/etc/dpkg/dpkg.cfg.d/openmistos",
+];
+
 /// What packages leave behind and no machine needs, or must have for itself.
 const LEFTOVERS: &[&str] = &[
+    // What is hurried here must reach the card there.
+    "etc/apt/apt.conf.d/99mmdebstrap",
+    "etc/dpkg/dpkg.cfg.d/99mmdebstrap",
     "var/cache/apt",
     "var/lib/apt/lists",
     "var/log",
@@ -114,7 +127,8 @@ impl Maker<'_> {
         if !early.status.success() {
             bail!("cannot read openmistos/early: {}", String::from_utf8_lossy(&early.stderr).trim());
         }
-        let mut recipe = [self.archive.source(), packages(self.board)?].join("\n").into_bytes();
+        let mut recipe =
+            [self.archive.source(), packages(self.board)?, UNPACKING.join("\n")].join("\n").into_bytes();
         recipe.extend(early.stdout);
         Ok(recipe)
     }
@@ -124,8 +138,7 @@ impl Maker<'_> {
         command
             .arg(format!("--architectures={}", self.board.target().debian()))
             .arg(format!("--include={}", packages(self.board)?))
-            .args(["--aptopt=Acquire::Languages \"none\"", "--aptopt=Apt::Install-Recommends \"false\""])
-            .args(["--dpkgopt=force-confold", "--dpkgopt=force-unsafe-io"])
+            .args(UNPACKING)
             .arg("--essential-hook=sync-in openmistos/early /")
             .arg(RELEASE)
             .arg(folder)
